@@ -1,0 +1,28 @@
+// Package secrets keeps the software statement, the client credentials and the access token: in AWS Secrets Manager, or
+// in files of mode 0600 on a laptop.
+package secrets
+
+import (
+	"context"
+	"errors"
+)
+
+// Store is the contract that both implementations keep.
+//
+// A secret is a small text (up to 64 kB) under a name. Read returns the last value that was written, or ErrAbsent when there is none: the
+// secret does not exist, or exists without a value. A read that is not allowed is ErrDenied and one that is asked for too
+// often is ErrThrottled: neither says anything about the value. Write replaces the value whole: a reader sees the old one or the
+// new one, and a process killed in mid-write leaves the old one. Two writes with the same id and value are one write, so
+// that a retry is harmless; the id is any string, and decides nothing else. Any Write may fail after it has
+// written. No error text holds a value.
+type Store interface {
+	Read(ctx context.Context, name string) ([]byte, error)
+	Write(ctx context.Context, name, id string, value []byte) error
+}
+
+// The errors that callers tell apart. They are wrapped with the secret's name and the cause.
+var (
+	ErrAbsent    = errors.New("secret is absent")
+	ErrDenied    = errors.New("access to the secret is denied")
+	ErrThrottled = errors.New("too many requests for the secret")
+)
