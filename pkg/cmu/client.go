@@ -1,0 +1,164 @@
+package cmu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+const (
+	opRegister = "register"
+	opToken    = "token"
+	opReport   = "report"
+)
+
+// Client calls Adobe. AuthURL and ReportsURL are required; every other field's zero value is documented. A Client may
+// be used by many goroutines at once and must not be changed then.
+type Client struct {
+	AuthURL    string
+	ReportsURL string // with its path prefix
+	// RedirectURI is sent on registration unless empty.
+	RedirectURI string
+	// DeviceInfo is the X-Device-Info header (base64 of a JSON object) of registration and token calls, unless empty.
+	DeviceInfo string
+	// Transport carries the calls; nil is http.DefaultTransport.
+	Transport http.RoundTripper
+	// Timeout bounds a whole call with its body; zero is one minute.
+	Timeout time.Duration
+	// MaxBody bounds the bytes of a report after decompression; zero is 1 GiB.
+	MaxBody int64
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+const (
+	defaultTimeout = time.Minute
+	defaultMaxBody = 1 << 30
+	maxAuthBody    = 64 << 10
+)
+
+func (c *Client) now() time.Time {
+	if c.Now != nil {
+		return c.Now()
+	}
+	return time.Now()
+}
+
+// send does one HTTP call: the only place that talks to Adobe. The answer's status is one of want and its body is bounded
+// by limit, decompressed, and must be closed; any other outcome is an error, an *Error if Adobe answered.
+func (c *Client) send(req *http.Request, op string, limit int64, want ...int) (*http.Response, error) {
+	timeout := c.Timeout
+	if timeout == 0 {
+		timeout = defaultTimeout
+	}
+	ctx, cancel := context.WithTimeout(req.Context(), timeout)
+	if c.DeviceInfo != "" && op != opReport {
+		req.Header.Set("X-Device-Info", c.DeviceInfo)
+	}
+	req.Header.Set("Accept-Encoding", "gzip")
+	transport := c.Transport
+	if transport == nil {
+		transport = http.DefaultTransport
+	}
+	// The transport is used bare: a redirect must not carry a secret elsewhere, and cookies are never kept.
+	resp, err := transport.RoundTrip(req.WithContext(ctx))
+	if err != nil {
+		cancel()
+		return nil, fmt.Errorf("adobe %s: %w", op, withoutURL(err))
+	}
+	if resp.Body, err = newBody(resp, limit, cancel); err != nil {
+		return nil, fmt.Errorf("adobe %s: status %d: %w", op, resp.StatusCode, err)
+	}
+	for _, status := range want {
+		if resp.StatusCode == status {
+			return resp, nil
+		}
+	}
+	defer resp.Body.Close()
+	e := &Error{Op: op, Status: resp.StatusCode}
+	if errors.Is(e, ErrThrottled) {
+		e.RetryAfter = retryAfter(op, resp.Header, c.now())
+	}
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxReasonRead)) // what came before a fault is reason enough
+	e.read(text)
+	return nil, e
+}
+
+// read takes code and reason from an error body.
+func (e *Error) read(body []byte) {
+	if e.Op != opReport {
+		if e.Code = oauthCode(body); e.Code != "" {
+			return
+		}
+	}
+	e.Reason = cleanReason(body)
+}
+
+func withoutURL(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		return u.Err
+	}
+	return err
+}
+
+// body decompresses and bounds a response body, and ends the call's time limit when closed.
+type body struct {
+	io.Reader
+	raw    io.Closer
+	gz     *gzip.Reader
+	cancel context.CancelFunc
+}
+
+func newBody(resp *http.Response, limit int64, cancel context.CancelFunc) (*body, error) {
+	b := &body{Reader: resp.Body, raw: resp.Body, cancel: cancel}
+	if strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
+		gz, err := gzip.NewReader(resp.Body)
+		if errors.Is(err, io.EOF) { // an empty body, as of a 429
+			gz, err = nil, nil
+		}
+		if err != nil {
+			b.Close()
+			return nil, fmt.Errorf("broken compression: %w", err)
+		}
+		if b.gz = gz; gz != nil {
+			b.Reader = gz
+		}
+	}
+	b.Reader = &boundedReader{r: b.Reader, left: limit}
+	return b, nil
+}
+
+func (b *body) Close() error {
+	if b.gz != nil {
+		b.gz.Close()
+	}
+	err := b.raw.Close()
+	b.cancel()
+	return err
+}
+
+// boundedReader fails with ErrTooLarge where more than left bytes come.
+type boundedReader struct {
+	r    io.Reader
+	left int64
+}
+
+func (b *boundedReader) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		if n, err := b.r.Read(make([]byte, 1)); n == 0 {
+			return 0, err
+		}
+		return 0, ErrTooLarge
+	}
+	n, err := b.r.Read(p[:min(int64(len(p)), b.left)])
+	b.left -= int64(n)
+	return n, err
+}

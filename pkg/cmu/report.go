@@ -1,0 +1,209 @@
+package cmu
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/go-json-experiment/json/jsontext"
+)
+
+// Report asks for a report. accept is the media type wanted, such as "application/json"; a Format in the request is
+// sent too, and wins. The answer's body is decompressed and must be closed.
+//
+// Errors: *Error for an answer of Adobe's, matching ErrUnauthorized, ErrThrottled and ErrTooWide. A body longer than the
+// client's limit fails in reading with ErrTooLarge.
+//
+// Source: Adobe, Concurrency Monitoring usage API.
+func (c *Client) Report(ctx context.Context, token Secret, r Request, accept string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.URL(c.ReportsURL), nil)
+	if err != nil {
+		return nil, fmt.Errorf("adobe report: %w", withoutURL(err))
+	}
+	if r.Format != "" {
+		if req.URL.RawQuery != "" {
+			req.URL.RawQuery += "&"
+		}
+		req.URL.RawQuery += "format=" + escape(r.Format)
+	}
+	req.Header.Set("Authorization", "Bearer "+token.Reveal())
+	req.Header.Set("Accept", accept)
+	limit := c.MaxBody
+	if limit == 0 {
+		limit = defaultMaxBody
+	}
+	return c.send(req, opReport, limit, http.StatusOK)
+}
+
+// Links are the places in the tree of dimensions that a report names. Adobe's hrefs carry no query but for Self, which
+// states the full effective one.
+type Links struct {
+	Self      string
+	RollUp    []Link
+	DrillDown []Link
+}
+
+// Link leads to a neighbour in the tree.
+type Link struct {
+	Href string `json:"href"`
+	Name string `json:"name"`
+}
+
+// ReadReport reads a report in JSON (HAL) row by row, in constant memory. A row is valid until each returns; an error of
+// each ends the reading and is returned as it is. What is not such a report is ErrNotReport; a body that breaks off is
+// io.ErrUnexpectedEOF.
+//
+// Source: Adobe, Concurrency Monitoring usage API, "HAL"; draft-kelly-json-hal.
+func ReadReport(r io.Reader, each func(Row) error) (Links, error) {
+	d := reportReader{dec: jsontext.NewDecoder(r), each: each}
+	err := d.object(func(name string) error {
+		switch {
+		case name == "report" && d.dec.PeekKind() == '[':
+			d.found = true
+			return d.rows()
+		case name == "_links" && d.dec.PeekKind() == '{':
+			return d.links()
+		}
+		return d.dec.SkipValue()
+	})
+	if err == nil {
+		if _, end := d.dec.ReadToken(); !errors.Is(end, io.EOF) {
+			err = fmt.Errorf("%w: text follows it", ErrNotReport)
+		}
+	}
+	if err == nil && !d.found {
+		err = fmt.Errorf("%w: it has no report array", ErrNotReport)
+	}
+	var syntax *jsontext.SyntacticError
+	if errors.As(err, &syntax) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		err = fmt.Errorf("%w: broken JSON at byte %d", ErrNotReport, syntax.ByteOffset)
+	}
+	return d.out, err
+}
+
+type reportReader struct {
+	dec   *jsontext.Decoder
+	each  func(Row) error
+	found bool
+	out   Links
+}
+
+// object reads an object, calling member with the reader at each value.
+func (d *reportReader) object(member func(name string) error) error {
+	open, err := d.dec.ReadToken()
+	if err != nil {
+		if errors.Is(err, io.EOF) {
+			return io.ErrUnexpectedEOF
+		}
+		return err
+	}
+	if open.Kind() != '{' {
+		return fmt.Errorf("%w: want an object", ErrNotReport)
+	}
+	for d.dec.PeekKind() == '"' {
+		name, err := d.dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		if err := member(name.String()); err != nil {
+			return err
+		}
+	}
+	_, err = d.dec.ReadToken()
+	return err
+}
+
+func (d *reportReader) rows() error {
+	if _, err := d.dec.ReadToken(); err != nil {
+		return err
+	}
+	for d.dec.PeekKind() == '{' {
+		v, err := d.dec.ReadValue()
+		if err != nil {
+			return err
+		}
+		row, err := newRow(v)
+		if err != nil {
+			return err
+		}
+		if err := d.each(row); err != nil {
+			return err
+		}
+	}
+	end, err := d.dec.ReadToken()
+	if err == nil && end.Kind() != ']' {
+		err = fmt.Errorf("%w: a row is no object", ErrNotReport)
+	}
+	return err
+}
+
+func (d *reportReader) links() error {
+	return d.object(func(name string) error {
+		switch name {
+		case "self":
+			self, err := d.linkList()
+			if len(self) > 0 {
+				d.out.Self = self[0].Href
+			}
+			return err
+		case "roll-up":
+			var err error
+			d.out.RollUp, err = d.linkList()
+			return err
+		case "drill-down":
+			var err error
+			d.out.DrillDown, err = d.linkList()
+			return err
+		}
+		return d.dec.SkipValue()
+	})
+}
+
+// maxLinks bounds what is kept of a node's links.
+const maxLinks = 1000
+
+// linkList reads one link or an array of links.
+func (d *reportReader) linkList() ([]Link, error) {
+	if d.dec.PeekKind() == '{' {
+		l, err := d.link()
+		return []Link{l}, err
+	}
+	if d.dec.PeekKind() != '[' {
+		return nil, d.dec.SkipValue()
+	}
+	if _, err := d.dec.ReadToken(); err != nil {
+		return nil, err
+	}
+	var list []Link
+	for d.dec.PeekKind() == '{' && len(list) < maxLinks {
+		l, err := d.link()
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, l)
+	}
+	end, err := d.dec.ReadToken()
+	if err == nil && end.Kind() != ']' {
+		err = fmt.Errorf("%w: a link is no object", ErrNotReport)
+	}
+	return list, err
+}
+
+func (d *reportReader) link() (l Link, err error) {
+	err = d.object(func(name string) error {
+		if d.dec.PeekKind() != '"' {
+			return d.dec.SkipValue()
+		}
+		v, err := d.dec.ReadToken()
+		switch name {
+		case "href":
+			l.Href = v.String()
+		case "name":
+			l.Name = v.String()
+		}
+		return err
+	})
+	return l, err
+}

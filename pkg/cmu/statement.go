@@ -1,0 +1,92 @@
+package cmu
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+const (
+	// maxStatement bounds the text of a software statement; Adobe's is about 1 kB.
+	maxStatement = 16 << 10
+	// minSignature is the size of a signature by the smallest key that RFC 7518 section 3.3 allows for RS256.
+	minSignature = 256
+)
+
+// ErrStatement is what every problem with a software statement's own text wraps.
+var ErrStatement = errors.New("not a usable software statement")
+
+// Statement is a software statement: the signed document that names an application to the authorization server. Only its
+// claims are readable; its text is secret. Times that it does not state are zero.
+//
+// Source: RFC 7591 section 2.3; Adobe, DCR: "Register application".
+type Statement struct {
+	Text       Secret
+	SoftwareID string // claim sub
+	Issuer     string // claim iss
+	IssuedAt   time.Time
+	NotBefore  time.Time
+	ExpiresAt  time.Time
+}
+
+// ParseStatement reads a software statement as downloaded: one line or wrapped over several, with any white space around
+// it. It checks the form (a JWT signed by RS256 that names its subject and issuer), not the signature, which only Adobe
+// can. Errors wrap ErrStatement and never hold the text.
+func ParseStatement(text []byte) (Statement, error) {
+	if len(text) > maxStatement {
+		return Statement{}, fmt.Errorf("%w: longer than %d bytes", ErrStatement, maxStatement)
+	}
+	token := strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) || r == '\ufeff' {
+			return -1
+		}
+		return r
+	}, string(text))
+	if token == "" {
+		return Statement{}, fmt.Errorf("%w: it is empty", ErrStatement)
+	}
+	var claims jwt.RegisteredClaims
+	parsed, _, err := jwt.NewParser().ParseUnverified(token, &claims)
+	if err != nil {
+		// The parser's own error may quote the text.
+		return Statement{}, fmt.Errorf("%w: it is no JWT (three base64url parts joined by dots); download it again from the TVE Dashboard", ErrStatement)
+	}
+	if alg := parsed.Method.Alg(); alg != "RS256" {
+		return Statement{}, fmt.Errorf("%w: it is signed by %s, want RS256", ErrStatement, alg)
+	}
+	if len(parsed.Signature) < minSignature {
+		return Statement{}, fmt.Errorf("%w: its signature is cut short; download it again from the TVE Dashboard", ErrStatement)
+	}
+	if claims.Subject == "" || claims.Issuer == "" {
+		return Statement{}, fmt.Errorf("%w: it must name its subject (sub) and issuer (iss)", ErrStatement)
+	}
+	return Statement{
+		Text: Secret(token), SoftwareID: claims.Subject, Issuer: claims.Issuer,
+		IssuedAt: dateOf(claims.IssuedAt), NotBefore: dateOf(claims.NotBefore), ExpiresAt: dateOf(claims.ExpiresAt),
+	}, nil
+}
+
+func dateOf(d *jwt.NumericDate) time.Time {
+	if d == nil {
+		return time.Time{}
+	}
+	return d.UTC()
+}
+
+// statementLeeway allows for clocks that differ.
+const statementLeeway = 10 * time.Minute
+
+// Check reports whether the statement can be used at now. Errors wrap ErrStatement.
+func (s Statement) Check(now time.Time) error {
+	switch {
+	case !s.ExpiresAt.IsZero() && now.Add(-statementLeeway).After(s.ExpiresAt):
+		return fmt.Errorf("%w: it expired at %s; download a new one from the TVE Dashboard", ErrStatement, s.ExpiresAt.Format(time.RFC3339))
+	case now.Add(statementLeeway).Before(s.NotBefore):
+		return fmt.Errorf("%w: it is not valid before %s", ErrStatement, s.NotBefore.Format(time.RFC3339))
+	}
+	return nil
+}
