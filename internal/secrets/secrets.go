@@ -9,12 +9,15 @@ import (
 
 // Store is the contract that both implementations keep.
 //
-// A secret is a small text (up to 64 kB) under a name. Read returns the last value that was written, or ErrAbsent when there is none: the
-// secret does not exist, or exists without a value. A read that is not allowed is ErrDenied and one that is asked for too
-// often is ErrThrottled: neither says anything about the value. Write replaces the value whole: a reader sees the old one or the
-// new one, and a process killed in mid-write leaves the old one. Two writes with the same id and value are one write, so
-// that a retry is harmless; the id is any string, and decides nothing else. Any Write may fail after it has
-// written. No error text holds a value.
+// A secret is a small text (UTF-8, 1 byte to 64 KiB) under a name. Read returns the last value that was written, or ErrAbsent when
+// there is none: the secret does not exist, or exists without a value. A read that is not allowed is ErrDenied and one that is asked
+// for too often is ErrThrottled: neither says anything about the value.
+//
+// Write replaces the value whole: a reader sees the old one or the new one, and a process killed in mid-write leaves the old one.
+// Two writes with the same id and value are one write, so that a retry is harmless; the id is any string, and decides nothing else.
+// As they are one, it is not defined which value stays when another write came between them: every intention (a registration, a
+// refresh) has an id of its own. Any Write may fail after it has written. A Write to a secret that must be created by other means
+// is ErrAbsent. No error text holds a value.
 type Store interface {
 	Read(ctx context.Context, name string) ([]byte, error)
 	Write(ctx context.Context, name, id string, value []byte) error

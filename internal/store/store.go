@@ -10,19 +10,21 @@ import (
 
 // Store is the contract that both implementations keep.
 //
-// Blocks. A block is a value of any size under a report and a name. Names are ASCII without '#', sort as bytes, and what
+// Blocks. A block is a value of any size under a report and a name. Names are printable ASCII without '#', sort as bytes, and what
 // they mean is the caller's. A reader sees a block whole or not at all: never half of two versions. A block that cannot
 // be read (a chunk is missing, a checksum is wrong, another schema) is absent, and logged. A block past its Expires is
-// absent, whether or not the table has deleted it. Put replaces a block only by one that was fetched later: where the kept one
-// has the same or a later Fetched, Put changes nothing and returns ErrNewer.
+// absent, whether or not the table has deleted it. Put replaces a block only by one that was fetched later: where the kept one has
+// the same or a later Fetched, Put changes nothing and returns ErrNewer. So a Put that is repeated after it failed may find its
+// own block and return ErrNewer.
 //
 // Leases. A lease has one holder at a time. Acquire succeeds if the lease is free, past its time, or already the holder's,
-// and then lasts until the given instant; otherwise it returns a *HeldError. Release by the holder frees it; by anyone
-// else it changes nothing.
+// and then lasts until the given instant (to the millisecond); otherwise it returns a *HeldError. Release by the holder frees it;
+// by anyone else it changes nothing.
 //
-// Notes are small values (up to 4 kB) under a name, last writer wins. A note past its Expires is absent.
+// Notes are small values (up to 4 KiB) under a name, last writer wins. A note past its Expires is absent.
 //
-// Any call may fail after it has written. Every call may be repeated.
+// Names of blocks, leases and notes have 1 to 512 bytes. Any call may fail after it has written. Every call may be repeated.
+// What a call has written, every later call of any process sees.
 type Store interface {
 	// Blocks returns the blocks of a report with first <= Name <= last, in the order of their names.
 	Blocks(ctx context.Context, report Report, first, last string) ([]Block, error)
@@ -48,7 +50,7 @@ type Store interface {
 // Report names a report: its canonical form without the window. The store keys by its hash.
 type Report string
 
-// Block is one stored value. Meta is small (up to 8 kB) and read with it.
+// Block is one stored value. Meta is small (up to 8 KiB) and read with it.
 type Block struct {
 	Name    string
 	Meta    []byte

@@ -1,0 +1,43 @@
+package access
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Run refreshes until ctx ends: when there is something to do, and at least once in every; zero is five minutes. A failure is
+// logged by Refresh and does not end it.
+func (k *Keeper) Run(ctx context.Context, every time.Duration) {
+	if every <= 0 {
+		every = 5 * time.Minute
+	}
+	for failures := 0; ctx.Err() == nil; {
+		result, err := k.Refresh(ctx, RefreshOptions{})
+		pause := every
+		if err != nil {
+			failures++
+			pause = min(every, 5*backOff(failures))
+		} else {
+			failures = 0
+			if next := result.Next.Sub(k.now()); next > 0 {
+				pause = min(every, next+time.Second)
+			}
+		}
+		if k.sleep(ctx, pause) != nil {
+			return
+		}
+	}
+}
+
+// words says a duration in hours and minutes.
+func words(d time.Duration) string {
+	if d < time.Minute {
+		return "less than a minute"
+	}
+	h, m := int(d/time.Hour), int(d%time.Hour/time.Minute)
+	if h == 0 {
+		return fmt.Sprintf("%d min", m)
+	}
+	return fmt.Sprintf("%d h %d min", h, m)
+}

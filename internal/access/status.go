@@ -1,0 +1,111 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Status is what is known of the access to Adobe. It holds no secret.
+type Status struct {
+	// Summary says in a sentence how long access lasts.
+	Summary       string              `json:"summary"`
+	Credentials   CredentialsStatus   `json:"credentials"`
+	Token         TokenStatus         `json:"token"`
+	Registrations RegistrationsStatus `json:"registrations"`
+	// StatementRefused is when Adobe refused the software statement, and StatementRefusal its code; zero: it did not.
+	StatementRefused time.Time `json:"statement_refused,omitzero"`
+	StatementRefusal string    `json:"statement_refusal,omitempty"`
+}
+
+// CredentialsStatus is what is known of the client credentials.
+type CredentialsStatus struct {
+	Present       bool      `json:"present"`
+	ClientID      string    `json:"client_id,omitempty"`
+	SoftwareID    string    `json:"software_id,omitempty"`
+	Since         time.Time `json:"since,omitzero"`
+	ExpiresAt     time.Time `json:"expires_at,omitzero"` // zero: never
+	Scopes        []string  `json:"scopes,omitempty"`
+	GrantsReports bool      `json:"grants_reports"`
+	RefusedSince  time.Time `json:"refused_since,omitzero"` // zero: not refused
+}
+
+// TokenStatus is what is known of the access token.
+type TokenStatus struct {
+	Valid            bool      `json:"valid"`
+	Fingerprint      string    `json:"fingerprint,omitempty"` // empty: there is no token
+	IssuedAt         time.Time `json:"issued_at,omitzero"`
+	ExpiresAt        time.Time `json:"expires_at,omitzero"`
+	AgeSeconds       int64     `json:"age_seconds"`
+	RemainingSeconds int64     `json:"remaining_seconds"`
+	// Summary says how long access lasts if no call to Adobe succeeds any more.
+	Summary string `json:"summary"`
+}
+
+// RegistrationsStatus counts the clients that were made at Adobe.
+type RegistrationsStatus struct {
+	Count   int       `json:"count"`
+	Orphans int       `json:"orphans"` // of them, those whose credentials could not be stored
+	Last    time.Time `json:"last,omitzero"`
+	Reason  string    `json:"reason,omitempty"` // of the last
+	// Failed counts the tries since, FailedAt is the last of them.
+	Failed   int       `json:"failed"`
+	FailedAt time.Time `json:"failed_at,omitzero"`
+}
+
+// Status reads credentials, token and notes. What cannot be read is left out and named by the error; the rest is filled in.
+func (k *Keeper) Status(ctx context.Context) (Status, error) {
+	now := k.now()
+	t, tokenErr := readToken(ctx, k.Secrets, k.TokenName)
+	c, credentialsErr := readCredentials(ctx, k.Secrets, k.CredentialsName)
+	m, notesErr := k.readMarks(ctx)
+	s := Status{
+		Token: tokenStatus(t, "", now),
+		Registrations: RegistrationsStatus{
+			m.Registrations.Count, m.Registrations.Orphans, m.Registrations.Last, m.Registrations.Reason, m.Registrations.Failed, time.Time{},
+		},
+		StatementRefused: m.RefusedStatement.Since, StatementRefusal: m.RefusedStatement.Code,
+	}
+	if m.Registrations.Failed > 0 {
+		s.Registrations.FailedAt = m.Registrations.Attempt
+	}
+	if c != nil {
+		s.Credentials = CredentialsStatus{
+			Present: true, ClientID: c.ClientID, SoftwareID: c.SoftwareID, Since: c.since(), ExpiresAt: c.ExpiresAt,
+			Scopes: c.Scopes, GrantsReports: c.GrantsReports(),
+		}
+		if m.RefusedClient.ClientID == c.ClientID {
+			s.Credentials.RefusedSince = m.RefusedClient.Since
+		}
+	}
+	s.Summary = s.Token.Summary
+	switch {
+	case credentialsErr != nil:
+		s.Summary += " The client credentials cannot be read."
+	case c == nil:
+		s.Summary += " There are no client credentials."
+	case !s.Credentials.RefusedSince.IsZero():
+		s.Summary += " Adobe refuses the client credentials."
+	}
+	return s, errors.Join(tokenErr, credentialsErr, notesErr)
+}
+
+func tokenStatus(t *token, refused string, now time.Time) TokenStatus {
+	if t == nil {
+		return TokenStatus{Summary: "There is no access token."}
+	}
+	s := TokenStatus{
+		Valid: usable(t, refused, now), Fingerprint: t.fingerprint(), IssuedAt: t.IssuedAt, ExpiresAt: t.ExpiresAt,
+		AgeSeconds: max(seconds(now.Sub(t.ObtainedAt)), 0), RemainingSeconds: max(seconds(t.ExpiresAt.Sub(now)), 0),
+	}
+	switch {
+	case s.Valid:
+		s.Summary = fmt.Sprintf("Access lasts %s without any call succeeding.", words(t.ExpiresAt.Sub(now)))
+	case now.Before(t.ExpiresAt):
+		s.Summary = "Adobe refused the access token."
+	default:
+		s.Summary = fmt.Sprintf("The access token expired at %s.", t.ExpiresAt.UTC().Format(time.RFC3339))
+	}
+	return s
+}

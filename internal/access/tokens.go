@@ -1,0 +1,183 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+
+	"cmu-gateway/internal/secrets"
+	"cmu-gateway/pkg/cmu"
+)
+
+// Tokens hands out the access token that a Keeper, in this process or another, keeps valid. It may be used by many
+// goroutines at once. Secrets and Name are required.
+type Tokens struct {
+	Secrets secrets.Store
+	// Name is that of the token's secret.
+	Name string
+	// AskRefresh makes the token be refreshed, here or elsewhere, and may return before that is done. refused is the fingerprint of
+	// the token that Adobe refused, or empty. Nil: nothing can be asked for.
+	AskRefresh func(ctx context.Context, refused string) error
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+
+	mu        sync.Mutex
+	token     *token
+	readAt    time.Time
+	askedAt   time.Time
+	refused   string // fingerprint
+	refusedAt time.Time
+	looking   singleflight.Group
+}
+
+const (
+	// nearEnd is the remaining life at which a renewed token is looked for: renewal was due long before.
+	nearEnd = 5 * time.Minute
+	// readEvery and refreshEvery are the least times between two reads, and two requests to refresh, of one process.
+	readEvery    = 3 * time.Second
+	refreshEvery = 5 * time.Second
+	// refusedFor is how long a refused token is not handed out again: the refusal may have been a passing fault.
+	refusedFor = time.Minute
+	// lookTime bounds a look with the refresh that it asks for.
+	lookTime = time.Minute
+)
+
+func (t *Tokens) now() time.Time {
+	if t.Now != nil {
+		return t.Now()
+	}
+	return time.Now()
+}
+
+// Token returns a token that is valid now.
+//
+// Errors: *NoAccessError when there is none; it tells when to ask again, and a refresh has been asked for.
+func (t *Tokens) Token(ctx context.Context) (cmu.Token, error) {
+	if held, ok := t.valid(nearEnd); ok {
+		return held, nil
+	}
+	return t.renewed(ctx, false)
+}
+
+// Refused tells that Adobe refused a token (401) and returns another to try. A refresh is asked for if there is none.
+//
+// Errors: as of Token.
+func (t *Tokens) Refused(ctx context.Context, refused cmu.Token) (cmu.Token, error) {
+	fingerprint := Fingerprint(refused.Value)
+	t.mu.Lock()
+	news := t.refusedNow() != fingerprint
+	if t.token == nil || t.token.fingerprint() == fingerprint {
+		t.refused, t.refusedAt = fingerprint, t.now()
+	}
+	t.mu.Unlock()
+	return t.renewed(ctx, news)
+}
+
+// valid returns the token in memory if it is good for longer than that.
+func (t *Tokens) valid(longer time.Duration) (cmu.Token, bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !usable(t.token, t.refusedNow(), t.now().Add(longer)) {
+		return cmu.Token{}, false
+	}
+	return t.token.Token, true
+}
+
+// refusedNow is the fingerprint of the token that is not handed out. t.mu is held.
+func (t *Tokens) refusedNow() string {
+	if t.refused == "" || t.now().Sub(t.refusedAt) > refusedFor {
+		return ""
+	}
+	return t.refused
+}
+
+// renewed looks for a better token than the one in memory. The caller waits for it only if that one is not valid.
+func (t *Tokens) renewed(ctx context.Context, force bool) (cmu.Token, error) {
+	key := "look"
+	if force {
+		key = "look now"
+	}
+	found := t.looking.DoChan(key, func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTime)
+		defer cancel()
+		return t.look(ctx, force)
+	})
+	if held, ok := t.valid(0); ok {
+		return held, nil
+	}
+	select {
+	case r := <-found:
+		held, _ := r.Val.(cmu.Token)
+		return held, r.Err
+	case <-ctx.Done():
+		return cmu.Token{}, &NoAccessError{"it is being renewed", refreshEvery, ctx.Err()}
+	}
+}
+
+// look reads the token, and asks for a refresh if that yields none that is good for a while.
+func (t *Tokens) look(ctx context.Context, force bool) (cmu.Token, error) {
+	if err := t.read(ctx, force); err != nil {
+		if held, ok := t.valid(0); ok {
+			return held, nil
+		}
+		return cmu.Token{}, &NoAccessError{"the stored one cannot be read", refreshEvery, err}
+	}
+	if held, ok := t.valid(nearEnd); ok {
+		return held, nil
+	}
+	asked, err := t.ask(ctx)
+	if asked && err == nil {
+		err = t.read(ctx, true)
+	}
+	if held, ok := t.valid(0); ok {
+		return held, nil
+	}
+	return cmu.Token{}, &NoAccessError{"access is being renewed", refreshEvery, err}
+}
+
+// read reads the secret, unless that was done a moment ago.
+func (t *Tokens) read(ctx context.Context, force bool) error {
+	t.mu.Lock()
+	recent := !t.readAt.IsZero() && t.now().Sub(t.readAt).Abs() < readEvery
+	if !recent || force {
+		t.readAt = t.now()
+	}
+	t.mu.Unlock()
+	if recent && !force {
+		return nil
+	}
+	stored, err := readToken(ctx, t.Secrets, t.Name)
+	if err != nil && !errors.Is(err, ErrUnreadable) {
+		return err
+	}
+	t.mu.Lock()
+	t.token = stored
+	t.mu.Unlock()
+	return nil
+}
+
+// ask asks for a refresh, unless that was done a moment ago.
+func (t *Tokens) ask(ctx context.Context) (asked bool, err error) {
+	t.mu.Lock()
+	recent := !t.askedAt.IsZero() && t.now().Sub(t.askedAt).Abs() < refreshEvery
+	if !recent {
+		t.askedAt = t.now()
+	}
+	refused := t.refusedNow()
+	t.mu.Unlock()
+	if recent || t.AskRefresh == nil {
+		return false, nil
+	}
+	return true, t.AskRefresh(ctx, refused)
+}
+
+// Status tells what is known of the stored token, after a look at it.
+func (t *Tokens) Status(ctx context.Context) (TokenStatus, error) {
+	err := t.read(ctx, false)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return tokenStatus(t.token, t.refusedNow(), t.now()), err
+}

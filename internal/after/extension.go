@@ -1,0 +1,247 @@
+// Package after runs work after an answer has been sent: on Lambda by an internal extension, elsewhere by goroutines. It is for
+// work that may be lost, such as refreshing a cache that is served stale meanwhile.
+package after
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// maxQueued bounds the work that waits or runs.
+	maxQueued = 16
+	// maxTime bounds the work after one answer.
+	maxTime = 25 * time.Second
+	// margin is what is left of the function's time when the work is told to end: past it, Lambda kills the process.
+	margin = time.Second
+)
+
+// Extension keeps a Lambda sandbox awake after an answer until the work queued meanwhile is done. Lambda freezes a sandbox as soon
+// as its runtime and all its extensions have asked for the next event, and sends the answer as soon as it has it: so an extension
+// that asks later costs the caller nothing. A nil *Extension is one that is off.
+//
+// Source: AWS Lambda Developer Guide, Lambda Extensions API.
+type Extension struct {
+	api, id  string
+	client   *http.Client
+	log      *slog.Logger
+	answered chan struct{} // holds one token for each answer sent
+
+	mu    sync.Mutex
+	queue []func(context.Context)
+	count int  // queued and running
+	off   bool // events come no more
+}
+
+// Register makes the extension known to the Extensions API that environ, as os.Environ returns it, names, and begins to take its
+// events. It must be called before lambda.Start. Where extensions are not to be had it returns nil: with an error where they
+// should be, without one where they are known not to be, which is outside of Lambda and under "sam local", which holds
+// the answer back until extensions are done. The function works without.
+func Register(environ []string, log *slog.Logger) (*Extension, error) {
+	var api string
+	for _, pair := range environ {
+		switch name, value, _ := strings.Cut(pair, "="); name {
+		case "AWS_LAMBDA_RUNTIME_API":
+			api = value
+		case "AWS_SAM_LOCAL":
+			if value == "true" {
+				return nil, nil
+			}
+		}
+	}
+	if api == "" {
+		return nil, nil
+	}
+	// No proxy, and no time limit on the wait for events.
+	e := &Extension{api: "http://" + api + "/2020-01-01/extension/", client: &http.Client{Transport: &http.Transport{}}, log: log,
+		answered: make(chan struct{}, 1)}
+	if err := e.register(); err != nil {
+		return nil, fmt.Errorf("register an extension for the work after the answer: %w", err)
+	}
+	go e.loop()
+	return e, nil
+}
+
+func (e *Extension) register() error {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	header := http.Header{"Lambda-Extension-Name": {"after-answer"}, "Content-Type": {"application/json"}}
+	// An internal extension may not ask for SHUTDOWN.
+	answer, err := e.call(ctx, http.MethodPost, "register", header, `{"events":["INVOKE"]}`, nil)
+	if err != nil {
+		return err
+	}
+	if e.id = answer.Get("Lambda-Extension-Identifier"); e.id == "" {
+		return fmt.Errorf("the answer has no Lambda-Extension-Identifier")
+	}
+	return nil
+}
+
+func (e *Extension) call(ctx context.Context, method, path string, header http.Header, body string, v any) (http.Header, error) {
+	req, err := http.NewRequestWithContext(ctx, method, e.api+path, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header = header
+	res, err := e.client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("%s %s: %s", method, path, res.Status)
+	}
+	if v != nil {
+		if err := json.Unmarshal(text, v); err != nil {
+			return nil, fmt.Errorf("%s %s: %w", method, path, err)
+		}
+	}
+	return res.Header, nil
+}
+
+// loop takes one event after the other. The next is asked for only when the work of the last is done.
+func (e *Extension) loop() {
+	for {
+		var event struct {
+			DeadlineMS int64 `json:"deadlineMs"`
+		}
+		header := http.Header{"Lambda-Extension-Identifier": {e.id}}
+		if _, err := e.call(context.Background(), http.MethodGet, "event/next", header, "", &event); err != nil {
+			e.mu.Lock()
+			e.off, e.queue = true, nil
+			e.mu.Unlock()
+			e.log.Error("no more work after answers: the extension gets no events", "error", err)
+			return
+		}
+		e.afterInvoke(time.UnixMilli(event.DeadlineMS).Add(-margin))
+	}
+}
+
+// afterInvoke waits for the answer to one invocation, then runs the work. It returns at the deadline, come what may.
+func (e *Extension) afterInvoke(deadline time.Time) {
+	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+	defer cancel()
+	select {
+	case <-e.answered:
+	case <-ctx.Done():
+		return
+	}
+	ctx, cancel = context.WithTimeout(ctx, maxTime)
+	defer cancel()
+	for ctx.Err() == nil {
+		e.mu.Lock()
+		work := e.queue
+		e.queue = nil
+		e.mu.Unlock()
+		if len(work) == 0 {
+			return
+		}
+		e.runAll(ctx, work)
+	}
+}
+
+// runAll runs work side by side and returns when all of it is done, or at the end of ctx.
+func (e *Extension) runAll(ctx context.Context, work []func(context.Context)) {
+	var running sync.WaitGroup
+	for _, w := range work {
+		running.Go(func() {
+			defer e.done()
+			run(ctx, w, e.log)
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		running.Wait()
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+	}
+}
+
+func (e *Extension) done() {
+	e.mu.Lock()
+	e.count--
+	e.mu.Unlock()
+}
+
+// run does one piece of work; a panic in it is logged.
+func run(ctx context.Context, work func(context.Context), log *slog.Logger) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			log.Error("panic in the work after an answer", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+		}
+	}()
+	work(ctx)
+}
+
+// Go queues work for the time after the answer to the invocation under way. The context given to it ends after 25 seconds or
+// shortly before the function's time is up. The order of work is not kept, and work that is still queued when the time is up
+// is kept for the next answer. Go returns false, and work is never run, when too much is queued or the extension is off.
+func (e *Extension) Go(work func(context.Context)) bool {
+	if e == nil {
+		return false
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.off || e.count >= maxQueued {
+		return false
+	}
+	e.count++
+	e.queue = append(e.queue, work)
+	return true
+}
+
+// Handler returns what is to be given to lambda.Start in place of h, which has the method of lambda.Handler. It tells the extension
+// when an answer has been sent.
+func (e *Extension) Handler(h interface {
+	Invoke(context.Context, []byte) ([]byte, error)
+}) any {
+	if e == nil {
+		return h
+	}
+	return func(ctx context.Context, payload json.RawMessage) (*answer, error) {
+		out, err := h.Invoke(ctx, payload)
+		if err != nil {
+			e.sent()
+			return nil, err
+		}
+		return &answer{bytes.NewReader(out), e.sent}, nil
+	}
+}
+
+func (e *Extension) sent() {
+	select {
+	case e.answered <- struct{}{}:
+	default: // the last one was not waited for
+	}
+}
+
+// answer is a body that the runtime client sends as it is and closes once it is sent.
+type answer struct {
+	body *bytes.Reader
+	sent func()
+}
+
+func (a *answer) Read(p []byte) (int, error) { return a.body.Read(p) }
+
+func (a *answer) Close() error {
+	a.sent()
+	return nil
+}
+
+func (a *answer) ContentType() string { return "application/json" }

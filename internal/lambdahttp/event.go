@@ -1,0 +1,128 @@
+package lambdahttp
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// event is the part of a REST proxy event that a request is made of.
+type event struct {
+	Version           string              `json:"version"`
+	Resource          string              `json:"resource"`
+	Path              string              `json:"path"`
+	HTTPMethod        string              `json:"httpMethod"`
+	Headers           map[string]string   `json:"headers"`
+	MultiValueHeaders map[string][]string `json:"multiValueHeaders"`
+	Query             map[string]string   `json:"queryStringParameters"`
+	MultiValueQuery   map[string][]string `json:"multiValueQueryStringParameters"`
+	PathParameters    map[string]string   `json:"pathParameters"`
+	Body              string              `json:"body"`
+	IsBase64Encoded   bool                `json:"isBase64Encoded"`
+	RequestContext    struct {
+		Path       string `json:"path"`
+		Stage      string `json:"stage"`
+		DomainName string `json:"domainName"`
+		RequestID  string `json:"requestId"`
+		Identity   struct {
+			SourceIP string `json:"sourceIp"`
+		} `json:"identity"`
+	} `json:"requestContext"`
+}
+
+func (e *event) check() error {
+	switch {
+	case e.Version == "2.0":
+		return errors.New("it has payload format 2.0, that of HTTP APIs and function URLs; want a REST API")
+	case e.HTTPMethod == "" || e.Path == "":
+		return errors.New("it lacks httpMethod or path; call this function through its API")
+	}
+	return nil
+}
+
+// request returns the request that the client sent, its URL below the base path. The error is fit for callers.
+func (e *event) request(ctx context.Context) (*http.Request, error) {
+	body := []byte(e.Body)
+	if e.IsBase64Encoded {
+		var err error
+		if body, err = base64.StdEncoding.DecodeString(e.Body); err != nil {
+			return nil, fmt.Errorf("the body is said to be base64 and is not: %w", err)
+		}
+	}
+	path, base := e.paths()
+	u := &url.URL{Path: decodedPath(path), RawPath: path, RawQuery: e.rawQuery()}
+	header := e.header()
+	host := header.Get("Host")
+	if host == "" {
+		host = e.RequestContext.DomainName
+	}
+	for _, name := range []string{"Host", "Content-Length", "Transfer-Encoding"} {
+		header.Del(name)
+	}
+	req := &http.Request{
+		Method: e.HTTPMethod, URL: u, RequestURI: u.RequestURI(), Host: host, Header: header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		RemoteAddr: net.JoinHostPort(e.RequestContext.Identity.SourceIP, "0"),
+		Body:       http.NoBody,
+	}
+	if len(body) > 0 {
+		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	}
+	return req.WithContext(context.WithValue(ctx, contextKey{}, facts{base, e.RequestContext.RequestID})), nil
+}
+
+func (e *event) header() http.Header {
+	h := make(http.Header, len(e.MultiValueHeaders)+1)
+	for name, values := range e.MultiValueHeaders {
+		for _, v := range values {
+			h.Add(name, v)
+		}
+	}
+	single := make(http.Header, len(e.Headers))
+	for name, v := range e.Headers {
+		single.Add(name, v)
+	}
+	for name, values := range single {
+		if _, have := h[name]; !have {
+			h[name] = values
+		}
+	}
+	return h
+}
+
+// rawQuery encodes the parameters again, which API Gateway gives decoded. A parameter without a value arrives as an empty one,
+// so that "x" comes out as "x=". The order of different names is lost on the way, and sorted here.
+func (e *event) rawQuery() string {
+	parameters := e.MultiValueQuery
+	if len(parameters) == 0 {
+		parameters = make(map[string][]string, len(e.Query))
+		for name, v := range e.Query {
+			parameters[name] = []string{v}
+		}
+	}
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		values := parameters[name]
+		if len(values) == 0 {
+			values = []string{""}
+		}
+		for _, v := range values {
+			if b.Len() > 0 {
+				b.WriteByte('&')
+			}
+			b.WriteString(url.QueryEscape(name))
+			b.WriteByte('=')
+			b.WriteString(url.QueryEscape(v))
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,113 @@
+// Package lambdahttp serves an http.Handler behind Amazon API Gateway: a REST proxy event comes in, the handler sees the request
+// that the client sent, and its answer goes out as the envelope that API Gateway expects.
+//
+// Source: Amazon API Gateway Developer Guide, Lambda proxy integrations.
+package lambdahttp
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+)
+
+// maxEnvelope is Lambda's bound on a buffered answer, in bytes of the whole envelope.
+const maxEnvelope = 6_291_556
+
+// bodyLimit is what fits into maxEnvelope in base64, with room for the headers.
+const bodyLimit = (maxEnvelope - 32<<10) / 4 * 3
+
+// Handler serves API Gateway events. It has the method of lambda.Handler and may be called concurrently.
+type Handler struct {
+	next http.Handler
+	log  *slog.Logger
+}
+
+// New returns a Handler that answers by h. What must not be told to callers goes to log.
+func New(h http.Handler, log *slog.Logger) *Handler { return &Handler{h, log} }
+
+// Invoke answers one event. The request's context is ctx, with Lambda's deadline, and what BasePath, BodyLimit and RequestID
+// return. It fails only when the payload is not a REST proxy event; a handler that panics is answered with 500, an answer that
+// does not fit with 413, both as problem details (RFC 9457).
+func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	var e event
+	if err := json.Unmarshal(payload, &e); err != nil {
+		return nil, fmt.Errorf("the event is not an API Gateway REST proxy event: %w", err)
+	}
+	if err := e.check(); err != nil {
+		return nil, fmt.Errorf("the event is not an API Gateway REST proxy event: %w", err)
+	}
+	req, err := e.request(ctx)
+	if err != nil {
+		return problem(e.HTTPMethod, http.StatusBadRequest, fmt.Sprintf("The request is malformed: %v.", err)), nil
+	}
+	rec := newRecorder(e.HTTPMethod)
+	if !h.serve(rec, req) {
+		return problem(e.HTTPMethod, http.StatusInternalServerError,
+			fmt.Sprintf("The request failed; the log tells why under request id %q.", e.RequestContext.RequestID)), nil
+	}
+	if out, ok := rec.envelope(); ok {
+		return out, nil
+	}
+	h.log.ErrorContext(ctx, "the answer does not fit into a Lambda answer", "limit", maxEnvelope, "request_id", RequestID(req.Context()))
+	return problem(e.HTTPMethod, http.StatusRequestEntityTooLarge,
+		fmt.Sprintf("The answer is larger than %d bytes, the most that can be sent here; ask for less, or with gzip.", bodyLimit)), nil
+}
+
+func (h *Handler) serve(w http.ResponseWriter, req *http.Request) (ok bool) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			h.log.ErrorContext(req.Context(), "panic", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()),
+				"request_id", RequestID(req.Context()))
+		}
+	}()
+	h.next.ServeHTTP(w, req)
+	return true
+}
+
+// problem returns an envelope that holds the problem details of status.
+func problem(method string, status int, detail string) []byte {
+	rec := newRecorder(method)
+	rec.Header().Set("Content-Type", "application/problem+json")
+	rec.Header().Set("Cache-Control", "no-store")
+	rec.WriteHeader(status)
+	body, _ := json.Marshal(struct {
+		Title  string `json:"title"`
+		Status int    `json:"status"`
+		Detail string `json:"detail"`
+	}{http.StatusText(status), status, detail})
+	rec.Write(body)
+	out, _ := rec.envelope()
+	return out
+}
+
+type contextKey struct{}
+
+// facts are what a request's context tells beyond the request.
+type facts struct{ basePath, requestID string }
+
+// BasePath returns the path under which the client sees the handler's root: the stage of the API, or the base path of a custom
+// domain, such as /prod. It begins with a slash and does not end in one, and needs no escaping; it is empty at a domain's
+// root and for requests that did not come through a Handler.
+func BasePath(ctx context.Context) string {
+	f, _ := ctx.Value(contextKey{}).(facts)
+	return f.basePath
+}
+
+// RequestID returns API Gateway's id of the request; it is empty for requests that did not come through a Handler.
+func RequestID(ctx context.Context) string {
+	f, _ := ctx.Value(contextKey{}).(facts)
+	return f.requestID
+}
+
+// BodyLimit returns the size up to which any body of an answer fits, in bytes as written to the ResponseWriter. Without a
+// limit, as for requests that did not come through a Handler, ok is false.
+func BodyLimit(ctx context.Context) (limit int, ok bool) {
+	_, ok = ctx.Value(contextKey{}).(facts)
+	if !ok {
+		return 0, false
+	}
+	return bodyLimit, true
+}

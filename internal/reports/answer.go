@@ -1,0 +1,155 @@
+package reports
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"slices"
+	"time"
+
+	"cmu-gateway/pkg/cmu"
+)
+
+// Answer is a report. It is shared between callers and must not be changed.
+type Answer struct {
+	// Request is what the answer is to, with everything that Adobe or the gateway filled in: filters, window and, where Adobe
+	// applied one, the limit.
+	Request cmu.Request
+	// Fragments hold the rows in order, sorted by the path's dimensions.
+	Fragments []Fragment
+	Rows      int
+	// RollUp and DrillDown are Adobe's links, with its own base path.
+	RollUp, DrillDown []cmu.Link
+	// Incomplete tells that rows are missing: Adobe cut its answer and it could not be asked in smaller parts.
+	Incomplete bool
+	// Fetched is when the rows that may still change were asked for, or where none may the oldest. Fresh is until when
+	// the answer is fresh.
+	Fetched, Fresh time.Time
+	// Tag tells equal answers from different ones.
+	Tag string
+	// Raw is set instead of rows when Adobe's answer was not understood.
+	Raw *Raw
+
+	err error // a refusal, remembered
+}
+
+// Raw is an answer of Adobe's that is passed through as it came.
+type Raw struct {
+	ContentType string
+	Body        []byte
+}
+
+// Each calls do with every row in order. The row is valid until do returns.
+func (a *Answer) Each(do func(cmu.Row) error) error {
+	for _, f := range a.Fragments {
+		if err := f.each(do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Gzip returns the segments of one gzip member that holds head, the rows as JSON with commas between them, and tail.
+// The rows are not decompressed.
+func (a *Answer) Gzip(head, tail []byte) [][]byte { return joinGzip(head, a.Fragments, tail) }
+
+// size is about the memory that the answer takes.
+func (a *Answer) size() int {
+	n := 1024
+	for _, f := range a.Fragments {
+		n += len(f.Deflate)
+	}
+	if a.Raw != nil {
+		n += len(a.Raw.Body)
+	}
+	return n
+}
+
+// view is what is known for one job, with the plan that says how good it is.
+type view struct {
+	job    *job
+	blocks []*block
+	plan   plan
+	raw    *Raw // what came instead of rows
+}
+
+// assemble makes the answer to r from views in the order of time.
+func assemble(r cmu.Request, views []view) (*Answer, error) {
+	a := &Answer{Request: r}
+	var all lead
+	o := newOrder(r)
+	for _, v := range views {
+		if a.Fetched.IsZero() || v.plan.fetched.Before(a.Fetched) {
+			a.Fetched = v.plan.fetched
+		}
+		if a.Fresh.IsZero() || v.plan.fresh.Before(a.Fresh) {
+			a.Fresh = v.plan.fresh
+		}
+		a.Incomplete = a.Incomplete || v.plan.cut
+		for _, b := range v.blocks {
+			f, err := b.cut(v.job)
+			if err != nil {
+				return nil, err
+			}
+			a.RollUp, a.DrillDown = b.links.RollUp, b.links.DrillDown
+			if self, err := selfRequest(b.links); err == nil && b.links.Self != "" {
+				a.fill(self)
+			}
+			if f.Rows == 0 {
+				continue
+			}
+			all.join(lead{value: b.lead, any: true, mixed: b.mixed})
+			a.Fragments = append(a.Fragments, f)
+			a.Rows += f.Rows
+		}
+	}
+	if all.mixed && len(a.Fragments) > 1 {
+		f, err := o.mergeAll(a.Fragments)
+		if err != nil {
+			return nil, err
+		}
+		a.Fragments = []Fragment{f}
+	}
+	a.Tag = a.tag()
+	return a, nil
+}
+
+// fill takes from Adobe's self link what the caller left to Adobe.
+func (a *Answer) fill(self cmu.Request) {
+	a.Request.Filters = slices.Clone(self.Filters)
+	if len(self.Metrics) > 0 {
+		a.Request.Metrics = self.Metrics
+	}
+	if a.Request.Start.IsZero() {
+		a.Request.Start = self.Start
+	}
+	if a.Request.End.IsZero() {
+		a.Request.End = self.End
+	}
+	if a.Request.Limit > 0 && self.Limit > 0 {
+		a.Request.Limit = self.Limit
+	}
+}
+
+// tag hashes all that a representation is made of.
+func (a *Answer) tag() string {
+	h := sha256.New()
+	h.Write([]byte(a.Request.Canonical()))
+	for _, links := range [][]cmu.Link{a.RollUp, a.DrillDown} {
+		for _, l := range links {
+			h.Write([]byte("\x00" + l.Href + "\x00" + l.Name))
+		}
+		h.Write([]byte{1})
+	}
+	for _, f := range a.Fragments {
+		h.Write(f.Digest[:])
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(f.Len)))
+	}
+	if a.Incomplete {
+		h.Write([]byte{2})
+	}
+	if a.Raw != nil {
+		h.Write(a.Raw.Body)
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:15])
+}

@@ -1,0 +1,223 @@
+package reports
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"cmu-gateway/internal/store"
+	"cmu-gateway/pkg/cmu"
+)
+
+// Verdict says whether reports may be cut by calendar period. That rests on what Adobe does not document: that the window
+// is read in the zone of the rows' time dimensions, that month and day count from 1, and that the row of a whole period
+// does not depend on the window around it. The zero Verdict is not proven.
+type Verdict struct {
+	Proven bool `json:"proven"`
+	// Inclusive tells that an answer also holds the period that begins at the window's end, whole.
+	Inclusive bool      `json:"end_inclusive,omitempty"`
+	At        time.Time `json:"at"`
+	Evidence  string    `json:"evidence"`
+	// Unclean tells that blocks cut under a verdict now refuted may still be stored.
+	Unclean bool `json:"unclean,omitempty"`
+}
+
+// How long a verdict lasts, and how soon an attempt that showed nothing is repeated.
+const (
+	verdictLife  = 7 * 24 * time.Hour
+	attemptPause = time.Hour
+	proofTime    = time.Minute
+)
+
+// due reports whether the calendar should be checked at now.
+func (v Verdict) due(lastTry, now time.Time) bool {
+	return now.Sub(v.At) > verdictLife && now.Sub(lastTry) > attemptPause
+}
+
+// proveAfter checks the calendar after the answer at hand, if it is due. No caller waits for it.
+func (s *Service) proveAfter(r cmu.Request, v Verdict) {
+	s.shared.mu.Lock()
+	due := v.due(s.shared.tried, s.Now())
+	if due {
+		s.shared.tried = s.Now()
+	}
+	s.shared.mu.Unlock()
+	if !due {
+		return
+	}
+	s.After(func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, proofTime)
+		defer cancel()
+		if _, err := s.Prove(ctx, r); err != nil {
+			s.Log.WarnContext(ctx, "the calendar check came to no verdict; nothing is cut meanwhile", "error", err)
+		}
+	})
+}
+
+const leaseCalendar = "calendar"
+
+// Prove checks the calendar against Adobe, on a settled day of a report like r, and notes the verdict. An error means
+// that nothing was shown either way; what was known then stays.
+func (s *Service) Prove(ctx context.Context, r cmu.Request) (Verdict, error) {
+	if err := s.Store.Acquire(ctx, leaseCalendar, s.holder, s.Now().Add(proofTime)); err != nil {
+		return Verdict{}, err
+	}
+	defer s.release(ctx, leaseCalendar)
+	if err := s.readShared(ctx); err != nil {
+		return Verdict{}, err
+	}
+	before := s.verdict(ctx)
+	if s.Now().Sub(before.At) <= verdictLife {
+		return before, nil // another process was first
+	}
+	v, err := s.check(ctx, r)
+	if err != nil {
+		return before, err
+	}
+	if before.Unclean || !v.Proven {
+		if _, err := s.Store.Purge(ctx, func(store.Report) bool { return true }); err != nil {
+			return before, err
+		}
+		s.memory.clear()
+	}
+	s.Log.InfoContext(ctx, "calendar checked", "event", "calendar_checked", "proven", v.Proven, "evidence", v.Evidence)
+	return v, s.setVerdict(ctx, v)
+}
+
+// contradicted withdraws the verdict: an answer held a row that it cannot hold if the verdict is true.
+func (s *Service) contradicted(ctx context.Context, e *errOutside) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), proofTime)
+	defer cancel()
+	s.Log.ErrorContext(ctx, "calendar contradicted: reports are no longer cut", "event", "calendar_contradicted", "evidence", e.evidence)
+	v := Verdict{At: s.Now(), Evidence: e.evidence, Unclean: true}
+	err := s.setVerdict(ctx, v)
+	s.memory.clear()
+	if err == nil {
+		_, err = s.Store.Purge(ctx, func(store.Report) bool { return true })
+	}
+	if err == nil {
+		v.Unclean = false
+		err = s.setVerdict(ctx, v)
+	}
+	if err != nil {
+		s.Log.ErrorContext(ctx, "blocks cut under the old verdict may still be stored", "error", err)
+	}
+}
+
+// errNoProof is returned when the reports asked showed nothing either way.
+var errNoProof = errors.New("no report has a settled day with rows from its first to its last hour")
+
+// check asks for a settled day at hour grain, alone and inside a wider window.
+func (s *Service) check(ctx context.Context, like cmu.Request) (Verdict, error) {
+	last := cmu.Day.Floor(s.Policy.civil(s.Now()).Add(-72 * time.Hour))
+	for _, path := range proofPaths(like.Path) {
+		for _, day := range []cmu.Civil{last, cmu.Day.Step(last, -7)} {
+			narrow, err := s.hours(ctx, path, span{day, cmu.Day.Step(day, 1)})
+			var refusal *cmu.Error
+			if errors.As(err, &refusal) && (refusal.Status == http.StatusNotFound || refusal.Status == http.StatusBadRequest || refusal.Status == http.StatusForbidden) {
+				break
+			}
+			if err != nil {
+				return Verdict{}, err
+			}
+			wide, err := s.hours(ctx, path, span{cmu.Day.Step(day, -1), cmu.Day.Step(day, 3)})
+			if err != nil {
+				return Verdict{}, err
+			}
+			if v, ok := judgeDay(day, narrow, wide); ok {
+				v.At = s.Now()
+				v.Evidence = fmt.Sprintf("/%s on %s: %s", strings.Join(path, "/"), day, v.Evidence)
+				return v, nil
+			}
+		}
+	}
+	return Verdict{}, errNoProof
+}
+
+// proofPaths returns paths at hour grain to try, the likest first: not every licence has every one.
+func proofPaths(like []string) [][]string {
+	var paths [][]string
+	for _, before := range [][]string{like[:max(0, slices.Index(like, "year"))], {}, {"tenant"}} {
+		path := slices.Concat(before, []string{"year", "month", "day", "hour"})
+		if !slices.ContainsFunc(paths, func(p []string) bool { return slices.Equal(p, path) }) {
+			paths = append(paths, path)
+		}
+	}
+	return paths
+}
+
+// hourRow is one row of a check: which hour it claims to be of, and its fields in an order that does not depend on Adobe's.
+type hourRow struct {
+	hour   cmu.Civil
+	bad    error // the hour is no hour of the calendar
+	fields string
+}
+
+func (s *Service) hours(ctx context.Context, path []string, w span) ([]hourRow, error) {
+	r := cmu.Request{Path: path, Start: cmu.BoundAt(w.From), End: cmu.BoundAt(w.To)}
+	o := newOrder(r)
+	var rows []hourRow
+	var k key
+	out, err := s.adobe.report(ctx, r, func(row cmu.Row) error {
+		bad := o.of(row, &k)
+		var fields []string
+		row.Each(func(name, value []byte) bool {
+			fields = append(fields, fmt.Sprintf("%q:%q", name, value))
+			return true
+		})
+		slices.Sort(fields)
+		rows = append(rows, hourRow{k.period, bad, strings.Join(fields, ",")})
+		return nil
+	})
+	if err == nil && (out.full || out.raw != nil) {
+		err = errors.New("the answer is cut or not understood")
+	}
+	return rows, err
+}
+
+// judgeDay compares the rows of a day asked alone with those of a window around it. It is not ok when they show nothing.
+func judgeDay(day cmu.Civil, narrow, wide []hourRow) (v Verdict, ok bool) {
+	refuted := func(format string, args ...any) (Verdict, bool) {
+		return Verdict{Evidence: fmt.Sprintf(format, args...)}, true
+	}
+	asked := span{day, cmu.Day.Step(day, 1)}
+	count := map[string]int{}
+	first, last, next := false, false, false
+	for _, r := range narrow {
+		if r.bad != nil {
+			return refuted("%v", r.bad)
+		}
+		if !asked.holds(r.hour) && r.hour != asked.To {
+			return refuted("asked for the day alone, a row is of %s", r.hour)
+		}
+		first = first || r.hour == asked.From
+		last = last || r.hour == cmu.Hour.Step(asked.To, -1)
+		next = next || r.hour == asked.To
+		count[r.fields]++
+	}
+	inside, after := 0, false
+	for _, r := range wide {
+		if r.bad != nil {
+			return refuted("%v", r.bad)
+		}
+		if asked.holds(r.hour) || next && r.hour == asked.To {
+			if count[r.fields]--; count[r.fields] < 0 {
+				return refuted("a row of %s depends on the window around it", r.hour)
+			}
+			inside++
+		}
+		after = after || r.hour == asked.To
+	}
+	if inside != len(narrow) {
+		return refuted("asked for the day alone there are %d rows, inside a wider window %d", len(narrow), inside)
+	}
+	if !first || !last || !after {
+		return Verdict{}, false
+	}
+	v = Verdict{Proven: true, Inclusive: next, Evidence: fmt.Sprintf("%d rows, the same alone and in a wider window", len(narrow))}
+	return v, true
+}
