@@ -92,7 +92,7 @@ func (k *Keeper) Register(ctx context.Context, o RegisterOptions) (RegisterResul
 		return k.checkStatement(ctx, o)
 	}
 	r := registration{k: k, options: o, lease: k.lease(leaseRegister, beyondRegistration)}
-	if err := k.alone(ctx, r.lease, func(bool) (bool, error) { return r.look(ctx) }, func() error { return r.register(ctx) }); err != nil {
+	if err := k.alone(ctx, r.lease, func(held bool) (bool, error) { return r.look(ctx, held) }, func() error { return r.register(ctx) }); err != nil {
 		return RegisterResult{}, fmt.Errorf("register: %w", err)
 	}
 	return r.result, nil
@@ -165,8 +165,9 @@ type registration struct {
 	replaces  string // client ID of the refused or expired credentials, if that is the reason
 }
 
-// look finds out what there is, and is done when no registration is needed.
-func (r *registration) look(ctx context.Context) (done bool, err error) {
+// look finds out what there is, and is done when no registration is needed. That it is too early for one is known only under the
+// lease: without it, the last attempt may be still under way.
+func (r *registration) look(ctx context.Context, held bool) (done bool, err error) {
 	k := r.k
 	stored, err := k.credentials(ctx)
 	if err != nil && (!r.options.Force || !errors.Is(err, ErrUnreadable)) {
@@ -194,7 +195,7 @@ func (r *registration) look(ctx context.Context) (done bool, err error) {
 	if !force {
 		d = mayRegister(stored, r.marks, digest, k.registerInterval(), k.now())
 	}
-	if !force && d.action == wait && k.unstored.Load() == nil {
+	if held && !force && d.action == wait && k.unstored.Load() == nil {
 		err := error(&WaitError{d.reason, d.at})
 		if digest == r.marks.RefusedStatement.Digest {
 			err = fmt.Errorf("%w; replace it, or register with force", errors.Join(cmu.ErrStatementRefused, err))

@@ -59,7 +59,7 @@ func (t *Tokens) Token(ctx context.Context) (cmu.Token, error) {
 	if held, ok := t.valid(nearEnd); ok {
 		return held, nil
 	}
-	return t.renewed(ctx, false)
+	return t.renewed(ctx)
 }
 
 // Refused tells that Adobe refused a token (401) and returns another to try. A refresh is asked for if there is none.
@@ -68,12 +68,14 @@ func (t *Tokens) Token(ctx context.Context) (cmu.Token, error) {
 func (t *Tokens) Refused(ctx context.Context, refused cmu.Token) (cmu.Token, error) {
 	fingerprint := Fingerprint(refused.Value)
 	t.mu.Lock()
-	news := t.refusedNow() != fingerprint
-	if t.token == nil || t.token.fingerprint() == fingerprint {
+	if (t.token == nil || t.token.fingerprint() == fingerprint) && t.refusedNow() != fingerprint {
 		t.refused, t.refusedAt = fingerprint, t.now()
 	}
 	t.mu.Unlock()
-	return t.renewed(ctx, news)
+	if held, ok := t.valid(0); ok {
+		return held, nil
+	}
+	return t.renewed(ctx)
 }
 
 // valid returns the token in memory if it is good for longer than that.
@@ -95,15 +97,11 @@ func (t *Tokens) refusedNow() string {
 }
 
 // renewed looks for a better token than the one in memory. The caller waits for it only if that one is not valid.
-func (t *Tokens) renewed(ctx context.Context, force bool) (cmu.Token, error) {
-	key := "look"
-	if force {
-		key = "look now"
-	}
-	found := t.looking.DoChan(key, func() (any, error) {
+func (t *Tokens) renewed(ctx context.Context) (cmu.Token, error) {
+	found := t.looking.DoChan("", func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTime)
 		defer cancel()
-		return t.look(ctx, force)
+		return t.look(ctx)
 	})
 	if held, ok := t.valid(0); ok {
 		return held, nil
@@ -118,8 +116,8 @@ func (t *Tokens) renewed(ctx context.Context, force bool) (cmu.Token, error) {
 }
 
 // look reads the token, and asks for a refresh if that yields none that is good for a while.
-func (t *Tokens) look(ctx context.Context, force bool) (cmu.Token, error) {
-	if err := t.read(ctx, force); err != nil {
+func (t *Tokens) look(ctx context.Context) (cmu.Token, error) {
+	if err := t.read(ctx, false); err != nil {
 		if held, ok := t.valid(0); ok {
 			return held, nil
 		}
@@ -138,10 +136,10 @@ func (t *Tokens) look(ctx context.Context, force bool) (cmu.Token, error) {
 	return cmu.Token{}, &NoAccessError{"access is being renewed", refreshEvery, err}
 }
 
-// read reads the secret, unless that was done a moment ago.
+// read reads the secret, unless that was done a moment ago and no token was refused since.
 func (t *Tokens) read(ctx context.Context, force bool) error {
 	t.mu.Lock()
-	recent := !t.readAt.IsZero() && t.now().Sub(t.readAt).Abs() < readEvery
+	recent := t.now().Sub(t.readAt).Abs() < readEvery && t.readAt.After(t.refusedAt)
 	if !recent || force {
 		t.readAt = t.now()
 	}
@@ -162,7 +160,7 @@ func (t *Tokens) read(ctx context.Context, force bool) error {
 // ask asks for a refresh, unless that was done a moment ago.
 func (t *Tokens) ask(ctx context.Context) (asked bool, err error) {
 	t.mu.Lock()
-	recent := !t.askedAt.IsZero() && t.now().Sub(t.askedAt).Abs() < refreshEvery
+	recent := t.now().Sub(t.askedAt).Abs() < refreshEvery
 	if !recent {
 		t.askedAt = t.now()
 	}

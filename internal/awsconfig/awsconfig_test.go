@@ -21,7 +21,8 @@ import (
 )
 
 func with(pairs ...string) []string {
-	return append([]string{"AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=AKIDVALUE", "AWS_SECRET_ACCESS_KEY=keyvalue", "AWS_SESSION_TOKEN=tokenvalue"}, pairs...)
+	return append([]string{"AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=AKIDVALUE", "AWS_SECRET_ACCESS_KEY=keyvalue",
+		"AWS_SESSION_TOKEN=tokenvalue"}, pairs...)
 }
 
 func TestFromEnv(t *testing.T) {
@@ -78,24 +79,32 @@ func TestProblems(t *testing.T) {
 
 // Each service goes where its variable says, else where the common one does, else to AWS.
 func TestEndpoints(t *testing.T) {
+	amazon := [3]string{"https://dynamodb.eu-west-1.amazonaws.com", "https://secretsmanager.eu-west-1.amazonaws.com",
+		"https://lambda.eu-west-1.amazonaws.com"}
 	tests := []struct {
 		name    string
 		environ map[string]string
 		want    [3]string
 	}{
-		{"none", nil, [3]string{"https://dynamodb.eu-west-1.amazonaws.com", "https://secretsmanager.eu-west-1.amazonaws.com", "https://lambda.eu-west-1.amazonaws.com"}},
-		{"one for all", map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, [3]string{"http://127.0.0.1:1", "http://127.0.0.1:1", "http://127.0.0.1:1"}},
-		{"one each", map[string]string{"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:2", "AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://127.0.0.1:3", "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:4"},
+		{"none", nil, amazon},
+		{"one for all", map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1"},
+			[3]string{"http://127.0.0.1:1", "http://127.0.0.1:1", "http://127.0.0.1:1"}},
+		{"one each", map[string]string{"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:2", "AWS_ENDPOINT_URL_SECRETS_MANAGER": "http://127.0.0.1:3",
+			"AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:4"},
 			[3]string{"http://127.0.0.1:2", "http://127.0.0.1:3", "http://127.0.0.1:4"}},
-		{"one of them empty", map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_DYNAMODB": "", "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:4"},
+		{"one of them empty", map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_DYNAMODB": "",
+			"AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:4"},
 			[3]string{"http://127.0.0.1:1", "http://127.0.0.1:1", "http://127.0.0.1:4"}},
-		{"all empty", map[string]string{"AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_DYNAMODB": "", "AWS_ENDPOINT_URL_SECRETS_MANAGER": "", "AWS_ENDPOINT_URL_LAMBDA": ""},
-			[3]string{"https://dynamodb.eu-west-1.amazonaws.com", "https://secretsmanager.eu-west-1.amazonaws.com", "https://lambda.eu-west-1.amazonaws.com"}},
-		{"ignored", map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:4", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},
-			[3]string{"https://dynamodb.eu-west-1.amazonaws.com", "https://secretsmanager.eu-west-1.amazonaws.com", "https://lambda.eu-west-1.amazonaws.com"}},
+		{"all empty", map[string]string{"AWS_ENDPOINT_URL": "", "AWS_ENDPOINT_URL_DYNAMODB": "",
+			"AWS_ENDPOINT_URL_SECRETS_MANAGER": "", "AWS_ENDPOINT_URL_LAMBDA": ""},
+			amazon},
+		{"ignored", map[string]string{"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_LAMBDA": "http://127.0.0.1:4",
+			"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"},
+			amazon},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
+			unset(t)
 			for name, value := range test.environ {
 				t.Setenv(name, value) // the SDK looks at these itself
 			}
@@ -116,6 +125,15 @@ func TestEndpoints(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// unset removes for one test what the environment of the tests may hold.
+func unset(t *testing.T) {
+	for _, name := range []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_DYNAMODB", "AWS_ENDPOINT_URL_SECRETS_MANAGER",
+		"AWS_ENDPOINT_URL_LAMBDA", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "AWS_RETRY_MODE", "AWS_MAX_ATTEMPTS"} {
+		t.Setenv(name, "")
+		os.Unsetenv(name)
 	}
 }
 
@@ -141,6 +159,7 @@ func TestRetriedCall(t *testing.T) {
 		io.WriteString(w, `{"Name":"s","SecretString":"v"}`)
 	}))
 	defer server.Close()
+	unset(t)
 	t.Setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", server.URL)
 	cfg, err := FromEnv(append(os.Environ(), with()...))
 	if err != nil {

@@ -87,29 +87,36 @@ func TestRequest(t *testing.T) {
 	}{
 		{"as API Gateway sends it", `{
 			"resource": "/cmu/v2/{proxy+}", "path": "/cmu/v2/year/month", "httpMethod": "GET",
-			"headers": {"Host": "abc.execute-api.us-east-1.amazonaws.com", "X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7, 10.0.0.1", "Accept": "text/csv"},
-			"multiValueHeaders": {"Host": ["abc.execute-api.us-east-1.amazonaws.com"], "X-Forwarded-Proto": ["https"], "X-Forwarded-For": ["203.0.113.7, 10.0.0.1"], "Accept": ["application/json", "text/csv"]},
+			"headers": {"Host": "abc.execute-api.us-east-1.amazonaws.com", "X-Forwarded-Proto": "https",
+				"X-Forwarded-For": "203.0.113.7, 10.0.0.1", "Accept": "text/csv"},
+			"multiValueHeaders": {"Host": ["abc.execute-api.us-east-1.amazonaws.com"], "X-Forwarded-Proto": ["https"],
+				"X-Forwarded-For": ["203.0.113.7, 10.0.0.1"], "Accept": ["application/json", "text/csv"]},
 			"queryStringParameters": {"mvpd": "b", "tenant": ""},
 			"multiValueQueryStringParameters": {"mvpd": ["a", "b"], "tenant": [""]},
 			"pathParameters": {"proxy": "year/month"}, "stageVariables": null,
-			"requestContext": {"path": "/prod/cmu/v2/year/month", "stage": "prod", "requestId": "r-1", "domainName": "abc.execute-api.us-east-1.amazonaws.com", "identity": {"sourceIp": "203.0.113.7"}},
+			"requestContext": {"path": "/prod/cmu/v2/year/month", "stage": "prod", "requestId": "r-1",
+				"domainName": "abc.execute-api.us-east-1.amazonaws.com", "identity": {"sourceIp": "203.0.113.7"}},
 			"body": null, "isBase64Encoded": false}`,
 			seen{Method: "GET", Host: "abc.execute-api.us-east-1.amazonaws.com", URL: "/cmu/v2/year/month?mvpd=a&mvpd=b&tenant=",
 				URI: "/cmu/v2/year/month?mvpd=a&mvpd=b&tenant=", Remote: "203.0.113.7:0", ID: "r-1", Base: "/prod",
 				Header: http.Header{"X-Forwarded-Proto": {"https"}, "X-Forwarded-For": {"203.0.113.7, 10.0.0.1"}, "Accept": {"application/json", "text/csv"}}}},
-		{"lower-case names and no lists", `{"path": "/", "httpMethod": "HEAD", "headers": {"host": "h:1", "if-none-match": "\"x\"", "content-length": "9"},
+		{"lower-case names and no lists", `{"path": "/", "httpMethod": "HEAD",
+			"headers": {"host": "h:1", "if-none-match": "\"x\"", "content-length": "9"},
 			"queryStringParameters": {"a": null, "b": "2"}, "requestContext": {"identity": {"sourceIp": "2001:db8::1"}}}`,
 			seen{Method: "HEAD", Host: "h:1", URL: "/?a=&b=2", URI: "/?a=&b=2", Remote: "[2001:db8::1]:0", Header: http.Header{"If-None-Match": {`"x"`}}}},
-		{"a header in one of the maps only", `{"path": "/", "httpMethod": "GET", "headers": {"accept": "a", "X-One": "1"}, "multiValueHeaders": {"Accept": ["b", "c"], "X-Two": ["2"]},
+		{"a header in one of the maps only", `{"path": "/", "httpMethod": "GET",
+			"headers": {"accept": "a", "X-One": "1"}, "multiValueHeaders": {"Accept": ["b", "c"], "X-Two": ["2"]},
 			"requestContext": {"domainName": "d"}}`,
 			seen{Method: "GET", Host: "d", URL: "/", URI: "/", Remote: ":0", Header: http.Header{"Accept": {"b", "c"}, "X-One": {"1"}, "X-Two": {"2"}}}},
 		{"body", `{"path": "/", "httpMethod": "POST", "body": "héllo"}`,
 			seen{Method: "POST", URL: "/", URI: "/", Remote: ":0", Body: "héllo", Length: 6, Header: http.Header{}}},
 		{"body in base64", `{"path": "/", "httpMethod": "POST", "body": "AAEC", "isBase64Encoded": true}`,
 			seen{Method: "POST", URL: "/", URI: "/", Remote: ":0", Body: "\x00\x01\x02", Length: 3, Header: http.Header{}}},
-		{"a parameter without values", `{"path": "/", "httpMethod": "GET", "multiValueQueryStringParameters": {"x": null, "y": []}, "queryStringParameters": {"z": "1"}}`,
+		{"a parameter without values", `{"path": "/", "httpMethod": "GET",
+			"multiValueQueryStringParameters": {"x": null, "y": []}, "queryStringParameters": {"z": "1"}}`,
 			seen{Method: "GET", URL: "/?x=&y=", URI: "/?x=&y=", Remote: ":0", Header: http.Header{}}},
-		{"negated filter", `{"path": "/a", "httpMethod": "GET", "multiValueQueryStringParameters": {"mvpd!": ["x y&z"]}}`,
+		{"negated filter", `{"path": "/a", "httpMethod": "GET",
+			"multiValueQueryStringParameters": {"mvpd!": ["x y&z"]}}`,
 			seen{Method: "GET", URL: "/a?mvpd%21=x+y%26z", URI: "/a?mvpd%21=x+y%26z", Remote: ":0", Header: http.Header{}}},
 	}
 	for _, test := range tests {
@@ -119,7 +126,8 @@ func TestRequest(t *testing.T) {
 				if err != nil {
 					t.Error(err)
 				}
-				got := seen{r.Method, r.Host, r.URL.String(), r.RequestURI, r.RemoteAddr, string(body), lambdahttp.RequestID(r.Context()),
+				got := seen{r.Method, r.Host, r.URL.String(), r.RequestURI, r.RemoteAddr, string(body),
+					lambdahttp.RequestID(r.Context()),
 					lambdahttp.BasePath(r.Context()), r.ContentLength, r.Header}
 				if diff := cmp.Diff(test.want, got); diff != "" {
 					t.Error(diff)
@@ -143,10 +151,13 @@ func TestPaths(t *testing.T) {
 		{"stage, escapes differ", "/{proxy+}", "/a%2Fb/%C3%A9", "a/b/é", "/prod/a/b/é", "x.execute-api.y", "/a%2Fb/%C3%A9", "/prod"},
 		{"stage, context without a path", "/{proxy+}", "/year", "year", "", "x.execute-api.y", "/year", "/prod"},
 		{"custom domain at its root", "/{proxy+}", "/cmu/v2/year", "cmu/v2/year", "/cmu/v2/year", "reports.example.com", "/cmu/v2/year", ""},
-		{"custom domain with a base", "/{proxy+}", "/reports/cmu/v2/year", "cmu/v2/year", "/reports/cmu/v2/year", "example.com", "/cmu/v2/year", "/reports"},
+		{"custom domain with a base", "/{proxy+}", "/reports/cmu/v2/year", "cmu/v2/year",
+			"/reports/cmu/v2/year", "example.com", "/cmu/v2/year", "/reports"},
 		{"base of two segments", "/{proxy+}", "/a/b/year/month/", "year/month", "/a/b/year/month/", "example.com", "/year/month/", "/a/b"},
-		{"base before a fixed resource", "/cmu/v2/{path+}", "/reports/cmu/v2/year/a%2Fb", "", "/reports/cmu/v2/year/a%2Fb", "example.com", "/reports/cmu/v2/year/a%2Fb", ""},
-		{"base before a fixed prefix", "/cmu/v2/{proxy+}", "/reports/cmu/v2/year/a%2Fb", "year/a%2Fb", "/reports/cmu/v2/year/a%2Fb", "example.com", "/cmu/v2/year/a%2Fb", "/reports"},
+		{"base before a fixed resource", "/cmu/v2/{path+}", "/reports/cmu/v2/year/a%2Fb", "",
+			"/reports/cmu/v2/year/a%2Fb", "example.com", "/reports/cmu/v2/year/a%2Fb", ""},
+		{"base before a fixed prefix", "/cmu/v2/{proxy+}", "/reports/cmu/v2/year/a%2Fb", "year/a%2Fb",
+			"/reports/cmu/v2/year/a%2Fb", "example.com", "/cmu/v2/year/a%2Fb", "/reports"},
 		{"base before a plain resource", "/status", "/reports/status", "", "/reports/status", "example.com", "/status", "/reports"},
 		{"base before a parameter", "/jobs/{id}", "/reports/jobs/7", "", "/reports/jobs/7", "example.com", "/jobs/7", "/reports"},
 		{"base and root resource", "/", "/reports", "", "/reports", "example.com", "/", "/reports"},
@@ -187,7 +198,8 @@ func TestSameRequestAsOverHTTP(t *testing.T) {
 		Bare        bool
 	}
 	pairs := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) pair {
-		p := pair{rapid.OneOf(text, rapid.SampledFrom([]string{"mvpd", "mvpd!", "limit", "start", "metrics", "format"})).Draw(t, "name"), "", rapid.Bool().Draw(t, "bare")}
+		p := pair{rapid.OneOf(text, rapid.SampledFrom([]string{"mvpd", "mvpd!", "limit", "start", "metrics", "format"})).Draw(t, "name"),
+			"", rapid.Bool().Draw(t, "bare")}
 		// The event cannot tell "x!" from "x!=".
 		if p.Bare = p.Bare && !strings.HasSuffix(p.Name, "!"); !p.Bare {
 			p.Value = rapid.OneOf(rapid.Just(""), text, rapid.SampledFrom([]string{"2026-07", "10", "active-users,users"})).Draw(t, "value")
@@ -465,9 +477,9 @@ func TestNotAnEvent(t *testing.T) {
 		`null`: "lacks httpMethod or path",
 		`[]`:   "not an API Gateway REST proxy event",
 		``:     "not an API Gateway REST proxy event",
-		`{"source": "aws.scheduler", "detail": {}}`:                                                           "lacks httpMethod or path",
-		`{"version": "2.0", "rawPath": "/", "requestContext": {"http": {"method": "GET"}}}`:                   "payload format 2.0",
-		`{"httpMethod": "GET", "path": "/", "multiValueHeaders": {"Authorization": "Bearer not to be told"}}`: "not an API Gateway REST proxy event",
+		`{"source": "aws.scheduler", "detail": {}}`:                                                    "lacks httpMethod or path",
+		`{"version": "2.0", "rawPath": "/", "requestContext": {"http": {"method": "GET"}}}`:            "payload format 2.0",
+		`{"httpMethod": "GET", "path": "/", "multiValueHeaders": {"Authorization": "Bearer to hide"}}`: "not an API Gateway REST proxy event",
 	} {
 		out, err := h.Invoke(context.Background(), []byte(payload))
 		if out != nil || err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "Bearer") {

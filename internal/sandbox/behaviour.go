@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"net/http"
 	"reflect"
 	"slices"
@@ -45,7 +46,7 @@ type Behaviour struct {
 
 	EndInclusive     string  `json:"end_inclusive" doc:"the period that begins at end is: \"\" left out, \"whole\" all there, \"partial\" there with its first minute"`
 	WindowShiftHours float64 `json:"window_shift_hours" doc:"start and end are read this many hours later than the rows' calendar, as if in another zone"`
-	Zone             string  `json:"zone" doc:"IANA name of the zone of the rows' calendar; empty: UTC"`
+	Zone             string  `json:"zone" doc:"IANA name of the zone of the rows' calendar; an hour that the clock repeats is one row; empty: UTC"`
 	MonthsFromZero   bool    `json:"months_from_zero" doc:"month runs from 0 to 11 in rows"`
 	DaysFromZero     bool    `json:"days_from_zero" doc:"day runs from 0 to 30 in rows"`
 	Shuffle          bool    `json:"shuffle" doc:"JSON, XML and HTML rows come in a mixed order, always the same for a request (by 10000 rows at a time)"`
@@ -72,8 +73,9 @@ type Restatement struct {
 // maxBehaviour bounds the JSON form of a Behaviour.
 const maxBehaviour = 1 << 20
 
-// limitModes and endModes are the values that LimitMode and EndInclusive take.
+// The values that RefuseStatements, LimitMode and EndInclusive take.
 var (
+	refusals   = []string{"", "invalid_request", "invalid_redirect_uri", "invalid_software_statement", "unapproved_software_statement"}
 	limitModes = []string{"", "clamp", "clamp_silently", "refuse"}
 	endModes   = []string{"", "whole", "partial"}
 )
@@ -99,6 +101,12 @@ func (b *Behaviour) check() error {
 	if min(b.LatencyMS, b.ClientLifeSeconds, b.TokenLifeSeconds, b.MaxCells,
 		int64(b.DefaultLimit), int64(b.MaxLimit), int64(b.ReportsPerMinute)) < 0 {
 		return errors.New("latencies, lives, limits and bounds are not negative")
+	}
+	if !(math.Abs(b.WindowShiftHours) <= 48) { // not a number is not within either
+		return errors.New("window_shift_hours: want -48 to 48")
+	}
+	if !slices.Contains(refusals, b.RefuseStatements) {
+		return fmt.Errorf("refuse_statements: want one of %q", refusals)
 	}
 	if !slices.Contains(limitModes, b.LimitMode) {
 		return fmt.Errorf("limit_mode: want one of %q", limitModes)

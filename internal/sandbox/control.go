@@ -24,7 +24,7 @@ POST /_sandbox/revoke-clients    no client registered so far is good any more
 POST /_sandbox/refuse-statements the statement is refused as unapproved
 POST /_sandbox/accept-statements the statement is accepted again
 GET  /_sandbox/behaviour         how the sandbox behaves, as JSON
-PUT  /_sandbox/behaviour         replace all of it
+PUT  /_sandbox/behaviour         replace all of it; what is left out is as Adobe documents it, without latency
 PATCH /_sandbox/behaviour        change the fields given
 
 The fields of the behaviour:

@@ -87,7 +87,8 @@ func TestRefusals(t *testing.T) {
 		{"/year/month/mvpd?channel=Unknown", 400, "hierarchy: [channel]"},
 		{"/year/month/day?metrics=duration_0-15", 400, "The requested metrics are not available for the selected dimensions"},
 		{"/year/month/day?concurrency-level=2&metrics=active-users", 400, "not available for the selected dimensions"},
-		{"/tenant/year/month/day/hour/minute/mvpd/platform/application-id?start=2024-07", 400, "The requested selection is too wide to be processed"},
+		{"/tenant/year/month/day/hour/minute/mvpd/platform/application-id?start=2024-07", 400,
+			"The requested selection is too wide to be processed"},
 		{"/year/month/day?start=yesterday", 400, "start"},
 		{"/year/month/day?limit=none", 400, "limit"},
 		{"/year/month/day.pdf", 406, ""},
@@ -99,7 +100,8 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	for _, method := range []string{"POST", "PUT", "DELETE", "HEAD", "OPTIONS"} {
-		if w := r.do(httptest.NewRequest(method, ReportsPath+"/year", nil)); w.Code != 405 || w.Header().Get("Allow") != "GET" {
+		w := r.do(httptest.NewRequest(method, ReportsPath+"/year", nil))
+		if w.Code != 405 || w.Header().Get("Allow") != "GET" {
 			t.Errorf("%s: status %d, Allow %q", method, w.Code, w.Header().Get("Allow"))
 		}
 	}
@@ -178,7 +180,8 @@ func TestFormats(t *testing.T) {
 	if diff := cmp.Diff(want, fromXML); diff != "" {
 		t.Errorf("XML:\n%s", diff)
 	}
-	if doc.Href != rows.Links.Self.Href || len(doc.Links) != 1 || doc.Links[0].Rel != "roll-up" || doc.Links[0].Href != rows.Links.RollUp.Href {
+	up := link{Href: rows.Links.RollUp.Href, Name: "roll-up"}
+	if doc.Href != rows.Links.Self.Href || len(doc.Links) != 1 || (link{Href: doc.Links[0].Href, Name: doc.Links[0].Rel}) != up {
 		t.Errorf("XML links: %s %v", doc.Href, doc.Links)
 	}
 	page := r.get(path + ".html" + query).Body.String()
@@ -253,7 +256,7 @@ func TestFilters(t *testing.T) {
 // Rows past the limit are missing without a word.
 func TestLimit(t *testing.T) {
 	r := newRig(t)
-	const path = "/tenant/year/month/day/hour?start=2026-05&end=2026-07&limit="
+	const path = "/tenant/year/month/day/hour?metrics=active-users&start=2026-05&end=2026-07&limit="
 	all := r.report(path + "100000")
 	if len(all.Rows) != 61*24 {
 		t.Fatalf("%d rows, want every hour of two months", len(all.Rows))
@@ -299,9 +302,10 @@ func TestGzip(t *testing.T) {
 func TestFileName(t *testing.T) {
 	r := newRig(t)
 	for path, want := range map[string]string{
-		"/year/month/day.csv?start=2026-07-01&end=2026-07-20":                                   "report__2026-07-01_2026-07-20_1000.csv",
-		"/year/month/day/mvpd.csv?start=2026&end=2026-07&mvpd=Cox&limit=10":                     "report__2026-01-01_2026-07-01_Cox,10.csv",
-		"/year/month/day/mvpd.csv?start=2026&end=1784592000000&mvpd=T%C3%A9l%C3%A9+Qu%C3%A9bec": "report__2026-01-01_2026-07-21_Télé Québec,1000.csv",
+		"/year/month/day.csv?start=2026-07-01&end=2026-07-20":               "report__2026-07-01_2026-07-20_1000.csv",
+		"/year/month/day/mvpd.csv?start=2026&end=2026-07&mvpd=Cox&limit=10": "report__2026-01-01_2026-07-01_Cox,10.csv",
+		"/year/month/day/mvpd.csv?start=2026&end=1784592000000&mvpd=T%C3%A9l%C3%A9+Qu%C3%A9bec": "report__2026-01-01_2026-07-21_" +
+			"Télé Québec,1000.csv",
 	} {
 		_, parameters, err := mime.ParseMediaType(r.get(path).Header().Get("Content-Disposition"))
 		if err != nil || parameters["filename"] != want {

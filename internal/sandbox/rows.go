@@ -162,7 +162,7 @@ func (r *rows) descend(depth int, g *group, from, to cmu.Civil) bool {
 }
 
 func (r *rows) periods(depth int, g *group, grain cmu.Grain, from, to cmu.Civil) bool {
-	for p := grain.Floor(from); p < to; {
+	for p := grain.Floor(from); p < to && instant(p, r.b.location).UnixMilli() < r.cutoff; {
 		next := grain.Step(p, 1)
 		r.labels[depth], r.period = r.label(grain, p), p
 		if !r.descend(depth+1, g, max(p, from), min(next, to)) {

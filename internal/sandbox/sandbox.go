@@ -26,11 +26,11 @@ type Options struct {
 	Seed uint64
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
-	// Latency is what every call of the three endpoints takes at least. Zero: none. It can be changed by Behaviour.
+	// Latency is what every call of the three endpoints takes at least, cut to milliseconds. Zero: none. It can be changed by Behaviour.
 	Latency time.Duration
 	// Sleep waits for the latency, and returns early with an error when ctx ends. Nil: a timer.
 	Sleep func(ctx context.Context, d time.Duration) error
-	// TokenLife is how long an access token is good, in whole seconds. Zero: six hours. It can be changed by Behaviour.
+	// TokenLife is how long an access token is good, rounded up to seconds. Zero: six hours. It can be changed by Behaviour.
 	TokenLife time.Duration
 	// Tenant is the name of the tenant that the software statement belongs to. Empty: ACME.
 	Tenant string
@@ -74,7 +74,9 @@ func New(o Options) *Sandbox {
 	s.boot = hex.EncodeToString(boot[:])
 	s.world = newWorld(o.Seed, cmp.Or(o.Tenant, "ACME"))
 	s.behaviour = Behaviour{
-		LatencyMS: o.Latency.Milliseconds(), TokenLifeSeconds: int64(o.TokenLife / time.Second), location: time.UTC,
+		LatencyMS:        o.Latency.Milliseconds(),
+		TokenLifeSeconds: int64((o.TokenLife + time.Second - 1) / time.Second),
+		location:         time.UTC,
 	}
 	return s
 }

@@ -138,20 +138,34 @@ func plans(own string) []tenantPlan {
 	return all[:1+len(others)]
 }
 
-var worlds sync.Map // key text -> *world: computing one takes some milliseconds, and they never change
+// worlds are the ones made last. Making one takes some milliseconds and a megabyte, and they never change.
+var worlds = struct {
+	sync.Mutex
+	made map[worldKey]*world
+}{made: map[worldKey]*world{}}
+
+type worldKey struct {
+	seed uint64
+	own  string
+}
 
 func newWorld(seed uint64, own string) *world {
-	key := fmt.Sprint(seed, " ", own)
-	if w, ok := worlds.Load(key); ok {
-		return w.(*world)
+	worlds.Lock()
+	defer worlds.Unlock()
+	key := worldKey{seed, own}
+	if w, ok := worlds.made[key]; ok {
+		return w
 	}
 	w := &world{seed: seed, own: own}
 	for i, p := range plans(own) {
 		w.loads = append(w.loads, newLoad(mixText(seed, p.name), p.daily, p.silentEvery))
 		w.addCells(i, p)
 	}
-	kept, _ := worlds.LoadOrStore(key, w)
-	return kept.(*world)
+	if len(worlds.made) >= 4 {
+		clear(worlds.made)
+	}
+	worlds.made[key] = w
+	return w
 }
 
 // addCells makes a cell of every MVPD, channel, application and platform of the tenant, with shares that fall from the first
@@ -166,7 +180,8 @@ func (w *world) addCells(tenant int, p tenantPlan) {
 					id := applicationID(mixText(w.seed, p.name+app.name))
 					c := cell{values: [6]string{p.name, mvpd, channel, platform, id, app.name}, tenant: tenant}
 					h := mixText(w.seed, p.name+"/"+mvpd+"/"+channel+"/"+platform+"/"+app.name)
-					weight := math.Pow(.75, float64(im)) * math.Pow(.6, float64(ic)) * math.Pow(.7, float64(ia+ip)) * (.6 + .8*unit(h))
+					weight := math.Pow(.75, float64(im)) * math.Pow(.6, float64(ic)) * math.Pow(.7, float64(ia+ip))
+					weight *= .6 + .8*unit(h)
 					total += weight
 					for k, part := range platformRhythms[platform] {
 						c.weights[k] = weight * part
@@ -207,7 +222,7 @@ func (w *world) sessionsAt(c *cell, t time.Time) float64 {
 
 func applicationID(h uint64) string {
 	g := mix(h, 9)
-	return fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", uint32(h), uint16(h>>32), uint16(h>>48)&0xfff, uint16(g>>48)&0xfff, g&0xffffffffffff)
+	return fmt.Sprintf("%08x-%04x-4%03x-8%03x-%012x", uint32(h), uint16(h>>32), h>>52, g>>52, g&0xffffffffffff)
 }
 
 // distinct returns how many users n sessions of a period come from: fewer than one each, the more so the more there are. It

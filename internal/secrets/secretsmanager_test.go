@@ -1,12 +1,12 @@
-//go:build stack
-
 package secrets_test
 
 import (
-	"context"
-	"crypto/rand"
+	"bytes"
+	"encoding/json"
 	"errors"
-	"os"
+	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -14,92 +14,96 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"cmu-gateway/internal/secrets"
-	"cmu-gateway/internal/secrets/secretstest"
 )
 
-// prefixed is a store whose secrets' names begin with something random, as all tests share one account.
-type prefixed struct {
-	secrets.Store
-	prefix string
+// answers is what a service says to each request body.
+type answers func(body []byte) (status int, answer string)
+
+func (a answers) Do(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	status, answer := a(body)
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader([]byte(answer)))}, nil
 }
 
-func (p prefixed) Read(ctx context.Context, name string) ([]byte, error) {
-	return p.Store.Read(ctx, p.prefix+name)
+func answering(a answers) secrets.Store {
+	return secrets.NewSecretsManager(secretsmanager.New(secretsmanager.Options{
+		Region:     "eu-west-1",
+		HTTPClient: a,
+		Retryer:    aws.NopRetryer{},
+	}))
 }
 
-func (p prefixed) Write(ctx context.Context, name, id string, value []byte) error {
-	return p.Store.Write(ctx, p.prefix+name, id, value)
+// TestSecretsManagerErrors covers the refusals that emulators never give, in the form that AWS documents.
+func TestSecretsManagerErrors(t *testing.T) {
+	kinds := []error{secrets.ErrAbsent, secrets.ErrDenied, secrets.ErrThrottled}
+	for code, want := range map[string]error{
+		"ResourceNotFoundException":   secrets.ErrAbsent,
+		"AccessDeniedException":       secrets.ErrDenied,
+		"ThrottlingException":         secrets.ErrThrottled,
+		"LimitExceededException":      secrets.ErrThrottled,
+		"InvalidRequestException":     nil,
+		"DecryptionFailure":           nil,
+		"InternalServiceError":        nil,
+		"UnrecognizedClientException": nil,
+	} {
+		t.Run(code, func(t *testing.T) {
+			s := answering(func([]byte) (int, string) {
+				return http.StatusBadRequest, fmt.Sprintf(`{"__type":%q,"message":"a reason"}`, code)
+			})
+			_, readErr := s.Read(ctx, "cmu/token")
+			for op, err := range map[string]error{"Read": readErr, "Write": s.Write(ctx, "cmu/token", "1", []byte("hush"))} {
+				if err == nil || !strings.Contains(err.Error(), "cmu/token") || !strings.Contains(err.Error(), code) {
+					t.Errorf("%s: %v", op, err)
+				}
+				for _, kind := range kinds {
+					if errors.Is(err, kind) != (kind == want) {
+						t.Errorf("%s: %v; want it to be %v", op, err, want)
+					}
+				}
+				if strings.Contains(err.Error(), "hush") {
+					t.Errorf("%s: the error holds the value: %v", op, err)
+				}
+			}
+		})
+	}
 }
 
-func TestSecretsManagerContract(t *testing.T) {
-	client := secretsManager(t)
-	secretstest.Run(t, func(t *testing.T, names ...string) secrets.Store {
-		prefix := "cmu-test-" + rand.Text() + "/"
-		for _, name := range names {
-			create(t, client, &secretsmanager.CreateSecretInput{Name: aws.String(prefix + name)})
+// TestSecretsManagerTokens looks at the token by which Secrets Manager knows a retry: it refuses one that comes with another value.
+func TestSecretsManagerTokens(t *testing.T) {
+	var sent struct{ ClientRequestToken, SecretString string }
+	s := answering(func(body []byte) (int, string) {
+		if err := json.Unmarshal(body, &sent); err != nil {
+			t.Error(err)
 		}
-		return prefixed{secrets.NewSecretsManager(client), prefix}
+		return http.StatusOK, "{}"
 	})
-}
-
-func secretsManager(t *testing.T) *secretsmanager.Client {
-	t.Helper()
-	endpoint := os.Getenv("CMU_TEST_SECRETS_MANAGER")
-	if endpoint == "" {
-		t.Fatal("CMU_TEST_SECRETS_MANAGER is not set: it names the endpoint of an emulator, such as http://127.0.0.1:4566")
-	}
-	return secretsmanager.New(secretsmanager.Options{
-		BaseEndpoint: &endpoint,
-		Region:       "eu-west-1",
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
-		}),
-	})
-}
-
-func create(t *testing.T, client *secretsmanager.Client, in *secretsmanager.CreateSecretInput) {
-	t.Helper()
-	if _, err := client.CreateSecret(ctx, in); err != nil {
-		t.Fatalf("CreateSecret: %v", err)
-	}
-	t.Cleanup(func() {
-		_, err := client.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: in.Name, ForceDeleteWithoutRecovery: aws.Bool(true)})
-		if err != nil {
-			t.Errorf("DeleteSecret: %v", err)
+	token := func(name, id, value string) string {
+		t.Helper()
+		if err := s.Write(ctx, name, id, []byte(value)); err != nil {
+			t.Fatal(err)
 		}
-	})
-}
-
-func TestSecretsManagerMissing(t *testing.T) {
-	s := secrets.NewSecretsManager(secretsManager(t))
-	err := s.Write(ctx, "cmu-test-"+rand.Text(), "1", []byte("hush"))
-	if !errors.Is(err, secrets.ErrAbsent) || !strings.Contains(err.Error(), "must be created first") || strings.Contains(err.Error(), "hush") {
-		t.Errorf("Write to a secret that does not exist: %v", err)
-	}
-}
-
-func TestSecretsManagerBinary(t *testing.T) {
-	client := secretsManager(t)
-	name := "cmu-test-" + rand.Text()
-	create(t, client, &secretsmanager.CreateSecretInput{Name: &name, SecretBinary: []byte("hush")})
-	_, err := secrets.NewSecretsManager(client).Read(ctx, name)
-	if err == nil || errors.Is(err, secrets.ErrAbsent) || strings.Contains(err.Error(), "hush") {
-		t.Errorf("Read of a binary secret: %v", err)
-	}
-}
-
-func TestSecretsManagerMarkedForDeletion(t *testing.T) {
-	client := secretsManager(t)
-	name := "cmu-test-" + rand.Text()
-	create(t, client, &secretsmanager.CreateSecretInput{Name: &name, SecretString: aws.String("hush")})
-	if _, err := client.DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: &name}); err != nil {
-		t.Fatal(err)
-	}
-	s := secrets.NewSecretsManager(client)
-	_, readErr := s.Read(ctx, name)
-	for op, err := range map[string]error{"Read": readErr, "Write": s.Write(ctx, name, "1", []byte("hush"))} {
-		if err == nil || errors.Is(err, secrets.ErrAbsent) || !strings.Contains(err.Error(), "marked for deletion") {
-			t.Errorf("%s of a secret that is marked for deletion: %v", op, err)
+		if n := len(sent.ClientRequestToken); n < 32 || n > 64 || sent.SecretString != value {
+			t.Errorf("sent a token of %d bytes and %q", n, sent.SecretString)
 		}
+		return sent.ClientRequestToken
+	}
+	first := token("name", "1", "hush")
+	if again := token("name", "1", "hush"); again != first {
+		t.Error("a retry has another token")
+	}
+	seen := map[string]string{first: "the first"}
+	for what, other := range map[string]string{
+		"another name":        token("other", "1", "hush"),
+		"another id":          token("name", "2", "hush"),
+		"another value":       token("name", "1", "hush!"),
+		"parts cut elsewhere": token("name", "1h", "ush"),
+	} {
+		if before, ok := seen[other]; ok {
+			t.Errorf("%s has the token of %s", what, before)
+		}
+		seen[other] = what
 	}
 }

@@ -112,28 +112,30 @@ func TestBoltProcessesShareOneFile(t *testing.T) {
 	}
 }
 
-// TestBoltIsHandedOver has one handle keep the file busy without a gap, while another works through its own calls.
+// TestBoltIsHandedOver has one handle keep the file busy without a gap, while another works through its own calls: each gets
+// its turn after the other.
 func TestBoltIsHandedOver(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	busy, other := openBolt(t, path, at(start)), openBolt(t, path, at(start))
-	done := make(chan struct{})
+	progress, done := make(chan struct{}), make(chan struct{})
 	var wg sync.WaitGroup
 	for range 3 {
 		wg.Go(func() {
 			for {
+				if _, err := busy.Notes(ctx); err != nil {
+					t.Errorf("the busy one: %v", err)
+				}
 				select {
+				case progress <- struct{}{}:
 				case <-done:
 					return
 				default:
-					if _, err := busy.Notes(ctx); err != nil {
-						t.Errorf("the busy one: %v", err)
-						return
-					}
 				}
 			}
 		})
 	}
 	for i := range 5 {
+		<-progress
 		if err := other.Put(ctx, "r", block(fmt.Sprint(i), []byte("x"))); err != nil {
 			t.Errorf("the other: %v", err)
 		}
@@ -183,8 +185,12 @@ func TestBoltWaitEnds(t *testing.T) {
 			result <- err
 		}()
 		synctest.Wait()
+		before := time.Now()
 		if err := s.Close(); err != nil {
 			t.Errorf("Close: %v", err)
+		}
+		if waited := time.Since(before); waited > time.Second {
+			t.Errorf("Close waited %v for a file that is another's", waited)
 		}
 		if err := <-result; err == nil {
 			t.Error("a call succeeded after Close")

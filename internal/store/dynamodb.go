@@ -171,9 +171,12 @@ func (s *dynamo) readRange(ctx context.Context, pk, first, last string) (blockIt
 	if first == "" {
 		first = " " // no sort key is empty, and no name sorts before it
 	}
+	// After the last name come its chunks. A name that last begins with comes before it, yet its chunks come after them if
+	// last goes on with a byte below '#': such a block is found incomplete and read again.
+	end := last + "#~"
 	err := s.query(ctx, &dynamodb.QueryInput{
 		KeyConditionExpression:    aws.String("pk = :pk AND sk BETWEEN :first AND :last"),
-		ExpressionAttributeValues: item{":pk": text(pk), ":first": text(first), ":last": text(lastKey(last))},
+		ExpressionAttributeValues: item{":pk": text(pk), ":first": text(first), ":last": text(end)},
 	}, func(i item) {
 		sk := getText(i, "sk")
 		switch {
@@ -193,17 +196,6 @@ func isChunk(sk string) bool { return strings.Contains(sk, "#") }
 
 func chunkKey(name, version string, number int) string {
 	return fmt.Sprintf("%s#%s#%04d", name, version, number)
-}
-
-// lastKey returns a sort key that is not before any head or chunk of the names up to last. A name that last begins with sorts
-// before last, but its chunks sort after it when last goes on with a byte below '#'.
-func lastKey(last string) string {
-	for i := 1; i < len(last); i++ {
-		if last[i] < '#' {
-			return last[:i] + "#~"
-		}
-	}
-	return last + "#~"
 }
 
 func (r blockItems) assemble(head item) (Block, error) {

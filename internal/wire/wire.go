@@ -1,0 +1,59 @@
+// Package wire builds the working parts of the gateway from its settings: the same for the Lambda functions and for the binary
+// on a laptop, which bring their own stores.
+package wire
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+
+	"cmu-gateway/internal/access"
+	"cmu-gateway/internal/reports"
+	"cmu-gateway/internal/secrets"
+	"cmu-gateway/internal/settings"
+	"cmu-gateway/internal/store"
+	"cmu-gateway/pkg/cmu"
+)
+
+// Client returns the client of the Adobe that s names.
+func Client(s settings.Settings) *cmu.Client {
+	return &cmu.Client{
+		AuthURL: s.AuthURL, ReportsURL: s.ReportsURL, RedirectURI: s.RedirectURI, DeviceInfo: s.DeviceInfo, Timeout: s.AdobeTimeout,
+	}
+}
+
+// Keeper returns what keeps credentials and token valid. It registers on its own unless its AskRegister is set.
+func Keeper(s settings.Settings, kept secrets.Store, leases store.Store, log *slog.Logger) *access.Keeper {
+	return &access.Keeper{
+		Client: Client(s), Secrets: kept, Store: leases, Log: log, RegisterInterval: s.RegisterInterval,
+		StatementName: s.StatementSecret, CredentialsName: s.CredentialsSecret, TokenName: s.TokenSecret,
+	}
+}
+
+// Reports returns the report cache over a store, started. It asks Adobe with what tokens hand out; after is the field After of
+// reports.Service.
+func Reports(s settings.Settings, blocks store.Store, tokens *access.Tokens, after func(func(context.Context)) bool, log *slog.Logger) *reports.Service {
+	r := &reports.Service{
+		Client: Client(s), Store: blocks, After: after, Log: log,
+		Policy: reports.Policy{
+			Minute: s.FreshMinute, Hour: s.FreshHour, Day: s.FreshDay, Month: s.FreshMonth, Level: s.FreshLevel, Settled: s.FreshSettled,
+			Stale: s.StaleWindow, StaleIfError: s.StaleIfError, Zone: s.ReportZone, Margin: s.SettleMargin,
+		},
+		RowLimit: s.RowLimit, Parallel: s.FetchParallel, Memory: int64(s.Memory),
+		Token: func(ctx context.Context) (cmu.Secret, error) { return secret(tokens.Token(ctx)) },
+		Refused: func(ctx context.Context, refused cmu.Secret) (cmu.Secret, error) {
+			return secret(tokens.Refused(ctx, cmu.Token{Value: refused}))
+		},
+	}
+	r.Start()
+	return r
+}
+
+// secret turns the lack of a token into the answer that callers get.
+func secret(t cmu.Token, err error) (cmu.Secret, error) {
+	var none *access.NoAccessError
+	if errors.As(err, &none) {
+		err = &reports.Unavailable{RetryAfter: none.RetryAfter, Reason: "there is no valid access token: " + none.Reason, Cause: err}
+	}
+	return t.Value, err
+}

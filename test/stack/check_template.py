@@ -1,0 +1,110 @@
+"""Checks who may do what in the template, as the SAM translator expands it: check_template.py TEMPLATE
+
+Run by the interpreter that has the SAM CLI."""
+import json
+import os
+import sys
+
+from samcli.yamlhelper import yaml_parse
+from samtranslator.translator.transform import transform
+
+os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
+
+SECRETS = {"SoftwareStatement", "ClientCredentials", "AccessToken"}
+READ, WRITE = "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"
+LEADING_KEYS = ["v1#lease", "v1#note"]
+
+
+class Managed:
+    def load(self):
+        return {}
+
+
+with open(sys.argv[1]) as f:
+    template = yaml_parse(f.read())
+for resource in template["Resources"].values():
+    if resource["Type"] == "AWS::Serverless::Function":
+        resource["Properties"]["CodeUri"] = "s3://bucket/key"
+resources = transform(template, {}, Managed())["Resources"]
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [value]
+
+
+def statements(function):
+    """All statements of a function's role."""
+    for policy in resources[function + "Role"]["Properties"]["Policies"]:
+        yield from as_list(policy["PolicyDocument"]["Statement"])
+
+
+def named(node):
+    """The resources that a value refers to."""
+    if isinstance(node, dict):
+        if "Ref" in node:
+            return {node["Ref"]}
+        if "Fn::GetAtt" in node:
+            return {as_list(node["Fn::GetAtt"])[0].split(".")[0]}
+        return set().union(*map(named, node.values()))
+    if isinstance(node, list):
+        return set().union(*map(named, node))
+    return set()
+
+
+def secrets_of(function):
+    """What a role may do with which secret."""
+    may = {}
+    for s in statements(function):
+        for secret in named(s["Resource"]) & SECRETS:
+            may.setdefault(secret, set()).update(as_list(s["Action"]))
+    return may
+
+
+def actions(function, service):
+    return {a for s in statements(function) for a in as_list(s["Action"]) if a.startswith(service + ":")}
+
+
+failed = []
+
+
+def expect(what, got, want):
+    if got != want:
+        failed.append(f"{what}: got {got}, want {want}")
+
+
+expect("secrets of query", secrets_of("Query"), {"AccessToken": {READ}})
+expect("secrets of refresh", secrets_of("Refresh"), {"ClientCredentials": {READ}, "AccessToken": {READ, WRITE}})
+expect("secrets of register", secrets_of("Register"), {"SoftwareStatement": {READ}, "ClientCredentials": {READ, WRITE}})
+
+for function, callee in (("Query", "refresh"), ("Refresh", "register"), ("Register", "refresh")):
+    variables = named(resources[function]["Properties"]["Environment"])
+    expect(f"secrets named to {function}", variables & SECRETS, set(secrets_of(function)))
+    invoked = [json.dumps(s["Resource"]) for s in statements(function) if "lambda:InvokeFunction" in as_list(s["Action"])]
+    expect(f"functions that {function} may invoke", [i.endswith(f'-{callee}"}}') for i in invoked], [True])
+    for s in statements(function):
+        expect(f"effect in {function}", s["Effect"], "Allow")
+        if any("*" in a for a in as_list(s["Action"])) or any(r == "*" for r in as_list(s["Resource"])):
+            failed.append(f"{function} has a wildcard: {s}")
+        uses_table = any(a.startswith("dynamodb:") for a in as_list(s["Action"]))
+        if uses_table:
+            expect(f"table of {function}", named(s["Resource"]), {"Table"})
+        if uses_table and function != "Query":
+            condition = s.get("Condition", {})
+            expect(f"partitions of {function}",
+                   condition.get("ForAllValues:StringEquals", {}).get("dynamodb:LeadingKeys"), LEADING_KEYS)
+            expect(f"calls of {function} without a key",
+                   condition.get("Null", {}).get("dynamodb:LeadingKeys"), "false")
+    calls = {"Query", "PutItem", "DeleteItem"} | ({"BatchWriteItem", "DescribeTable"} if function == "Query" else set())
+    expect(f"calls of {function} to the table", actions(function, "dynamodb"), {"dynamodb:" + c for c in calls})
+    logs = resources[function]["Properties"]["LoggingConfig"]
+    expect(f"log format of {function}", logs["LogFormat"], "JSON")
+    expect(f"retention of {function}", "RetentionInDays" in resources[logs["LogGroup"]["Ref"]]["Properties"], True)
+
+for path, methods in resources["Api"]["Properties"]["Body"]["paths"].items():
+    expect(f"methods of {path}", set(methods), {"x-amazon-apigateway-any-method", "delete"})
+    expect(f"key of {path}", methods["x-amazon-apigateway-any-method"].get("security"), [{"api_key": []}])
+    expect(f"purge of {path}", methods["delete"].get("security"), [{"AWS_IAM": []}])
+
+if failed:
+    sys.exit("\n".join(failed))
+print("query reads the access token alone, refresh the credentials, register the statement; no wildcard")

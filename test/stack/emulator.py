@@ -1,0 +1,106 @@
+"""Runs MiniStack 1.5.33, an emulated AWS, and makes it do as AWS does where it differs and the stack would notice:
+
+- OpenAPI bodies: ANY methods are imported, and binary media types are understood in both spellings
+- REST events: path and pathParameters stay percent-encoded, and of a repeated parameter the last value counts
+- a secret that was created without a value has no version
+- alarms on metric math are created (they watch their first metric)
+
+Its settings come from the environment: GATEWAY_PORT, BIND_HOST, AWS_ENDPOINT_URL. Functions inherit that environment."""
+import contextvars
+import re
+
+import ministack.app as app
+import ministack.services.apigateway_v1 as gateway
+import ministack.services.cloudformation.provisioners as provisioners
+import ministack.services.secretsmanager as secretsmanager
+
+ANY = "x-amazon-apigateway-any-method"
+BINARY = "x-amazon-apigateway-binary-media-types"
+
+
+def patch_openapi():
+    import_path, import_api = gateway._import_path_item, gateway._import_rest_api
+    gateway._OPENAPI_HTTP_METHODS.add("any")
+
+    def path_item(api, path, item, *args, **kwargs):
+        import_path(api, path, {"any" if method == ANY else method: v for method, v in item.items()}, *args, **kwargs)
+
+    def rest_api(spec, base_data=None):
+        data = dict(base_data or {})
+        types = spec.get(BINARY) or data.get("binaryMediaTypes") or []
+        data["binaryMediaTypes"] = [t.replace("~1", "/") for t in types]
+        return import_api(spec, data)
+
+    gateway._import_path_item, gateway._import_rest_api = path_item, rest_api
+
+
+def patch_events():
+    serve, build = app.app, gateway._build_lambda_event_v1
+    raw_path = contextvars.ContextVar("raw_path", default="")
+
+    async def keep_path(scope, receive, send):
+        if scope.get("type") == "http":
+            raw_path.set(scope.get("raw_path", b"").split(b"?")[0].decode("ascii", "replace"))
+        return await serve(scope, receive, send)
+
+    def encoded(stage):
+        """The request's path below the stage as it was sent, or None."""
+        _, marker, below = raw_path.get().partition("/_user_request_")
+        if marker:
+            return below or "/"
+        if raw_path.get().startswith(f"/{stage}"):
+            return raw_path.get().removeprefix(f"/{stage}") or "/"
+        return None
+
+    def parameters(resource, path):
+        """The path parameters, percent-encoded: {name} is a segment, {name+} the rest."""
+        pattern = re.sub(r"\\{(\w+)(\\\+)?\\}", lambda m: f"(?P<{m[1]}>{'.+' if m[2] else '[^/]+'})", re.escape(resource))
+        match = re.fullmatch(pattern, path)
+        return match.groupdict() if match else {}
+
+    def event(api, stage_name, stage, resource, *args, **kwargs):
+        e = build(api, stage_name, stage, resource, *args, **kwargs)
+        path = encoded(stage_name)
+        if path is not None:
+            e["path"] = path
+            e["requestContext"]["path"] = f"/{stage_name}{path}"
+            e["pathParameters"] = parameters(resource["path"], path) or e["pathParameters"]
+        values = e.get("multiValueQueryStringParameters")
+        if values:
+            e["queryStringParameters"] = {name: v[-1] for name, v in values.items()}
+        return e
+
+    app.app, gateway._build_lambda_event_v1 = keep_path, event
+
+
+def patch_secrets():
+    find = secretsmanager._find_stage_version
+
+    def with_value(secret, stage):
+        version, value = find(secret, stage)
+        if value and not value.get("SecretString") and not value.get("SecretBinary"):
+            return None, None
+        return version, value
+
+    secretsmanager._find_stage_version = with_value
+
+
+def patch_alarms():
+    record = provisioners._cw_metric_alarm_record
+
+    def first_metric(name, properties):
+        metrics = properties.get("Metrics") or []
+        stat = next((m["MetricStat"] for m in metrics if "MetricStat" in m), None)
+        if stat:
+            properties = {k: v for k, v in properties.items() if k != "Metrics"}
+            properties |= stat["Metric"] | {"Period": stat["Period"], "Statistic": stat["Stat"]}
+        return record(name, properties)
+
+    provisioners._cw_metric_alarm_record = first_metric
+
+
+patch_openapi()
+patch_events()
+patch_secrets()
+patch_alarms()
+app.main()
