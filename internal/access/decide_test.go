@@ -89,7 +89,7 @@ func TestRenewBefore(t *testing.T) {
 		{6 * time.Hour, 2 * time.Hour, 138 * time.Minute},
 		{24 * time.Hour, 8 * time.Hour, 552 * time.Minute},
 		{24 * time.Minute, 10 * time.Minute, 672 * time.Second}, // the floor
-		{15 * time.Minute, 5 * time.Minute, 6 * time.Minute},              // no room for the floor
+		{15 * time.Minute, 5 * time.Minute, 6 * time.Minute},    // no room for the floor
 		{0, 0, 0},
 	} {
 		seen := map[time.Duration]bool{}

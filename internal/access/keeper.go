@@ -135,6 +135,13 @@ func (k *Keeper) alone(ctx context.Context, l lease, look func(held bool) (done 
 // errNoLease: the store does not say who may write.
 var errNoLease = errors.New("no lease can be had")
 
+// within runs f with a context that ends at end, on k's clock.
+func (k *Keeper) within(ctx context.Context, end time.Time, f func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, end.Sub(k.now()))
+	defer cancel()
+	return f(ctx)
+}
+
 // repeat calls f until it succeeds, wait says that its error is final, or the next try would begin after end. It returns f's
 // last error. n counts the failures, from 1.
 func (k *Keeper) repeat(ctx context.Context, end time.Time, wait func(n int, err error) (time.Duration, bool), f func() error) error {

@@ -29,9 +29,9 @@ type marks struct {
 
 // registrations counts them. An attempt is noted before Adobe is called, so that not even a crash makes a loop of calls.
 type registrations struct {
-	Count    int       `json:"count"` // that Adobe answered with credentials
-	Last     time.Time `json:"last,omitzero"`
-	Reason   string    `json:"reason,omitempty"` // of the last
+	Count  int       `json:"count"` // that Adobe answered with credentials
+	Last   time.Time `json:"last,omitzero"`
+	Reason string    `json:"reason,omitempty"` // of the last
 	// Replaced is when the last one was made for which nobody had asked, as credentials were refused or had expired.
 	Replaced time.Time `json:"replaced,omitzero"`
 	ClientID string    `json:"client_id,omitempty"`

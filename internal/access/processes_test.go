@@ -36,20 +36,28 @@ func laptop(dir, adobe string) (*Keeper, error) {
 	if err != nil {
 		return nil, err
 	}
+	return realKeeper(files, s, adobe), nil
+}
+
+// realKeeper is a keeper on the time of this machine.
+func realKeeper(secrets secrets.Store, leases store.Store, adobe string) *Keeper {
 	return &Keeper{
-		Client: &cmu.Client{AuthURL: adobe}, Secrets: files, Store: s, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)),
+		Client: &cmu.Client{AuthURL: adobe}, Secrets: secrets, Store: leases, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)),
 		StatementName: statementName, CredentialsName: credentialsName, TokenName: tokenName,
 		// Waits are for Adobe's sake, and this one is not busy.
 		Sleep: func(ctx context.Context, d time.Duration) error {
 			time.Sleep(d / 10)
 			return ctx.Err()
 		},
-	}, nil
+	}
 }
+
+// openChild makes the keeper of a child process.
+var openChild = laptop
 
 // child refreshes once and prints the result.
 func child() int {
-	k, err := laptop(os.Getenv(childDir), os.Getenv(childAdobe))
+	k, err := openChild(os.Getenv(childDir), os.Getenv(childAdobe))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1

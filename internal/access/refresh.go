@@ -40,7 +40,7 @@ var ErrNoAccess = errors.New("there is no valid access token")
 
 // NoAccessError says why there is no valid access token.
 type NoAccessError struct {
-	Reason     string
+	Reason     string        // a sentence for the caller, without secrets
 	RetryAfter time.Duration // at least a second
 	cause      error
 }
@@ -110,14 +110,19 @@ func (r *refresh) look(ctx context.Context, held bool) (done bool, err error) {
 	r.decision = decide(r.state, k.now())
 	switch r.decision.action {
 	case keep:
-		r.result = r.report(Kept, "The access token is kept: "+r.validity()+".")
-		k.event(ctx, slog.LevelInfo, EventTokenKept, "access token kept", "token_age_seconds", seconds(k.now().Sub(r.state.token.ObtainedAt)),
-			"token_remaining_seconds", r.remaining())
-		return true, nil
+		return true, r.keep(ctx)
 	case wait:
 		return true, r.wait(ctx, r.decision.reason, r.decision.at, nil)
 	}
 	return false, nil
+}
+
+// keep ends a refresh that has nothing to do.
+func (r *refresh) keep(ctx context.Context) error {
+	r.result = r.report(Kept, "The access token is kept: "+r.validity()+".")
+	r.k.event(ctx, slog.LevelInfo, EventTokenKept, "access token kept",
+		"token_age_seconds", seconds(r.k.now().Sub(r.state.token.ObtainedAt)), "token_remaining_seconds", r.remaining())
+	return nil
 }
 
 // wait ends a refresh that can do nothing before at. That is an error only if there is no good token.
@@ -146,6 +151,9 @@ func (r *refresh) act(ctx context.Context) error {
 	if r.decision.action == register {
 		if done, err := r.register(ctx, r.decision.reason); done || err != nil {
 			return err
+		}
+		if r.decision = decide(r.state, k.now()); r.decision.action == keep {
+			return r.keep(ctx)
 		}
 	}
 	got, err := r.obtain(ctx)
@@ -259,14 +267,18 @@ func (r *refresh) call(ctx context.Context, c cmu.Credentials) (got cmu.Token, e
 		d, again := adobeWait(n, err)
 		return d, again && (!relaxed || n < 2) && n < 8
 	}
-	err = r.k.repeat(ctx, r.k.end(ctx), wait, func() (err error) {
-		if r.lease.k != nil {
-			if err = r.lease.take(ctx); errors.As(err, new(*store.HeldError)) {
-				return err
+	k := r.k
+	end := k.end(ctx)
+	err = k.within(ctx, end, func(ctx context.Context) error {
+		return k.repeat(ctx, end, wait, func() (err error) {
+			if r.lease.k != nil {
+				if err = r.lease.take(ctx); errors.As(err, new(*store.HeldError)) {
+					return err
+				}
 			}
-		}
-		got, err = r.k.Client.Token(ctx, c)
-		return err
+			got, err = k.Client.Token(ctx, c)
+			return err
+		})
 	})
 	return got, err
 }
@@ -308,7 +320,7 @@ func (r *refresh) store(ctx context.Context, got cmu.Token) error {
 	t := successor(token{Token: got, ClientID: c.ClientID}, stored, r.refused, k.now())
 	if !replaces(&t, stored, r.refused, k.now()) {
 		if !usable(stored, r.refused, k.now()) {
-			return r.failed(ctx, errors.New("Adobe gave the refused token again"))
+			return r.failed(ctx, errors.New("the token that was refused was given again"))
 		}
 		r.result = r.report(Kept, "The access token is kept, as Adobe gave none that is better: "+r.validity()+".")
 		return nil

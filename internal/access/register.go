@@ -29,9 +29,11 @@ type RegisterOptions struct {
 	DryRun bool
 	// Force registers even if there are good credentials, and needs a Reason. Each registration leaves one more client at Adobe.
 	Force bool
-	// Reason is logged and noted; it is a sentence without secrets.
+	// Reason is logged and noted; it is a sentence without secrets, of up to 300 bytes.
 	Reason string
 }
+
+const maxReason = 300
 
 // Outcomes of Register.
 const (
@@ -87,6 +89,9 @@ func (k *Keeper) Register(ctx context.Context, o RegisterOptions) (RegisterResul
 	o.Reason = strings.TrimSpace(o.Reason)
 	if o.Force && o.Reason == "" {
 		return RegisterResult{}, errors.New("register: force needs a reason: each registration leaves one more client at Adobe")
+	}
+	if len(o.Reason) > maxReason {
+		return RegisterResult{}, fmt.Errorf("register: the reason is longer than %d bytes", maxReason)
 	}
 	if o.DryRun {
 		return k.checkStatement(ctx, o)
@@ -297,8 +302,10 @@ func (r *registration) register(ctx context.Context) error {
 	return nil
 }
 
-// call registers. Only what surely made no client is tried again.
+// call registers. Only what surely made no client is tried again, and half of the time is left to store what comes back.
 func (r *registration) call(ctx context.Context) (got cmu.Credentials, err error) {
+	k := r.k
+	end := k.now().Add(k.end(ctx).Sub(k.now()) / 2)
 	wait := func(n int, err error) (time.Duration, bool) {
 		var dial *net.OpError
 		if !errors.As(err, new(*cmu.Error)) && (!errors.As(err, &dial) || dial.Op != "dial") {
@@ -307,11 +314,13 @@ func (r *registration) call(ctx context.Context) (got cmu.Credentials, err error
 		d, again := adobeWait(n, err)
 		return d, again && n < 5
 	}
-	err = r.k.repeat(ctx, r.k.end(ctx), wait, func() (err error) {
-		if err = r.lease.take(ctx); err == nil {
-			got, err = r.k.Client.Register(ctx, r.statement)
-		}
-		return err
+	err = k.within(ctx, end, func(ctx context.Context) error {
+		return k.repeat(ctx, end, wait, func() (err error) {
+			if err = r.lease.take(ctx); err == nil {
+				got, err = k.Client.Register(ctx, r.statement)
+			}
+			return err
+		})
 	})
 	return got, err
 }
@@ -354,7 +363,7 @@ func (r *registration) refused(ctx context.Context, err error, count registratio
 	if err := k.putMark(ctx, noteRefusedStatement, mark, time.Time{}); err != nil {
 		k.log().WarnContext(ctx, "the refusal could not be noted", "error", err)
 	}
-	return fmt.Errorf("Adobe refuses this software statement, and asking again changes nothing: %w", err)
+	return fmt.Errorf("this registration is refused for good, and asking again changes nothing: %w", err)
 }
 
 // store writes the only copy of the credentials, and goes on trying even when the caller has given up.

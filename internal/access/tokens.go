@@ -133,6 +133,10 @@ func (t *Tokens) look(ctx context.Context) (cmu.Token, error) {
 	if held, ok := t.valid(0); ok {
 		return held, nil
 	}
+	var why *NoAccessError
+	if errors.As(err, &why) {
+		return cmu.Token{}, why
+	}
 	return cmu.Token{}, &NoAccessError{"access is being renewed", refreshEvery, err}
 }
 

@@ -32,6 +32,9 @@ type adobe struct {
 	cooldown time.Time
 	// clamp is the largest answer seen cut below the limit asked for; zero: none.
 	clamp int
+	// most is the largest answer seen whole, at mostAt.
+	most   int
+	mostAt time.Time
 	// limits tells whether Adobe takes the limit parameter with our value: unknown, taken or refused.
 	limits limitsState
 }
@@ -57,8 +60,12 @@ type reply struct {
 // maxRaw bounds an answer that is passed through unread.
 const maxRaw = 8 << 20
 
-// roundRows: a row count that is a multiple of this is taken for a limit that was applied without a word.
-const roundRows = 500
+// roundRows: a row count that is a multiple of this is taken for a limit that was applied without a word, unless Adobe gave
+// more rows not long before.
+const (
+	roundRows   = 500
+	gaveMoreFor = time.Hour
+)
 
 // report calls Adobe once for r and hands every row to sink.
 func (a *adobe) report(ctx context.Context, r cmu.Request, sink func(cmu.Row) error) (reply, error) {
@@ -144,8 +151,27 @@ func (a *adobe) once(ctx context.Context, token cmu.Secret, r cmu.Request, sink 
 	if self, err := selfRequest(out.links); err == nil && self.Limit > 0 && (limit == 0 || self.Limit < limit) {
 		limit = self.Limit
 	}
-	out.full = limit > 0 && out.rows >= limit || out.rows > 0 && out.rows%roundRows == 0
+	out.full = limit > 0 && out.rows >= limit || out.rows > 0 && out.rows%roundRows == 0 && !a.gaveMore(out.rows)
+	if !out.full {
+		a.gave(out.rows)
+	}
 	return out, nil
+}
+
+// gave notes an answer that was whole.
+func (a *adobe) gave(rows int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if now := a.now(); rows > a.most || now.Sub(a.mostAt) > gaveMoreFor {
+		a.most, a.mostAt = rows, now
+	}
+}
+
+// gaveMore reports whether a whole answer of more rows was seen lately.
+func (a *adobe) gaveMore(rows int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.most > rows && a.now().Sub(a.mostAt) <= gaveMoreFor
 }
 
 func contentType(h http.Header) string {

@@ -250,7 +250,8 @@ func (b *block) with(j *job, parts []part, links cmu.Links) (*block, error) {
 	fragments := []Fragment{b.rows}
 	for _, p := range parts {
 		out.spans = keep(out.spans, p.span, p.at, j.settled(p.at), p.cut)
-		if p.at.After(out.fetched) {
+		// Whatever the clocks of other processes said, what was read and then added to is newer than it was.
+		if out.fetched = b.fetched.Add(time.Millisecond); p.at.After(out.fetched) {
 			out.fetched = p.at
 		}
 		if p.rows.Rows > 0 {

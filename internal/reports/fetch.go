@@ -89,6 +89,11 @@ func (f *fetcher) next(queue []span) (batch, rest []span) {
 	}
 	n := f.perCall()
 	grain := f.job.pace.grain
+	var joined []span
+	for _, s := range queue {
+		joined = appendSpan(joined, s) // what an answer was cut into, when nothing told its size
+	}
+	queue = joined
 	for len(queue) > 0 && len(batch) < f.Parallel {
 		s := queue[0]
 		if total := periods(grain, s); total > n {
@@ -183,7 +188,7 @@ func (f *fetcher) learn(total int, out reply, c *collector) bool {
 	case c.inTime && c.seen > 1:
 		f.perPeriod = max(f.perPeriod, float64(out.rows)/float64(c.seen-1))
 	case f.perPeriod > 0:
-		f.perPeriod = max(f.perPeriod, float64(out.rows)/float64(total)) * 1.25
+		f.perPeriod = max(f.perPeriod, float64(out.rows)/float64(total))
 	}
 	return !out.full
 }

@@ -17,14 +17,13 @@ import (
 
 // The buckets under the root bucket, and their keys and values:
 //
-//	blocks   report hash, name     head, meta, data
+//	blocks   report hash, name     head, data
 //	reports  report hash           report
 //	leases   name                  until (ms), holder
 //	notes    name                  expires (s), value
 //	expiry   expires (s), kind, key of one of the above; empty value
 //
-// Numbers are 8 bytes, big endian. The head of a block is fetched (ms), expires (s), length of meta (4 bytes), CRC-32C of
-// meta and data (4 bytes).
+// Numbers are 8 bytes, big endian. The head of a block is fetched (ms), expires (s), CRC-32C of data (4 bytes).
 var (
 	bucketBlocks  = []byte("blocks")
 	bucketReports = []byte("reports")
@@ -34,7 +33,7 @@ var (
 )
 
 const (
-	headSize = 24
+	headSize = 20
 	// Every write removes this many expired entries, more than it can add.
 	expirePerWrite = 16
 	expireAtOpen   = 1000
@@ -168,12 +167,11 @@ func (s *bolt) Put(ctx context.Context, report Report, block Block) error {
 }
 
 func encodeBlock(b Block) []byte {
-	v := make([]byte, headSize, headSize+len(b.Meta)+len(b.Data))
+	v := make([]byte, headSize, headSize+len(b.Data))
 	binary.BigEndian.PutUint64(v, uint64(b.Fetched.UnixMilli()))
 	binary.BigEndian.PutUint64(v[8:], uint64(expirySeconds(b.Expires)))
-	binary.BigEndian.PutUint32(v[16:], uint32(len(b.Meta)))
-	v = append(append(v, b.Meta...), b.Data...)
-	binary.BigEndian.PutUint32(v[20:], crc32.Checksum(v[headSize:], castagnoli))
+	binary.BigEndian.PutUint32(v[16:], crc32.Checksum(b.Data, castagnoli))
+	v = append(v, b.Data...)
 	return v
 }
 
@@ -182,18 +180,12 @@ func decodeBlock(name string, v []byte) (Block, error) {
 	if len(v) < headSize {
 		return Block{}, fmt.Errorf("%d bytes are less than a head", len(v))
 	}
-	meta := int64(binary.BigEndian.Uint32(v[16:]))
-	if meta > int64(len(v)-headSize) {
-		return Block{}, fmt.Errorf("the meta of %d bytes does not fit", meta)
-	}
-	if crc32.Checksum(v[headSize:], castagnoli) != binary.BigEndian.Uint32(v[20:]) {
+	if crc32.Checksum(v[headSize:], castagnoli) != binary.BigEndian.Uint32(v[16:]) {
 		return Block{}, errors.New("the checksum is wrong")
 	}
-	split := headSize + int(meta)
 	return Block{
 		Name:    name,
-		Meta:    v[headSize:split:split],
-		Data:    v[split:],
+		Data:    v[headSize:],
 		Fetched: time.UnixMilli(int64(binary.BigEndian.Uint64(v))).UTC(),
 		Expires: expiryTime(int64(binary.BigEndian.Uint64(v[8:]))),
 	}, nil

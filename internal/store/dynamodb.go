@@ -22,8 +22,8 @@ import (
 
 // The items of the table, whose key is pk and sk (strings) and whose time to live is the attribute expires (seconds, absent: never):
 //
-//	v1#block#<report hash>  <name>                    head: version, fetched (ms), meta, data, crc
-//	                                                  or, of a big block: version, fetched, meta, crc, length, chunks
+//	v1#block#<report hash>  <name>                    head: version, fetched (ms), data, crc
+//	                                                  or, of a big block: version, fetched, crc, length, chunks
 //	                        <name>#<version>#<0001>   chunk: data
 //	v1#report               <report hash>             report
 //	v1#lease                <lease>                   holder, until (ms)
@@ -36,7 +36,7 @@ const (
 	leasePartition  = "v1#lease"
 	notePartition   = "v1#note"
 
-	// An item has at most 400 kB: this leaves room for the key, meta and the names.
+	// An item has at most 400 kB: this leaves room for the key and the names.
 	chunkSize     = 390_000
 	chunksAtOnce  = 4
 	readsOfBlock  = 3 // of a block that is replaced while it is read
@@ -201,7 +201,6 @@ func chunkKey(name, version string, number int) string {
 func (r blockItems) assemble(head item) (Block, error) {
 	b := Block{
 		Name:    getText(head, "sk"),
-		Meta:    getData(head, "meta"),
 		Data:    getData(head, "data"),
 		Fetched: time.UnixMilli(getNumber(head, "fetched")).UTC(),
 		Expires: expiryTime(getNumber(head, "expires")),
@@ -261,7 +260,6 @@ func (s *dynamo) Put(ctx context.Context, report Report, b Block) error {
 	)
 	head["version"] = text(version)
 	head["fetched"] = number(b.Fetched.UnixMilli())
-	head["meta"] = data(b.Meta)
 	head["crc"] = number(int64(crc32.Checksum(b.Data, castagnoli)))
 	if len(b.Data) <= chunkSize {
 		head["data"] = data(b.Data)

@@ -10,15 +10,12 @@ import (
 // hash is the key of a report: its text can be longer than any key.
 func hash(r Report) [sha256.Size]byte { return sha256.Sum256([]byte(r)) }
 
-// checkBlock refuses a block whose name would not sort or could be taken for a chunk's, or whose meta is too big.
+// checkBlock refuses a block whose name would not sort or could be taken for a chunk's.
 func checkBlock(b Block) error {
 	for i := range len(b.Name) {
 		if c := b.Name[i]; c < ' ' || c > '~' || c == '#' {
 			return fmt.Errorf("store: the name of a block has the byte %#02x; allowed is printable ASCII without '#'", c)
 		}
-	}
-	if len(b.Meta) > 8192 {
-		return fmt.Errorf("store: the meta of a block has %d bytes; allowed are 8192", len(b.Meta))
 	}
 	return checkKey("block", b.Name)
 }

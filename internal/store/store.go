@@ -50,10 +50,9 @@ type Store interface {
 // Report names a report: its canonical form without the window. The store keys by its hash.
 type Report string
 
-// Block is one stored value. Meta is small (up to 8 KiB) and read with it.
+// Block is one stored value.
 type Block struct {
 	Name    string
-	Meta    []byte
 	Data    []byte
 	Fetched time.Time // when the data was asked for; to the millisecond
 	Expires time.Time // to the second; zero: never

@@ -74,7 +74,7 @@ func noise(n int, seed uint64) []byte {
 }
 
 func block(name, data string) store.Block {
-	return store.Block{Name: name, Meta: []byte("about " + data), Data: []byte(data), Fetched: start, Expires: start.Add(time.Hour)}
+	return store.Block{Name: name, Data: []byte(data), Fetched: start, Expires: start.Add(time.Hour)}
 }
 
 func put(t *testing.T, s store.Store, r store.Report, blocks ...store.Block) {
@@ -97,7 +97,7 @@ func get(t *testing.T, s store.Store, r store.Report, first, last string) []stor
 
 // same compares blocks as the contract does: times in the precision that is kept, nil as empty.
 func same(a, b store.Block) bool {
-	return a.Name == b.Name && bytes.Equal(a.Meta, b.Meta) && bytes.Equal(a.Data, b.Data) &&
+	return a.Name == b.Name && bytes.Equal(a.Data, b.Data) &&
 		a.Fetched.UnixMilli() == b.Fetched.UnixMilli() && a.Expires.Truncate(time.Second).Equal(b.Expires.Truncate(time.Second))
 }
 
@@ -111,7 +111,7 @@ func want(t *testing.T, got []store.Block, want ...store.Block) {
 func describe(blocks []store.Block) string {
 	var b strings.Builder
 	for _, x := range blocks {
-		fmt.Fprintf(&b, "{%s meta %d data %d %.20q %v %v}", x.Name, len(x.Meta), len(x.Data), x.Data, x.Fetched, x.Expires)
+		fmt.Fprintf(&b, "{%s data %d %.20q %v %v}", x.Name, len(x.Data), x.Data, x.Fetched, x.Expires)
 	}
 	return b.String()
 }
@@ -175,16 +175,11 @@ func sizes(t *testing.T, s store.Store, _ *clock) {
 	for i, n := range []int{0, 1, 389_000, 390_000, 390_001, 391_000, 780_000, 780_001, 20_000_000} {
 		b := block(fmt.Sprintf("%d", i), "")
 		b.Data = noise(n, uint64(i))
-		b.Meta = noise(8_192, 99)
 		put(t, s, "r", b)
 		want(t, get(t, s, "r", b.Name, b.Name), b)
 		all = append(all, b)
 	}
 	want(t, get(t, s, "r", "0", "9"), all...)
-	without := block("none", "")
-	without.Meta = nil
-	put(t, s, "r", without)
-	want(t, get(t, s, "r", "none", "none"), without)
 }
 
 func replace(t *testing.T, s store.Store, _ *clock) {
@@ -315,7 +310,6 @@ func writerAndReader(t *testing.T, s store.Store, _ *clock) {
 	version := func(i int) store.Block {
 		b := block("a", "")
 		b.Data = bytes.Repeat([]byte{byte(i)}, []int{900_000, 10, 400_000}[i%3]+i)
-		b.Meta = []byte{byte(i)}
 		b.Fetched = start.Add(time.Duration(i) * time.Second)
 		return b
 	}
@@ -351,7 +345,7 @@ func writerAndReader(t *testing.T, s store.Store, _ *clock) {
 					}
 					continue
 				}
-				i := int(blocks[0].Meta[0])
+				i := int(blocks[0].Data[0])
 				if !slices.EqualFunc([]store.Block{version(i)}, blocks, same) {
 					t.Errorf("half of two versions: %s", describe(blocks))
 				}

@@ -1,0 +1,276 @@
+package gateway
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"cmu-gateway/internal/reports"
+	"cmu-gateway/pkg/cmu"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+// document is what a representation is made of.
+type document struct {
+	*reports.Answer
+	asked cmu.Request
+	media *media
+	base  string // of the reports, as callers see it
+	gzip  bool
+	stale bool
+
+	written int // rows written so far, to judge the size of what does not fit
+}
+
+// bodyKey tells representations apart.
+type bodyKey struct {
+	tag, base string
+	media     *media
+	gzip      bool
+	page      string // what a page shows beyond the answer
+}
+
+func (d *document) key() bodyKey {
+	k := bodyKey{tag: d.Tag, base: d.base, media: d.media, gzip: d.gzip}
+	if d.media.format == formatHTML {
+		k.tag += "." + strconv.FormatInt(d.Fetched.Unix(), 36)
+		if d.stale {
+			k.tag += "s"
+		}
+		k.page = hrefOf("", d.asked, "")
+	}
+	return k
+}
+
+// etag is strong: one tag, one sequence of bytes under the same URL.
+func (k bodyKey) etag() string {
+	etag := `"` + k.tag + "-" + k.media.subtype
+	if k.gzip {
+		etag += "-gzip"
+	}
+	return etag + `"`
+}
+
+// representation is an answer in one media type and encoding. Its headers are shared by all who send it.
+type representation struct {
+	etag, encoding, disposition, policy, incomplete, length []string
+
+	segments [][]byte // nil: not kept
+	size     int
+}
+
+func newRepresentation(d *document, k bodyKey) *representation {
+	r := &representation{etag: []string{k.etag()}}
+	if d.gzip {
+		r.encoding = []string{"gzip"}
+	}
+	if d.Incomplete {
+		r.incomplete = []string{`?1; detail="` + incompleteText + `"`}
+	}
+	switch d.media.format {
+	case formatCSV:
+		r.disposition = []string{disposition(fileName(d.Request))}
+	case formatHTML:
+		r.policy = []string{pagePolicy}
+	}
+	return r
+}
+
+const incompleteText = "rows are missing: Adobe cut its answer at a row limit, and it cannot be asked in smaller parts"
+
+// keep notes a body that is there whole.
+func (r *representation) keep(segments [][]byte) {
+	r.segments = segments
+	for _, s := range segments {
+		r.size += len(s)
+	}
+	r.length = []string{strconv.Itoa(r.size)}
+}
+
+// fields sets the headers that all statuses share.
+func (r *representation) fields(header http.Header) {
+	header["Etag"] = r.etag
+	if r.incomplete != nil {
+		header[headerIncomplete] = r.incomplete
+	}
+}
+
+// bodyFields sets the headers of a body.
+func (r *representation) bodyFields(header http.Header, m *media) {
+	header["Content-Type"] = m.header
+	if r.encoding != nil {
+		header["Content-Encoding"] = r.encoding
+	}
+	if r.disposition != nil {
+		header["Content-Disposition"] = r.disposition
+	}
+	if r.policy != nil {
+		header["Content-Security-Policy"] = r.policy
+	}
+	if r.length != nil {
+		header["Content-Length"] = r.length
+	}
+}
+
+// represent sends the answer. What is small enough is kept, to be sent again without work.
+func (h *handler) represent(w http.ResponseWriter, r *http.Request, d *document) {
+	k := d.key()
+	rep, kept := h.bodies.GetIfPresent(k)
+	if !kept {
+		rep = newRepresentation(d, k)
+	}
+	rep.fields(w.Header())
+	if fields := r.Header["If-None-Match"]; fields != nil && matches(fields, rep.etag[0]) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	limit, limited := h.BodyLimit(r.Context())
+	if !kept && d.gzip && d.media.format == formatJSON {
+		rep.keep(d.Gzip(d.jsonHead(), jsonTail))
+		h.remember(k, rep)
+	}
+	if rep.segments != nil {
+		if limited && rep.size > limit {
+			h.tooLarge(w, r, d, limit, rep.size)
+			return
+		}
+		rep.bodyFields(w.Header(), d.media)
+		for _, s := range rep.segments {
+			if _, err := w.Write(s); err != nil {
+				return // the caller left
+			}
+		}
+		return
+	}
+	s := &spool{limit: h.keepLimit(), over: func() (io.Writer, error) {
+		if r.Method == http.MethodHead {
+			return nil, errBodyUnwanted
+		}
+		return w, nil
+	}}
+	if limited {
+		s.limit, s.over = limit, func() (io.Writer, error) { return nil, errDoesNotFit }
+	}
+	rep.bodyFields(w.Header(), d.media)
+	err := d.write(s, r.Context())
+	switch {
+	case errors.Is(err, errDoesNotFit):
+		h.tooLarge(w, r, d, limit, int(float64(limit)*float64(d.Rows)/float64(max(d.written, 1))))
+	case errors.Is(err, errBodyUnwanted):
+		w.WriteHeader(http.StatusOK)
+	case err != nil && s.to == nil:
+		h.Log.ErrorContext(r.Context(), "a report could not be written", "report", d.Request.Canonical(), "error", err)
+		h.problem(w, r, problem{Status: http.StatusInternalServerError, Code: "internal", Detail: "The request failed; the log tells why."})
+	case err != nil:
+		if r.Context().Err() == nil {
+			h.Log.WarnContext(r.Context(), "a report broke off", "report", d.Request.Canonical(), "error", err)
+		}
+		panic(http.ErrAbortHandler) // the caller must see that the end is missing
+	case s.to == nil:
+		rep.keep([][]byte{s.kept})
+		h.remember(k, rep)
+		w.Header()["Content-Length"] = rep.length
+		w.Write(s.kept)
+	}
+}
+
+// maxKept is the largest body that is kept.
+const maxKept = 4 << 20
+
+func (h *handler) keepLimit() int { return int(min(h.MemoryForBodies/4, maxKept)) }
+
+func (h *handler) remember(k bodyKey, rep *representation) {
+	if rep.size <= h.keepLimit() {
+		h.bodies.Set(k, rep)
+	}
+}
+
+var (
+	errDoesNotFit   = errors.New("the body is larger than can be sent")
+	errBodyUnwanted = errors.New("only the header is wanted")
+)
+
+// spool keeps what is written up to a limit. Past it, all goes to the writer that over returns, in constant memory.
+type spool struct {
+	kept  []byte
+	limit int
+	over  func() (io.Writer, error)
+	to    io.Writer // nil: all is kept
+}
+
+func (s *spool) Write(p []byte) (int, error) {
+	if s.to == nil && len(s.kept)+len(p) > s.limit {
+		to, err := s.over()
+		if err != nil {
+			return 0, err
+		}
+		s.to = to
+		if _, err := to.Write(s.kept); err != nil {
+			return 0, err
+		}
+		s.kept = nil
+	}
+	if s.to != nil {
+		return s.to.Write(p)
+	}
+	s.kept = append(s.kept, p...)
+	return len(p), nil
+}
+
+// write makes the body.
+func (d *document) write(to io.Writer, ctx context.Context) error {
+	if d.gzip {
+		z := compressors.Get().(*gzip.Writer)
+		z.Reset(to)
+		defer compressors.Put(z)
+		if err := d.writePlain(z, ctx); err != nil {
+			return err
+		}
+		return z.Close()
+	}
+	return d.writePlain(to, ctx)
+}
+
+var compressors = sync.Pool{New: func() any {
+	z, err := gzip.NewWriterLevel(nil, 1)
+	if err != nil {
+		panic(err) // the level is a constant
+	}
+	return z
+}}
+
+// buffers are as large as to make writes and chunks few.
+var buffers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 32<<10) }}
+
+func (d *document) writePlain(to io.Writer, ctx context.Context) error {
+	b := buffers.Get().(*bufio.Writer)
+	b.Reset(to)
+	defer func() {
+		b.Reset(nil)
+		buffers.Put(b)
+	}()
+	writers := [...]func(*document, *bufio.Writer, context.Context) error{
+		formatJSON: (*document).writeJSON, formatHTML: (*document).writeHTML, formatCSV: (*document).writeCSV,
+		formatXML: (*document).writeXML, formatNDJSON: (*document).writeNDJSON,
+	}
+	if err := writers[d.media.format](d, b, ctx); err != nil {
+		return err
+	}
+	return b.Flush()
+}
+
+// rows calls do with every row, and gives up when the caller has.
+func (d *document) rows(ctx context.Context, do func(cmu.Row) error) error {
+	d.written = 0
+	return d.Each(func(row cmu.Row) error {
+		if d.written++; d.written%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return do(row)
+	})
+}

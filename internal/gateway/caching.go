@@ -1,0 +1,127 @@
+package gateway
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"cmu-gateway/internal/reports"
+)
+
+var varyReport = []string{"Accept, Accept-Encoding"}
+
+// directives reads what a caller asks of the cache. Source: RFC 9111 section 5.2.1 and, for Pragma, 5.4.
+func directives(h http.Header) (d reports.Directives) {
+	fields, given := h["Cache-Control"]
+	if !given {
+		for _, pragma := range h["Pragma"] {
+			d.NoCache = d.NoCache || strings.EqualFold(strings.TrimSpace(pragma), "no-cache")
+		}
+		return d
+	}
+	for _, field := range fields {
+		for member := range strings.SplitSeq(field, ",") {
+			name, value, _ := strings.Cut(member, "=")
+			switch strings.ToLower(strings.TrimSpace(name)) {
+			case "no-cache":
+				d.NoCache = true
+			case "only-if-cached":
+				d.OnlyIfCached = true
+			case "max-age":
+				s, err := strconv.ParseUint(strings.Trim(strings.TrimSpace(value), `"`), 10, 31)
+				switch {
+				case err != nil:
+				case s == 0:
+					d.NoCache = true
+				default:
+					d.MaxAge = time.Duration(s) * time.Second
+				}
+			}
+		}
+	}
+	return d
+}
+
+// cacheName is ours in Cache-Status. Source: RFC 9211.
+const cacheName = "cmu-gateway"
+
+func cacheStatus(a *reports.Answer, source reports.Source, d reports.Directives, now time.Time) string {
+	b := make([]byte, 0, 80)
+	b = append(b, cacheName...)
+	switch {
+	case source != reports.FromAdobe:
+		b = append(b, "; hit"...)
+	case d.NoCache || d.MaxAge > 0:
+		b = append(b, "; fwd=request; fwd-status=200"...)
+	default:
+		b = append(b, "; fwd=miss; fwd-status=200"...)
+	}
+	if a.Raw != nil {
+		return string(append(b, "; detail=passed-through"...))
+	}
+	if source == reports.FromAdobe {
+		b = append(b, "; stored"...)
+	}
+	b = append(b, "; ttl="...)
+	b = strconv.AppendInt(b, wholeSeconds(a.Fresh.Sub(now)), 10)
+	switch source {
+	case reports.FromMemory:
+		b = append(b, "; detail=memory"...)
+	case reports.FromStore:
+		b = append(b, "; detail=store"...)
+	case reports.Stale:
+		b = append(b, "; detail=stale"...)
+	}
+	return string(b)
+}
+
+// failureStatus is the Cache-Status of an answer that could not be given; status is Adobe's, or 0.
+func failureStatus(status int) string {
+	if status == 0 {
+		return cacheName + "; fwd=miss"
+	}
+	return cacheName + "; fwd=miss; fwd-status=" + strconv.Itoa(status)
+}
+
+// wholeSeconds rounds down, so that nothing is called fresh for longer than it is.
+func wholeSeconds(d time.Duration) int64 {
+	s := int64(d / time.Second)
+	if d < 0 && d%time.Second != 0 {
+		s--
+	}
+	return s
+}
+
+func cacheControl(a *reports.Answer, now time.Time) string {
+	return "private, max-age=" + strconv.FormatInt(max(wholeSeconds(a.Fresh.Sub(now)), 0), 10)
+}
+
+func age(a *reports.Answer, now time.Time) string {
+	return strconv.FormatInt(max(wholeSeconds(now.Sub(a.Fetched)), 0), 10)
+}
+
+// matches compares If-None-Match with a strong tag, weakly as is right for it. Source: RFC 9110 section 13.1.2.
+func matches(fields []string, etag string) bool {
+	for _, field := range fields {
+		for field != "" {
+			field = strings.TrimLeft(field, " \t,")
+			if field == "*" {
+				return true
+			}
+			field = strings.TrimPrefix(field, "W/")
+			if len(field) < 2 || field[0] != '"' {
+				break
+			}
+			end := strings.IndexByte(field[1:], '"')
+			if end < 0 {
+				break
+			}
+			if field[:end+2] == etag {
+				return true
+			}
+			field = field[end+2:]
+		}
+	}
+	return false
+}

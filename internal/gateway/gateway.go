@@ -1,0 +1,213 @@
+// Package gateway is the HTTP face: the reports under Adobe's own URLs in five formats, with the headers that caches and people
+// go by, and the service's own pages.
+//
+// Source: RFC 9110, RFC 9111, RFC 9211, RFC 9457; Adobe, Concurrency Monitoring usage API.
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"cmu-gateway/internal/reports"
+	"cmu-gateway/pkg/cmu"
+
+	"github.com/maypok86/otter/v2"
+)
+
+// Gateway says what the handler is made of. Only Reports is required.
+type Gateway struct {
+	Reports *reports.Service
+	// Access returns what status shows of the access to Adobe, as something that encodes as JSON and holds no secret. With an error
+	// it may return what it could find out. Nil: nothing is shown.
+	Access func(context.Context) (any, error)
+	// Purge allows DELETE, which forgets what is kept of a report.
+	Purge bool
+	// BasePath returns the path under which callers see the handler's root, escaped, without a slash at its end. Nil: none.
+	BasePath func(context.Context) string
+	// BodyLimit returns the size of the largest body that can be sent, in bytes as written; not ok: any. Nil: any.
+	BodyLimit func(context.Context) (limit int, ok bool)
+	// MemoryForBodies bounds what is kept of bodies to send again, in bytes. Zero: 16 MiB.
+	MemoryForBodies int64
+	// Version is shown in status and the API's description. Empty: "unknown".
+	Version string
+	Now     func() time.Time // nil: time.Now
+	Log     *slog.Logger     // nil: slog.Default
+}
+
+// defaultBodies is what is kept of bodies unless said otherwise.
+const defaultBodies = 16 << 20
+
+// Handler returns the handler. The Gateway is copied: changes to it afterwards do nothing.
+func (g Gateway) Handler() http.Handler {
+	if g.Now == nil {
+		g.Now = time.Now
+	}
+	if g.Log == nil {
+		g.Log = slog.Default()
+	}
+	if g.BasePath == nil {
+		g.BasePath = func(context.Context) string { return "" }
+	}
+	if g.BodyLimit == nil {
+		g.BodyLimit = func(context.Context) (int, bool) { return 0, false }
+	}
+	if g.MemoryForBodies == 0 {
+		g.MemoryForBodies = defaultBodies
+	}
+	if g.Version == "" {
+		g.Version = "unknown"
+	}
+	h := &handler{Gateway: g, started: g.Now(), methods: []string{http.MethodGet, http.MethodHead}}
+	if g.Purge {
+		h.methods = append(h.methods, http.MethodDelete)
+	}
+	h.bodies = otter.Must(&otter.Options[bodyKey, *representation]{
+		MaximumWeight: uint64(g.MemoryForBodies),
+		Weigher:       func(k bodyKey, r *representation) uint32 { return uint32(min(r.size+2<<10, 1<<31)) },
+	})
+	return h
+}
+
+type handler struct {
+	Gateway
+	started time.Time
+	methods []string // allowed on reports
+	bodies  *otter.Cache[bodyKey, *representation]
+}
+
+// reportsPath is where the reports stand, as at Adobe.
+const reportsPath = "/cmu/v2"
+
+// pages are the routes beside the reports.
+var pages = map[string]func(*handler, http.ResponseWriter, *http.Request){
+	"/":             (*handler).index,
+	"/status":       (*handler).status,
+	"/openapi.json": (*handler).openAPI,
+}
+
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer h.recovered(w, r)
+	w.Header()["X-Content-Type-Options"] = nosniff
+	path := r.URL.EscapedPath()
+	if path == "" {
+		path = "/"
+	}
+	if below, ok := strings.CutPrefix(path, reportsPath); ok && (below == "" || below[0] == '/') {
+		switch {
+		case r.Method == http.MethodGet || r.Method == http.MethodHead:
+			h.report(w, r, below)
+		case r.Method == http.MethodDelete && h.Purge:
+			h.purge(w, r, below)
+		default:
+			h.notAllowed(w, r, h.methods)
+		}
+		return
+	}
+	page, ok := pages[path]
+	switch {
+	case ok && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+		page(h, w, r)
+	case ok:
+		h.notAllowed(w, r, []string{http.MethodGet, http.MethodHead})
+	case path == "/favicon.ico":
+		w.WriteHeader(http.StatusNotFound)
+	default:
+		base := h.BasePath(r.Context())
+		h.problem(w, r, problem{Status: http.StatusNotFound, Code: "no_such_route", Detail: "There is nothing here. Reports are below " +
+			base + reportsPath + "/, and there are " + base + "/, " + base + "/status and " + base + "/openapi.json."})
+	}
+}
+
+var nosniff = []string{"nosniff"}
+
+// recovered answers for a handler that panicked.
+func (h *handler) recovered(w http.ResponseWriter, r *http.Request) {
+	cause := recover()
+	if cause == nil {
+		return
+	}
+	if cause == http.ErrAbortHandler {
+		panic(cause)
+	}
+	h.Log.ErrorContext(r.Context(), "panic", "cause", cause, "stack", string(debug.Stack()))
+	h.problem(w, r, problem{Status: http.StatusInternalServerError, Code: "internal", Detail: "The request failed; the log tells why."})
+}
+
+// report answers a request for a report. Below is the escaped path below the reports base.
+func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
+	ctx, header := r.Context(), w.Header()
+	asked, err := cmu.Parse(below, r.URL.RawQuery)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	header["Vary"] = varyReport
+	media, ok := choose(asked.Format, r.Header["Accept"])
+	if !ok {
+		h.problem(w, r, problem{Status: http.StatusNotAcceptable, Code: "not_acceptable", Detail: "There is no such format. " +
+			"An extension or format= may be json, csv, xml, ndjson or html; Accept may name " + mediaTypes() + "."})
+		return
+	}
+	d := directives(r.Header)
+	answer, source, err := h.Reports.Get(ctx, asked, d)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	now := h.Now()
+	header["Cache-Status"] = []string{cacheStatus(answer, source, d, now)}
+	if answer.Raw != nil {
+		h.passThrough(w, r, answer.Raw)
+		return
+	}
+	header["Cache-Control"] = []string{cacheControl(answer, now)}
+	header["Age"] = []string{age(answer, now)}
+	h.represent(w, r, &document{
+		Answer: answer, asked: asked, media: media, base: h.BasePath(ctx) + reportsPath,
+		gzip: worthGzip(answer) && acceptsGzip(r.Header["Accept-Encoding"]), stale: source == reports.Stale,
+	})
+}
+
+// passThrough sends an answer of Adobe's that was not understood. It is confined, as nobody knows what it holds.
+func (h *handler) passThrough(w http.ResponseWriter, r *http.Request, raw *reports.Raw) {
+	if limit, ok := h.BodyLimit(r.Context()); ok && len(raw.Body) > limit {
+		h.problem(w, r, problem{Status: http.StatusBadGateway, Code: "not_understood",
+			Detail: "Adobe's answer is no report, and too large to be passed through."})
+		return
+	}
+	header := w.Header()
+	header.Set("Content-Type", raw.ContentType)
+	header.Set("Content-Security-Policy", "default-src 'none'; sandbox")
+	header.Set("Cache-Control", "no-store")
+	header.Set(headerPassedThrough, `?1; detail="Adobe's answer was not understood and is passed through as it came"`)
+	w.Write(raw.Body)
+}
+
+// Headers of our own, both Booleans of RFC 9651 with a sentence as parameter. They are absent rather than false.
+const (
+	headerIncomplete    = "Cmu-Incomplete"
+	headerPassedThrough = "Cmu-Passed-Through"
+)
+
+// purge forgets what is kept of a report, whatever the window.
+func (h *handler) purge(w http.ResponseWriter, r *http.Request, below string) {
+	asked, err := cmu.Parse(below, r.URL.RawQuery)
+	if err != nil {
+		h.fail(w, r, err)
+		return
+	}
+	n, err := h.Reports.Purge(r.Context(), asked)
+	if err != nil {
+		h.Log.ErrorContext(r.Context(), "purge failed", "report", asked.Report(), "deleted", n, "error", err)
+		h.problem(w, r, problem{Status: http.StatusServiceUnavailable, Code: "store_unavailable", RetryAfter: storePause,
+			Detail: "The store failed before all was deleted. Try again."})
+		return
+	}
+	h.bodies.InvalidateAll()
+	h.Log.InfoContext(r.Context(), "purged", "event", "purged", "report", asked.Report(), "deleted", n)
+	writeJSON(w, map[string]int{"deleted": n})
+}

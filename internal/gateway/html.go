@@ -1,0 +1,254 @@
+package gateway
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"html"
+	"strconv"
+	"strings"
+	"time"
+
+	"cmu-gateway/pkg/cmu"
+)
+
+// pagePolicy lets pages have their own style and nothing else.
+const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// maxPageRows is what browsers show without effort.
+const maxPageRows = 5000
+
+const pageStyle = `:root{color-scheme:light dark;--line:#8884;--quiet:#8882;--accent:light-dark(#0b57d0,#8ab4f8)}
+body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;padding:1.5rem;max-width:90rem}
+h1{font-size:1.3rem;margin:0 0 .5rem}h1 span{opacity:.5;padding:0 .3em}a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}
+nav,.facts{display:flex;flex-wrap:wrap;gap:.25rem 1rem;margin:.5rem 0}nav b,.facts b{font-weight:600}.facts{opacity:.8}
+.warn{border-left:4px solid #e37400;background:#e3740022;padding:.5rem .8rem;margin:.8rem 0}
+.scroll{overflow-x:auto;border:1px solid var(--line);border-radius:6px;margin-top:1rem}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}th,td{padding:.3rem .7rem;text-align:left;white-space:nowrap}
+th{background:var(--quiet);border-bottom:1px solid var(--line)}td{border-top:1px solid var(--quiet)}.n{text-align:right}
+tbody tr:hover{background:var(--quiet)}dt{font-weight:600;margin-top:.6rem}dd{margin:0}`
+
+// page writes HTML; all text goes through its methods and is escaped. Errors stay in the writer.
+type page struct{ *bufio.Writer }
+
+func (p page) raw(parts ...string) {
+	for _, s := range parts {
+		p.WriteString(s)
+	}
+}
+
+func (p page) text(s string) { p.WriteString(html.EscapeString(s)) }
+
+func (p page) link(href, text string) {
+	p.raw(`<a href="`)
+	p.text(href)
+	p.raw(`">`)
+	p.text(text)
+	p.raw("</a>\n")
+}
+
+func (p page) begin(title string) {
+	p.raw(`<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>`)
+	p.text(title)
+	p.raw("</title><style>", pageStyle, "</style></head><body>\n")
+}
+
+func (p page) fact(name, value string) {
+	p.raw("<span><b>")
+	p.text(name)
+	p.raw("</b> ")
+	p.text(value)
+	p.raw("</span>\n")
+}
+
+// errEnough ends the reading of rows.
+var errEnough = errors.New("enough rows")
+
+// writeHTML writes a page for people: the table, where to go from here, and what to know of the numbers.
+func (d *document) writeHTML(b *bufio.Writer, ctx context.Context) error {
+	c, err := d.columns(ctx)
+	if err != nil {
+		return err
+	}
+	p := page{b}
+	name := strings.Join(d.Request.Path, " / ")
+	if name == "" {
+		name = "all"
+	}
+	p.begin(name + " - usage report")
+	p.raw("<h1>")
+	p.link(d.base, "Usage reports")
+	for i, dimension := range d.Request.Path {
+		p.raw("<span>/</span>")
+		if i == len(d.Request.Path)-1 {
+			p.text(dimension)
+		} else {
+			p.link(d.to(d.Request.Path[:i+1], ""), dimension)
+		}
+	}
+	p.raw("</h1>\n")
+	d.writeFacts(p)
+	d.writeNavigation(p)
+	if d.Rows == 0 {
+		p.raw("<p>There are no rows in this window.</p>\n")
+	}
+	p.raw(`<div class="scroll"><table><thead><tr>`)
+	for i, name := range c.names {
+		p.cell("th", name, c.numeric(i))
+	}
+	p.raw("</tr></thead><tbody>\n")
+	var values [][]byte
+	err = d.rows(ctx, func(row cmu.Row) error {
+		if d.written > maxPageRows {
+			return errEnough
+		}
+		values = c.values(row, values)
+		p.raw("<tr>")
+		for i, v := range values {
+			if c.numeric(i) {
+				v = thousands(v)
+			}
+			p.cell("td", string(v), c.numeric(i))
+		}
+		_, err := p.WriteString("</tr>\n")
+		return err
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return err
+	}
+	p.raw("</tbody></table></div></body></html>\n")
+	return nil
+}
+
+func (p page) cell(tag, text string, numeric bool) {
+	p.raw("<", tag)
+	if numeric {
+		p.raw(` class="n"`)
+	}
+	p.raw(">")
+	p.text(text)
+	p.raw("</", tag, ">")
+}
+
+// writeFacts tells what the numbers are about, how old they are, and what is missing.
+func (d *document) writeFacts(p page) {
+	p.raw(`<div class="facts">`)
+	if start := d.Request.Start.String(); start != "" {
+		p.fact("from", start)
+	}
+	if end := d.Request.End.String(); end != "" {
+		p.fact("to", end)
+	}
+	for _, f := range d.Request.Filters {
+		switch f.Operator {
+		case cmu.Equal:
+			p.fact(f.Dimension, f.Value)
+		case cmu.NotEqual:
+			p.fact("not "+f.Dimension, f.Value)
+		}
+	}
+	if d.Request.Limit > 0 {
+		p.fact("limit", group(strconv.Itoa(d.Request.Limit)))
+	}
+	p.fact("rows", group(strconv.Itoa(d.Rows)))
+	p.fact("as of", d.Fetched.UTC().Format("2006-01-02 15:04:05")+" UTC")
+	p.raw("</div>\n")
+	if d.Incomplete {
+		p.warn("This report is incomplete: " + incompleteText + ".")
+	}
+	if d.stale {
+		p.warn("These numbers may be outdated: they are older than they should be, and are being renewed. Reload in a moment.")
+	}
+	if d.Rows > maxPageRows {
+		p.raw(`<p class="warn">`)
+		p.text(fmt.Sprintf("Only the first %s of %s rows are shown. All of them: ", group(strconv.Itoa(maxPageRows)), group(strconv.Itoa(d.Rows))))
+		p.link(hrefOf(d.base, d.asked, "csv"), "CSV")
+		p.raw("</p>\n")
+	}
+}
+
+func (p page) warn(text string) {
+	p.raw(`<p class="warn">`)
+	p.text(text)
+	p.raw("</p>\n")
+}
+
+// writeNavigation links to the neighbours in the tree, with the same query, and to the other formats.
+func (d *document) writeNavigation(p page) {
+	group := func(title string, list []place) {
+		if len(list) == 0 {
+			return
+		}
+		p.raw("<nav><b>", title, "</b>\n")
+		for _, place := range list {
+			p.link(d.to(place.path, ""), place.name)
+		}
+		p.raw("</nav>\n")
+	}
+	group("Roll up", places(d.RollUp, d.Request.Path, true))
+	group("Drill down", places(d.DrillDown, d.Request.Path, false))
+	p.raw("<nav><b>As</b>\n")
+	for _, f := range []format{formatCSV, formatJSON, formatXML, formatNDJSON} {
+		p.link(d.to(d.Request.Path, formatNames[f]), strings.ToUpper(formatNames[f]))
+	}
+	p.raw("</nav>\n")
+}
+
+// to returns the address of another place with the query that was asked.
+func (d *document) to(path []string, format string) string {
+	r := d.asked
+	r.Path = path
+	return hrefOf(d.base, r, format)
+}
+
+// thousands puts commas into a whole number; all else stays as it is.
+func thousands(v []byte) []byte {
+	digits := v
+	if len(digits) > 0 && digits[0] == '-' {
+		digits = digits[1:]
+	}
+	if len(digits) <= 3 {
+		return v
+	}
+	for _, c := range digits {
+		if c < '0' || c > '9' {
+			return v
+		}
+	}
+	out := append(make([]byte, 0, len(v)+len(v)/3), v[:len(v)-len(digits)]...)
+	for i, c := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			out = append(out, ',')
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func group(number string) string { return string(thousands([]byte(number))) }
+
+// indexPage is the front page for people.
+func (h *handler) indexPage(base string) []byte {
+	var text strings.Builder
+	p := page{bufio.NewWriter(&text)}
+	p.begin("CMU gateway")
+	p.raw("<h1>CMU gateway</h1><p>Adobe Concurrency Monitoring usage reports, from a cache.</p><dl>\n")
+	for _, entry := range []struct{ href, title, about string }{
+		{reportsPath, "Usage reports", "Begin at the root of the tree and drill down."},
+		{reportsPath + "/tenant/year/month/day", "Usage by tenant and day", "One of the reports that every licence has."},
+		{"/status", "Status", "What the service knows of itself, as JSON."},
+		{"/openapi.json", "API description", "OpenAPI 3.1."},
+	} {
+		p.raw("<dt>")
+		p.link(base+entry.href, entry.title)
+		p.raw("</dt><dd>")
+		p.text(entry.about)
+		p.raw("</dd>\n")
+	}
+	p.raw("</dl><p>")
+	p.text("Version " + h.Version + ", up since " + h.started.UTC().Format(time.DateTime) + " UTC.")
+	p.raw("</p></body></html>\n")
+	p.Flush()
+	return []byte(text.String())
+}

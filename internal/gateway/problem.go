@@ -1,0 +1,175 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"cmu-gateway/internal/reports"
+	"cmu-gateway/pkg/cmu"
+)
+
+// problem is the body of an error answer. Its type is always about:blank, so its title is the status's; code tells cases
+// apart and is stable. Source: RFC 9457.
+type problem struct {
+	Type   string `json:"type"`
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	Code   string `json:"code"`
+	// Adobe is the status of Adobe's answer, where that is the cause.
+	Adobe int `json:"adobe_status,omitempty"`
+	// Seconds repeats Retry-After. Done of Total blocks are there already.
+	Seconds int64 `json:"retry_after,omitempty"`
+	Done    *int  `json:"blocks_done,omitempty"`
+	Total   int   `json:"blocks_total,omitempty"`
+	// Narrower are requests that together ask for the same.
+	Narrower []narrower `json:"narrower,omitempty"`
+
+	RetryAfter time.Duration `json:"-"` // zero: not told
+}
+
+// Waits where nobody names one.
+const (
+	storePause  = 5 * time.Second
+	accessPause = 10 * time.Second
+)
+
+func (h *handler) problem(w http.ResponseWriter, r *http.Request, p problem) {
+	header := w.Header()
+	for _, name := range []string{"Etag", "Age", "Content-Encoding", "Content-Length", "Content-Disposition", headerIncomplete} {
+		delete(header, name)
+	}
+	p.Type, p.Title = "about:blank", http.StatusText(p.Status)
+	if p.RetryAfter > 0 {
+		p.Seconds = -wholeSeconds(-p.RetryAfter)
+		header.Set("Retry-After", strconv.FormatInt(p.Seconds, 10))
+	}
+	header.Set("Content-Type", "application/problem+json")
+	header.Set("Cache-Control", "no-store")
+	body, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // nothing in a problem can fail
+	}
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(p.Status)
+	w.Write(body)
+}
+
+func (h *handler) notAllowed(w http.ResponseWriter, r *http.Request, methods []string) {
+	allowed := strings.Join(methods, ", ")
+	w.Header().Set("Allow", allowed)
+	h.problem(w, r, problem{Status: http.StatusMethodNotAllowed, Code: "method_not_allowed", Detail: "Allowed here: " + allowed + "."})
+}
+
+// statusClientGone is what servers log for a caller that left; nobody reads it.
+const statusClientGone = 499
+
+// fail answers with what became of a request. The log gets the cause, the caller a code and a sentence.
+func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+	ctx := r.Context()
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		w.WriteHeader(statusClientGone)
+		return
+	}
+	p := problemOf(err)
+	if p.Status >= 500 {
+		h.Log.WarnContext(ctx, "request failed", "status", p.Status, "code", p.Code, "path", r.URL.Path, "error", err)
+	}
+	var request *cmu.RequestError
+	if !errors.As(err, &request) {
+		status := failureStatus(p.Adobe)
+		if errors.Is(err, reports.ErrNotCached) {
+			status = cacheName + "; detail=only-if-cached"
+		}
+		w.Header().Set("Cache-Status", status)
+	}
+	h.problem(w, r, p)
+}
+
+// problemOf is what callers are told of an error.
+func problemOf(err error) problem {
+	var (
+		request     *cmu.RequestError
+		unavailable *reports.Unavailable
+		adobe       *cmu.Error
+	)
+	switch {
+	case errors.As(err, &request):
+		return problem{Status: http.StatusBadRequest, Code: "bad_request", Detail: sentence("The request is not valid: " + request.Error())}
+	case errors.As(err, &unavailable):
+		p := problem{Status: http.StatusServiceUnavailable, Code: "unavailable", RetryAfter: max(unavailable.RetryAfter, time.Second)}
+		if unavailable.Total > 0 {
+			p.Done, p.Total = &unavailable.Done, unavailable.Total
+		}
+		if errors.As(unavailable.Cause, &adobe) {
+			p.Adobe = adobe.Status
+		}
+		p.Detail = sentence(unavailable.Error())
+		return p
+	case errors.Is(err, reports.ErrNotCached):
+		return problem{Status: http.StatusGatewayTimeout, Code: "not_cached", Detail: "Not in the cache, and only-if-cached forbids to ask Adobe."}
+	case errors.As(err, &adobe):
+		return adobeProblem(adobe)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return problem{Status: http.StatusGatewayTimeout, Code: "timeout", Detail: "Adobe did not answer in time."}
+	case errors.Is(err, cmu.ErrTooLarge):
+		return problem{Status: http.StatusBadGateway, Code: "adobe_too_large", Detail: "Adobe's answer is larger than this gateway reads. Ask for a narrower window."}
+	}
+	return problem{Status: http.StatusBadGateway, Code: "adobe_unreachable", Detail: "Adobe could not be reached, or its answer broke off."}
+}
+
+// adobeProblem passes on Adobe's refusal of what was asked, and takes the blame for all else.
+func adobeProblem(e *cmu.Error) problem {
+	told := fmt.Sprintf("Adobe answered with status %d", e.Status)
+	if e.Reason != "" {
+		told += ": " + e.Reason
+	}
+	told = sentence(told)
+	switch {
+	case e.Op != "report" || e.Status == http.StatusUnauthorized:
+		return problem{Status: http.StatusServiceUnavailable, Code: "no_access", Adobe: e.Status, RetryAfter: max(e.RetryAfter, accessPause),
+			Detail: "The gateway has no access to Adobe for now."}
+	case errors.Is(e, cmu.ErrThrottled):
+		return problem{Status: http.StatusServiceUnavailable, Code: "unavailable", Adobe: e.Status, RetryAfter: max(e.RetryAfter, time.Second), Detail: told}
+	case errors.Is(e, cmu.ErrTooWide):
+		return problem{Status: e.Status, Code: "too_wide", Adobe: e.Status, Detail: told}
+	case e.Status >= 400 && e.Status < 500 && e.Status != http.StatusMethodNotAllowed && e.Status != http.StatusNotAcceptable:
+		return problem{Status: e.Status, Code: "refused_by_adobe", Adobe: e.Status, Detail: told}
+	}
+	return problem{Status: http.StatusBadGateway, Code: "adobe_failed", Adobe: e.Status, Detail: told}
+}
+
+// sentence begins text with a capital and ends it.
+func sentence(text string) string {
+	if text == "" {
+		return text
+	}
+	if c := text[0]; 'a' <= c && c <= 'z' {
+		text = string(c-'a'+'A') + text[1:]
+	}
+	if strings.HasSuffix(text, ".") || strings.HasSuffix(text, "…") || strings.HasSuffix(text, "!") {
+		return text
+	}
+	return text + "."
+}
+
+// writeJSON sends a small document of the service's own.
+func writeJSON(w http.ResponseWriter, v any) {
+	body, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		panic(err)
+	}
+	header := w.Header()
+	header.Set("Content-Type", "application/json")
+	if header.Get("Cache-Control") == "" {
+		header.Set("Cache-Control", "no-store")
+	}
+	header.Set("Content-Length", strconv.Itoa(len(body)+1))
+	w.Write(append(body, '\n'))
+}

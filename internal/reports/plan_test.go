@@ -1,0 +1,249 @@
+package reports
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"cmu-gateway/pkg/cmu"
+
+	"pgregory.net/rapid"
+)
+
+// scene is a drawn state: a report's pace, what is known, and an instant.
+type scene struct {
+	pace  pace
+	want  span
+	spans []known
+	now   time.Time
+	d     demand
+}
+
+func drawScene(t *rapid.T) scene {
+	s := scene{pace: pace{Policy: policy, grain: cmu.Grain(rapid.IntRange(int(cmu.Year), int(cmu.Minute)).Draw(t, "grain"))}, now: noon}
+	if rapid.Bool().Draw(t, "zone") {
+		s.pace.Zone, s.pace.Margin = time.UTC, 0
+	}
+	g := s.pace.grain
+	base := g.Step(cmu.CivilAt(noon, time.UTC), -40)
+	n := func(name string, low, high int) int { return rapid.IntRange(low, high).Draw(t, name) }
+	from := n("from", 0, 40)
+	s.want = span{g.Step(base, from), g.Step(base, from+n("length", 1, 20))}
+	ages := []time.Duration{time.Second, time.Minute, time.Hour, 5 * time.Hour, 30 * time.Hour, 40 * 24 * time.Hour, 60 * 24 * time.Hour}
+	// A history of fetches, oldest first, as a block has it.
+	for i := n("fetches", 0, 5); i > 0; i-- {
+		age := ages[min(i+n("age", 0, 2)-1, len(ages)-1)]
+		at := n("at", 0, 60)
+		got := span{g.Step(base, at), g.Step(base, at+n("got", 1, 15))}
+		s.spans = keep(s.spans, got, noon.Add(-age), s.pace.settled(noon.Add(-age)), rapid.Bool().Draw(t, "cut"))
+	}
+	if rapid.IntRange(0, 3).Draw(t, "demand") == 0 {
+		s.d.maxAge = time.Duration(n("max age", 1, 7200)) * time.Second
+	}
+	return s
+}
+
+// state says by the words of the specification what one period is.
+func (s scene) state(p cmu.Civil) string {
+	for _, k := range s.spans {
+		if !k.holds(p) {
+			continue
+		}
+		life := s.pace.tail()
+		if k.Settled {
+			life = s.pace.Policy.Settled
+		}
+		age := s.now.Sub(k.Fetched)
+		switch {
+		case age >= life+s.pace.Stale, s.d.maxAge > 0 && age > s.d.maxAge:
+			return "missing"
+		case age >= life:
+			return "refresh"
+		}
+		return "fresh"
+	}
+	return "missing"
+}
+
+func TestPlanTilesTheWindow(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawScene(t)
+		p := makePlan(s.pace, s.want, s.spans, s.d, s.now)
+		count := func(spans []span, at cmu.Civil) (n int) {
+			for _, o := range spans {
+				if o.holds(at) {
+					n++
+				}
+			}
+			return n
+		}
+		g := s.pace.grain
+		for at := s.want.From; at < s.want.To; at = g.Step(at, 1) {
+			want := map[string][2]int{"missing": {1, 0}, "refresh": {0, 1}, "fresh": {0, 0}}[s.state(at)]
+			if got := [2]int{count(p.missing, at), count(p.refresh, at)}; got != want {
+				t.Fatalf("%s %v: missing and refresh %v, want %v", g, at, got, want)
+			}
+			if got := count(p.calls(), at); got != want[0]+want[1] {
+				t.Fatalf("%s %v is fetched %d times", g, at, got)
+			}
+		}
+		for _, list := range [][]span{p.missing, p.refresh, p.calls()} {
+			for i, o := range list {
+				if o.empty() || o.From < s.want.From || o.To > s.want.To || g.Floor(o.From) != o.From || g.Floor(o.To) != o.To || i > 0 && list[i-1].To >= o.From {
+					t.Fatalf("range %v of %v in %v", o, list, s.want)
+				}
+			}
+		}
+	})
+}
+
+func TestKeepTellsTheLastFetchOfEachPeriod(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawScene(t)
+		g := s.pace.grain
+		at := s.want
+		settled := s.pace.settled(s.now)
+		after := keep(s.spans, at, s.now, settled, false)
+		if !slices.IsSortedFunc(after, func(a, b known) int { return int(a.From - b.From) }) {
+			t.Fatalf("not sorted: %v", after)
+		}
+		for i, k := range after {
+			if k.empty() || i > 0 && (after[i-1].To > k.From || after[i-1].joins(k)) {
+				t.Fatalf("spans %v", after)
+			}
+		}
+		low := g.Step(at.From, -70)
+		for p := low; p < g.Step(at.To, 70); p = g.Step(p, 1) {
+			find := func(spans []known) (known, bool) {
+				i := slices.IndexFunc(spans, func(k known) bool { return k.holds(p) })
+				if i < 0 {
+					return known{}, false
+				}
+				return spans[i], true
+			}
+			before, was := find(s.spans)
+			now, is := find(after)
+			switch {
+			case at.holds(p):
+				if !is || now.Settled != (p < settled) || now.Cut || !now.Settled && !now.Fetched.Equal(s.now) {
+					t.Fatalf("%v fetched: %+v", p, now)
+				}
+			case was != is || is && (now.Settled != before.Settled || now.Cut != before.Cut || now.Fetched.After(before.Fetched)):
+				t.Fatalf("%v untouched: %+v, was %+v", p, now, before)
+			}
+		}
+		if again := keep(after, at, s.now, settled, false); !slices.Equal(again, after) {
+			t.Fatalf("keeping the same twice changes %v to %v", after, again)
+		}
+	})
+}
+
+func TestSpansStayFewHoweverOftenTheTailIsRefreshed(t *testing.T) {
+	p := pace{Policy: policy, grain: cmu.Day}
+	var spans []known
+	start := cmu.Month.Floor(cmu.CivilAt(noon, time.UTC))
+	for at := noon.AddDate(0, 0, -20); at.Before(noon); at = at.Add(45 * time.Minute) {
+		from := max(start, p.settled(at.Add(-45*time.Minute)))
+		spans = keep(spans, span{from, cmu.Day.Step(cmu.CivilAt(at, time.UTC), 1)}, at, p.settled(at), false)
+		if len(spans) > 3 {
+			t.Fatalf("%d spans: %v", len(spans), spans)
+		}
+	}
+}
+
+func TestTakeApart(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		g := cmu.Grain(rapid.IntRange(int(cmu.Year), int(cmu.Minute)).Draw(t, "grain"))
+		from := cmu.Civil(rapid.Int64Range(1.6e12, 1.9e12).Draw(t, "from"))
+		to := from + cmu.Civil(rapid.Int64Range(1, int64(3*(g.Step(from, 1)-g.Floor(from)))).Draw(t, "length"))
+		w := takeApart(g, from, to)
+		all := slices.Clone(w.edges)
+		if !w.whole.empty() {
+			all = append(all, w.whole)
+		}
+		slices.SortFunc(all, func(a, b span) int { return int(a.From - b.From) })
+		at := from
+		for _, s := range all {
+			if s.From != at || s.empty() {
+				t.Fatalf("[%v, %v) at %v: %+v", from, to, g, w)
+			}
+			at = s.To
+		}
+		if at != to || g.Floor(w.whole.From) != w.whole.From || g.Floor(w.whole.To) != w.whole.To {
+			if !w.whole.empty() || at != to {
+				t.Fatalf("[%v, %v) at %v: %+v", from, to, g, w)
+			}
+		}
+		for _, e := range w.edges {
+			if g.Floor(e.From) != g.Floor(e.To-1) {
+				t.Fatalf("edge %v is in two periods of %v", e, g)
+			}
+		}
+	})
+}
+
+func TestWidenStaysInUnknownSettledTime(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawScene(t)
+		perPeriod := float64(rapid.IntRange(0, 100).Draw(t, "density"))
+		for _, gap := range makePlan(s.pace, s.want, s.spans, s.d, s.now).missing {
+			known := slices.ContainsFunc(s.spans, func(k known) bool { return !k.overlap(gap).empty() })
+			wide := widen(s.pace, gap, s.spans, perPeriod, 2000, s.now)
+			if wide.From > gap.From || wide.To < gap.To {
+				t.Fatalf("%v became %v", gap, wide)
+			}
+			if wide == gap {
+				continue
+			}
+			if perPeriod == 0 || float64(periods(s.pace.grain, wide))*perPeriod > 2000 || wide.To > gap.To && wide.To > s.pace.settled(s.now) {
+				t.Fatalf("%v became %v at %v rows a period", gap, wide, perPeriod)
+			}
+			for _, k := range s.spans {
+				if !known && !k.overlap(wide).empty() {
+					t.Fatalf("%v became %v over %v, which is known", gap, wide, k)
+				}
+			}
+		}
+	})
+}
+
+func TestSettled(t *testing.T) {
+	la, err := time.LoadLocation("America/Los_Angeles")
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := func(s string) time.Time {
+		v, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+	unknown, known := policy, policy
+	known.Zone, known.Margin = la, 0
+	for _, c := range []struct {
+		policy Policy
+		grain  cmu.Grain
+		level  bool
+		at     string
+		want   string
+	}{
+		{unknown, cmu.Day, false, "2026-07-21T14:59:59Z", "2026-07-20"},
+		{unknown, cmu.Day, false, "2026-07-21T15:00:00Z", "2026-07-21"},
+		{unknown, cmu.Day, true, "2026-07-21T15:00:00Z", "2026-07-20"},
+		{unknown, cmu.Hour, false, "2026-03-01T00:30:00Z", "2026-02-28T11:00"},
+		{unknown, cmu.Day, false, "2028-03-01T14:00:00Z", "2028-02-29"},
+		{unknown, cmu.Month, false, "2026-07-03T12:00:00Z", "2026-07-01"},
+		{unknown, cmu.Month, false, "2026-07-03T11:59:00Z", "2026-06-01"},
+		{unknown, cmu.Year, false, "2026-01-03T12:00:00Z", "2026-01-01"},
+		{known, cmu.Day, false, "2026-07-21T10:00:00Z", "2026-07-21"}, // 03:00 in Los Angeles
+		{known, cmu.Day, false, "2026-07-21T09:59:00Z", "2026-07-20"},
+		{known, cmu.Hour, false, "2026-03-08T10:30:00Z", "2026-03-08T01:00"}, // 03:30, an hour after the clock went from 2 to 3
+		{known, cmu.Hour, false, "2026-11-01T09:30:00Z", "2026-11-01T01:00"}, // the second 01:30
+	} {
+		p := pace{c.policy, c.grain, c.level}
+		if got := p.settled(at(c.at)).String(); got != c.want {
+			t.Errorf("%v level %v at %s: settled before %s, want %s", c.grain, c.level, c.at, got, c.want)
+		}
+	}
+}
