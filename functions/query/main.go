@@ -34,13 +34,14 @@ func main() {
 		log.Warn("stale answers are refreshed before they are sent", "error", err)
 	}
 	blocks := store.NewDynamoDB(dynamodb.NewFromConfig(cfg), s.Table, time.Now)
-	face := &gateway.Gateway{
+	face := gateway.Gateway{
 		Reports:   wire.Reports(s, blocks, tokens, extension.Go, log),
 		Access:    func(ctx context.Context) (any, error) { return tokens.Status(ctx) },
 		Purge:     s.Purge,
 		BasePath:  lambdahttp.BasePath,
 		BodyLimit: lambdahttp.BodyLimit,
+		Version:   wire.Version(),
 		Log:       log,
 	}
-	lambda.Start(extension.Handler(lambdahttp.New(face, log)))
+	lambda.Start(extension.Handler(lambdahttp.New(face.Handler(), log)))
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -174,6 +173,26 @@ func TestDeadline(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Who waits in vain for another process is told so in time.
+func TestHeldForLong(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.ready()
+		time.Sleep(7 * time.Hour)
+		if err := w.store.Acquire(background, leaseRefresh, "another", now().Add(time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(background, 20*time.Second)
+		defer cancel()
+		_, err := tell(w.keeper().Refresh(ctx, RefreshOptions{}))
+		if !errors.Is(err, ErrNoAccess) || ctx.Err() != nil {
+			t.Errorf("%v, after %v", err, ctx.Err())
+		}
+		time.Sleep(time.Hour)
+		must[RefreshResult](t)(w.keeper().Refresh(background, RefreshOptions{}))
+		w.counts(1, 2)
+	})
 }
 
 // While the token is good, a failure is reported and the token left alone.
@@ -709,6 +728,24 @@ func TestWorseTokens(t *testing.T) {
 	})
 }
 
+// A better token that was written during the call to Adobe stays.
+func TestBetterTokenMeanwhile(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.ready()
+		k, better := w.keeper(), *w.storedToken()
+		time.Sleep(5 * time.Hour)
+		better.Value, better.ObtainedAt, better.ExpiresAt = "header.claims.better-signature", now(), now().Add(6*time.Hour+time.Minute)
+		w.setDown(func(string) error {
+			w.put(tokenName, string(better.encode()))
+			return nil
+		})
+		r := must[RefreshResult](t)(k.Refresh(background, RefreshOptions{}))
+		if r.Outcome != Kept || r.Fingerprint != better.fingerprint() || w.storedToken().fingerprint() != better.fingerprint() {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
 func TestStatus(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		k := w.keeper()
@@ -746,5 +783,3 @@ func TestWords(t *testing.T) {
 		}
 	}
 }
-
-var _ = http.StatusOK

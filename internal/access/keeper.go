@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -118,6 +119,7 @@ func (k *Keeper) alone(ctx context.Context, l lease, look func(held bool) (done 
 			return fmt.Errorf("%w: %w", errNoLease, err)
 		}
 		poll := min(time.Duration(n)*200*time.Millisecond, 2*time.Second)
+		poll += mathrand.N(poll) // those who began at once do not come back at once
 		if k.now().Add(poll).After(end) {
 			return fmt.Errorf("another process has been at it for too long: %w", err)
 		}

@@ -46,7 +46,7 @@ func realKeeper(secrets secrets.Store, leases store.Store, adobe string) *Keeper
 		StatementName: statementName, CredentialsName: credentialsName, TokenName: tokenName,
 		// Waits are for Adobe's sake, and this one is not busy.
 		Sleep: func(ctx context.Context, d time.Duration) error {
-			time.Sleep(d / 10)
+			time.Sleep(d / 2)
 			return ctx.Err()
 		},
 	}

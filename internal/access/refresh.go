@@ -74,13 +74,23 @@ func (k *Keeper) Refresh(ctx context.Context, o RefreshOptions) (RefreshResult, 
 		r.lease.k = nil
 		err = r.act(ctx)
 	}
+	if err != nil && !errors.Is(err, ErrNoAccess) && !usable(r.state.token, r.refused, k.now()) {
+		err = &NoAccessError{"it could not be renewed", retryAfter, err}
+	}
 	if err != nil {
-		k.event(ctx, slog.LevelError, EventRefreshFailed, "the access token could not be refreshed", "error", err,
+		level := slog.LevelError
+		if errors.Is(err, context.Canceled) {
+			level = slog.LevelInfo // the caller has gone
+		}
+		k.event(ctx, level, EventRefreshFailed, "the access token could not be refreshed", "error", err,
 			"token_remaining_seconds", r.remaining())
 		return r.report(Waiting, ""), fmt.Errorf("refresh: %w", err)
 	}
 	return r.result, nil
 }
+
+// retryAfter is when to ask again after a failure that says nothing of it.
+const retryAfter = 10 * time.Second
 
 // refresh is one call of Refresh.
 type refresh struct {
@@ -173,9 +183,6 @@ func (r *refresh) act(ctx context.Context) error {
 // register sees to it that there are credentials. It is done when they will only come later.
 func (r *refresh) register(ctx context.Context, reason string) (done bool, err error) {
 	k := r.k
-	if d := mayRegister(r.state.credentials, r.state.marks, "", k.registerInterval(), k.now()); d.action == wait {
-		return true, r.wait(ctx, d.reason, d.at, nil)
-	}
 	if k.AskRegister == nil {
 		if _, err := k.Register(ctx, RegisterOptions{Reason: reason}); err != nil {
 			at := k.now().Add(time.Minute)
@@ -189,6 +196,9 @@ func (r *refresh) register(ctx context.Context, reason string) (done bool, err e
 		}
 		return false, err
 	}
+	if d := mayRegister(r.state.credentials, r.state.marks, "", k.registerInterval(), k.now()); d.action == wait {
+		return true, r.wait(ctx, reason, d.at, &WaitError{d.reason, d.at})
+	}
 	if at := r.state.marks.Asked.At.Add(askEvery); k.now().Before(at) && at.Sub(k.now()) <= askEvery+leeway {
 		return true, r.wait(ctx, reason+", and registration was asked for", at, nil)
 	}
@@ -199,7 +209,7 @@ func (r *refresh) register(ctx context.Context, reason string) (done bool, err e
 	if err := k.putMark(ctx, noteAsked, asked{k.now().UTC()}, k.now().Add(askEvery)); err != nil {
 		k.log().WarnContext(ctx, "it could not be noted that registration was asked for", "error", err)
 	}
-	if err := r.wait(ctx, reason+", and registration was asked for", k.now().Add(10*time.Second), nil); err != nil {
+	if err := r.wait(ctx, reason+", and registration was asked for", k.now().Add(retryAfter), nil); err != nil {
 		return true, err
 	}
 	r.result.Outcome = Asked
@@ -214,9 +224,6 @@ const askEvery = 15 * time.Minute
 func (r *refresh) replaceClient(ctx context.Context, refusal error) (done bool, err error) {
 	k, id := r.k, r.state.credentials.ClientID
 	k.event(ctx, slog.LevelError, EventInvalidClient, "Adobe refuses the client credentials", "client_id", id)
-	if r.lease.k == nil {
-		return true, refusal // without a store, nothing would stop a second registration
-	}
 	if r.state.marks.RefusedClient.ClientID != id {
 		mark := refusedClient{id, k.now().UTC()}
 		if err := k.putMark(ctx, noteRefusedClient, mark, time.Time{}); err != nil {
@@ -226,7 +233,7 @@ func (r *refresh) replaceClient(ctx context.Context, refusal error) (done bool, 
 	}
 	done, err = r.register(ctx, "Adobe refused the client credentials")
 	if done {
-		r.pause(ctx, 30*time.Second)
+		r.pause(ctx, shortPause)
 	}
 	return done, err
 }
@@ -289,13 +296,16 @@ func (r *refresh) failed(ctx context.Context, err error) error {
 	if errors.As(err, new(*store.HeldError)) {
 		return err // another process has taken over
 	}
-	k, pause := r.k, 30*time.Second
+	k, pause := r.k, shortPause
 	if r.comfortable() {
 		pause = min(max(pause, r.state.token.ExpiresAt.Sub(k.now())/8), maxPause)
 	}
 	r.pause(ctx, pause)
 	return r.wait(ctx, "Adobe gave no token", k.now().Add(pause), err)
 }
+
+// shortPause is the pause after Adobe gave no token, when time presses.
+const shortPause = 30 * time.Second
 
 // pause notes that this client makes no calls for d.
 func (r *refresh) pause(ctx context.Context, d time.Duration) {

@@ -12,7 +12,7 @@ func (k *Keeper) Run(ctx context.Context, every time.Duration) {
 	if every <= 0 {
 		every = 5 * time.Minute
 	}
-	for failures := 0; ctx.Err() == nil; {
+	for failures := 0; ; {
 		result, err := k.Refresh(ctx, RefreshOptions{})
 		pause := every
 		if err != nil {

@@ -21,7 +21,6 @@ import (
 	"cmu-gateway/internal/secrets"
 	"cmu-gateway/internal/secrets/secretstest"
 	"cmu-gateway/internal/store"
-	"cmu-gateway/internal/store/storetest"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -362,5 +361,3 @@ func (m *memoryStore) held() int {
 func TestMemorySecretsContract(t *testing.T) {
 	secretstest.Run(t, func(*testing.T, ...string) secrets.Store { return &memorySecrets{} })
 }
-
-var _ = storetest.None

@@ -2,17 +2,12 @@
 package function
 
 import (
-	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
-	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 
 	"cmu-gateway/internal/awsconfig"
 	"cmu-gateway/internal/settings"
@@ -30,27 +25,6 @@ func Environment() (settings.Settings, aws.Config, *slog.Logger) {
 		os.Exit(1)
 	}
 	return s, cfg, log
-}
-
-// Asker returns what has another function, of the given name or ARN, run on an event, and returns once Lambda has taken it over.
-// A run that fails is repeated as that function is configured. Without a name Asker returns nil.
-func Asker(cfg aws.Config, name string) func(ctx context.Context, event any) error {
-	if name == "" {
-		return nil
-	}
-	client := lambda.NewFromConfig(cfg)
-	return func(ctx context.Context, event any) error {
-		payload, err := json.Marshal(event)
-		if err != nil {
-			return fmt.Errorf("invoke %s: %w", name, err)
-		}
-		// https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
-		_, err = client.Invoke(ctx, &lambda.InvokeInput{FunctionName: &name, InvocationType: types.InvocationTypeEvent, Payload: payload})
-		if err != nil {
-			return fmt.Errorf("invoke %s: %w", name, err)
-		}
-		return nil
-	}
 }
 
 // RefreshEvent is the event of the refresh function. The zero value, and any event without its fields, is a look whether it is

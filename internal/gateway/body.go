@@ -47,9 +47,9 @@ func (d *document) key() bodyKey {
 	return k
 }
 
-// etag is strong: one tag, one sequence of bytes under the same URL.
-func (k bodyKey) etag() string {
-	etag := `"` + k.tag + "-" + k.media.subtype
+// etag is strong: one tag, one sequence of bytes under the same URL. Another release may make other bytes of the same answer.
+func (k bodyKey) etag(release string) string {
+	etag := `"` + k.tag + "-" + release + "-" + k.media.subtype
 	if k.gzip {
 		etag += "-gzip"
 	}
@@ -64,24 +64,30 @@ type representation struct {
 	size     int
 }
 
-func newRepresentation(d *document, k bodyKey) *representation {
-	r := &representation{etag: []string{k.etag()}}
+func newRepresentation(d *document, k bodyKey, release string) *representation {
+	r := &representation{etag: []string{k.etag(release)}}
 	if d.gzip {
 		r.encoding = []string{"gzip"}
 	}
 	if d.Incomplete {
-		r.incomplete = []string{`?1; detail="` + incompleteText + `"`}
+		r.incomplete = []string{`?1; detail="` + d.missing() + `"`}
 	}
 	switch d.media.format {
 	case formatCSV:
-		r.disposition = []string{disposition(fileName(d.Request))}
+		r.disposition = []string{disposition(fileName(d.Request, d.Incomplete))}
 	case formatHTML:
 		r.policy = []string{pagePolicy}
 	}
 	return r
 }
 
-const incompleteText = "rows are missing: Adobe cut its answer at a row limit, and it cannot be asked in smaller parts"
+// missing says what is missing of an incomplete report.
+func (d *document) missing() string {
+	if d.Request.Limit > 0 {
+		return "rows past the limit of " + strconv.Itoa(d.Request.Limit) + " are missing"
+	}
+	return "rows are missing: Adobe cut its answer, and it cannot be asked in smaller parts"
+}
 
 // keep notes a body that is there whole.
 func (r *representation) keep(segments [][]byte) {
@@ -122,7 +128,7 @@ func (h *handler) represent(w http.ResponseWriter, r *http.Request, d *document)
 	k := d.key()
 	rep, kept := h.bodies.GetIfPresent(k)
 	if !kept {
-		rep = newRepresentation(d, k)
+		rep = newRepresentation(d, k, h.release)
 	}
 	rep.fields(w.Header())
 	if fields := r.Header["If-None-Match"]; fields != nil && matches(fields, rep.etag[0]) {

@@ -46,7 +46,8 @@ func (d *document) writeCSV(b *bufio.Writer, ctx context.Context) error {
 }
 
 // fileName returns the name that Adobe gives a CSV of the report: its window's dates, then the values of its filters and its limit.
-func fileName(r cmu.Request) string {
+// Who keeps the file has no headers any more, so an incomplete one is called so.
+func fileName(r cmu.Request, incomplete bool) string {
 	var values []string
 	for _, f := range r.Filters {
 		if f.Value != "" {
@@ -61,11 +62,15 @@ func fileName(r cmu.Request) string {
 		name += "_" + strings.Join(values, ",")
 	}
 	runes := []rune(name)
-	return string(runes[:min(len(runes), maxFileName)]) + ".csv"
+	name = string(runes[:min(len(runes), maxFileName)])
+	if incomplete {
+		name += "_incomplete"
+	}
+	return name + ".csv"
 }
 
 // maxFileName is in characters, of which each may take four bytes of the 255 that file systems have for a name.
-const maxFileName = 60
+const maxFileName = 55
 
 func date(b cmu.Bound) string {
 	text, _, _ := strings.Cut(b.String(), "T")

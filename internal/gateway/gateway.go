@@ -6,9 +6,11 @@ package gateway
 
 import (
 	"context"
+	"hash/crc32"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -61,7 +63,10 @@ func (g Gateway) Handler() http.Handler {
 	if g.Version == "" {
 		g.Version = "unknown"
 	}
-	h := &handler{Gateway: g, started: g.Now(), methods: []string{http.MethodGet, http.MethodHead}}
+	h := &handler{
+		Gateway: g, started: g.Now(), methods: []string{http.MethodGet, http.MethodHead},
+		release: strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(g.Version))), 36),
+	}
 	if g.Purge {
 		h.methods = append(h.methods, http.MethodDelete)
 	}
@@ -76,6 +81,7 @@ type handler struct {
 	Gateway
 	started time.Time
 	methods []string // allowed on reports
+	release string   // tells versions apart
 	bodies  *otter.Cache[bodyKey, *representation]
 }
 

@@ -21,7 +21,7 @@ const maxPageRows = 5000
 
 const pageStyle = `:root{color-scheme:light dark;--line:#8884;--quiet:#8882;--accent:light-dark(#0b57d0,#8ab4f8)}
 body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;padding:1.5rem;max-width:90rem}
-h1{font-size:1.3rem;margin:0 0 .5rem}h1 span{opacity:.5;padding:0 .3em}a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}
+h1{font-size:1.3rem;margin:0 0 .5rem;display:flex;flex-wrap:wrap;gap:.35em}h1 i{opacity:.5;font-style:normal}a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}
 nav,.facts{display:flex;flex-wrap:wrap;gap:.25rem 1rem;margin:.5rem 0}nav b,.facts b{font-weight:600}.facts{opacity:.8}
 .warn{border-left:4px solid #e37400;background:#e3740022;padding:.5rem .8rem;margin:.8rem 0}
 .scroll{overflow-x:auto;border:1px solid var(--line);border-radius:6px;margin-top:1rem}
@@ -80,9 +80,11 @@ func (d *document) writeHTML(b *bufio.Writer, ctx context.Context) error {
 	p.raw("<h1>")
 	p.link(d.base, "Usage reports")
 	for i, dimension := range d.Request.Path {
-		p.raw("<span>/</span>")
+		p.raw("<i>/</i>")
 		if i == len(d.Request.Path)-1 {
+			p.raw("<span>")
 			p.text(dimension)
+			p.raw("</span>")
 		} else {
 			p.link(d.to(d.Request.Path[:i+1], ""), dimension)
 		}
@@ -155,10 +157,10 @@ func (d *document) writeFacts(p page) {
 	p.fact("as of", d.Fetched.UTC().Format("2006-01-02 15:04:05")+" UTC")
 	p.raw("</div>\n")
 	if d.Incomplete {
-		p.warn("This report is incomplete: " + incompleteText + ".")
+		p.warn("This report is incomplete: " + d.missing() + ".")
 	}
 	if d.stale {
-		p.warn("These numbers may be outdated: they are older than they should be, and are being renewed. Reload in a moment.")
+		p.warn("These numbers are older than they should be. Newer ones are being fetched, or cannot be had for now: reload in a moment.")
 	}
 	if d.Rows > maxPageRows {
 		p.raw(`<p class="warn">`)

@@ -120,6 +120,8 @@ func problemOf(err error) problem {
 		return problem{Status: http.StatusGatewayTimeout, Code: "timeout", Detail: "Adobe did not answer in time."}
 	case errors.Is(err, cmu.ErrTooLarge):
 		return problem{Status: http.StatusBadGateway, Code: "adobe_too_large", Detail: "Adobe's answer is larger than this gateway reads. Ask for a narrower window."}
+	case errors.Is(err, cmu.ErrNotReport):
+		return problem{Status: http.StatusBadGateway, Code: "not_understood", Detail: "Adobe's answer is no report."}
 	}
 	return problem{Status: http.StatusBadGateway, Code: "adobe_unreachable", Detail: "Adobe could not be reached, or its answer broke off."}
 }

@@ -245,7 +245,11 @@ func (l *lead) join(o lead) {
 
 // with returns the block with the rows of the parts' spans replaced. The parts do not overlap.
 func (b *block) with(j *job, parts []part, links cmu.Links) (*block, error) {
-	out := &block{name: b.name, spans: b.spans, links: links, fetched: b.fetched}
+	out := &block{name: b.name, links: links}
+	if j.exact {
+		b = &block{fetched: b.fetched}
+	}
+	out.spans = b.spans
 	l := lead{value: b.lead, any: b.rows.Rows > 0, mixed: b.mixed}
 	fragments := []Fragment{b.rows}
 	for _, p := range parts {

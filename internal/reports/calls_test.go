@@ -82,8 +82,8 @@ func TestCallsOfAColdWindow(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			worst := 0.0
-			for _, path := range []string{"year/month/day/mvpd", "tenant/year/month/day/mvpd/platform/application-id", "mvpd/year/month/day/tenant"} {
-				for _, days := range []int{1, 2, 7, 20, 45, 61, 90, 120, 180, 365} {
+			for _, path := range []string{"tenant/year/month/day/mvpd/platform/application-id", "mvpd/year/month/day/tenant"} {
+				for _, days := range []int{1, 45, 61, 120, 365} {
 					r := newRig(t)
 					r.prove()
 					r.behave(c.change)

@@ -25,6 +25,8 @@ type fetcher struct {
 	mu sync.Mutex
 	// perPeriod is the densest that answers were seen to be; zero: not known.
 	perPeriod float64
+	// widest is the most periods that a call may ask for, as Adobe refused more; zero: not refused.
+	widest  int
 	pending   map[cmu.Civil][]part // by start of block, not yet in blocks; all of an exact job are under zero
 }
 
@@ -43,7 +45,9 @@ func (e *errOutside) Error() string { return "a row lies outside the range asked
 // run fetches the spans, at most Parallel calls at a time, and returns the blocks with all that arrived, also when it
 // fails part of the way. A block is stored as soon as nothing more of it is wanted.
 func (f *fetcher) run(ctx context.Context, spans []span) ([]*block, error) {
-	f.perPeriod = density(f.job.pace.grain, f.blocks)
+	if !f.job.exact {
+		f.perPeriod = density(f.job.pace.grain, f.blocks)
+	}
 	f.pending = map[cmu.Civil][]part{}
 	queue := slices.Clone(spans)
 	var failure error
@@ -84,10 +88,10 @@ func (f *fetcher) next(queue []span) (batch, rest []span) {
 	if f.job.exact {
 		return queue, nil
 	}
-	if f.perPeriod == 0 {
+	n := f.perCall()
+	if n == 0 {
 		return queue[:1], queue[1:]
 	}
-	n := f.perCall()
 	grain := f.job.pace.grain
 	var joined []span
 	for _, s := range queue {
@@ -134,8 +138,10 @@ func (f *fetcher) one(ctx context.Context, s span) ([]span, error) {
 		out, err = f.adobe.report(ctx, f.job.ask(s), c.add)
 	}
 	if errors.Is(err, cmu.ErrTooWide) && !f.job.exact && periods(grain, s) > 1 {
-		half := grain.Step(s.From, periods(grain, s)/2)
-		return []span{{s.From, half}, {half, s.To}}, nil
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.widest = periods(grain, s) / 2
+		return []span{s}, nil
 	}
 	if err != nil {
 		return nil, err
@@ -183,11 +189,9 @@ func (f *fetcher) learn(total int, out reply, c *collector) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
-	case !out.full:
-		f.perPeriod = max(f.perPeriod, float64(out.rows)/float64(total))
-	case c.inTime && c.seen > 1:
+	case out.full && c.inTime && c.seen > 1:
 		f.perPeriod = max(f.perPeriod, float64(out.rows)/float64(c.seen-1))
-	case f.perPeriod > 0:
+	case !out.full || f.perPeriod > 0: // a cut answer still tells how dense it is at least
 		f.perPeriod = max(f.perPeriod, float64(out.rows)/float64(total))
 	}
 	return !out.full
@@ -198,16 +202,22 @@ func (f *fetcher) learn(total int, out reply, c *collector) bool {
 func (f *fetcher) split(s span, total int) []span {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.perPeriod > 0 && f.perCall() < total {
+	if n := f.perCall(); n > 0 && n < total {
 		return []span{s}
 	}
 	cut := f.job.pace.grain.Step(s.From, max(1, int(firstCut*float64(total))))
 	return []span{{s.From, cut}, {cut, s.To}}
 }
 
-// perCall is how many periods one call is asked for, once the density is known.
+// perCall is how many periods one call may ask for; zero: nothing tells.
 func (f *fetcher) perCall() int {
-	return int(max(1, maxFill*float64(f.adobe.capacity())/f.perPeriod))
+	n := f.widest
+	if f.perPeriod > 0 {
+		if fit := int(max(1, maxFill*float64(f.adobe.capacity())/f.perPeriod)); n == 0 || fit < n {
+			n = fit
+		}
+	}
+	return n
 }
 
 // density returns the most rows per period that the blocks hold, or zero where nothing is known.

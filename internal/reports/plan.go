@@ -89,7 +89,11 @@ func makePlan(p pace, s span, spans []known, d demand, now time.Time) plan {
 	var out plan
 	var oldest, oldestTail time.Time
 	at := s.From
-	for _, k := range spans {
+	for i, k := range spans {
+		// What was fetched up to where time had not come yet tells that there was nothing after it either.
+		if i == len(spans)-1 && !k.Settled && k.To >= p.latest(k.Fetched) {
+			k.To = max(k.To, s.To)
+		}
 		part := k.overlap(s)
 		if part.empty() {
 			continue

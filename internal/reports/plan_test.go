@@ -45,8 +45,9 @@ func drawScene(t *rapid.T) scene {
 
 // state says by the words of the specification what one period is.
 func (s scene) state(p cmu.Civil) string {
-	for _, k := range s.spans {
-		if !k.holds(p) {
+	for i, k := range s.spans {
+		endless := i == len(s.spans)-1 && !k.Settled && k.To >= s.pace.latest(k.Fetched) && p >= k.To
+		if !k.holds(p) && !endless {
 			continue
 		}
 		life := s.pace.tail()

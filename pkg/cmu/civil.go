@@ -131,7 +131,7 @@ func ParseBound(s string) (Bound, error) {
 func splitZone(s string) (local, zone string) {
 	if n := len(s); n > 13 && (s[n-1] == 'Z' || s[n-1] == 'z') {
 		return s[:n-1], "Z"
-	} else if n > 19 && (s[n-6] == '+' || s[n-6] == '-') && s[n-3] == ':' {
+	} else if n > 18 && (s[n-6] == '+' || s[n-6] == '-') && s[n-3] == ':' {
 		return s[:n-6], s[n-6:]
 	}
 	return s, ""

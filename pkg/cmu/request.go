@@ -327,5 +327,6 @@ func (r Request) Grain() (g Grain, ok bool) {
 // LevelReport reports whether the rows are broken down by activity or concurrency level, which Adobe recomputes daily
 // whatever the grain.
 func (r Request) LevelReport() bool {
-	return slices.Contains(r.Path, "activity-level") || slices.Contains(r.Path, "concurrency-level")
+	level := func(d string) bool { return d == "activity-level" || d == "concurrency-level" }
+	return slices.ContainsFunc(r.Path, level) || slices.ContainsFunc(r.Filters, func(f Filter) bool { return level(f.Dimension) })
 }

@@ -25,6 +25,7 @@ func TestParse(t *testing.T) {
 		{"/year", "end=1785000000000", "/year?end=1785000000000", ""},
 		{"/year", "start=2026-07-04T05&end=2026-07-04T05:30:10", "/year?start=2026-07-04T05:00&end=2026-07-04T05:30:10", ""},
 		{"/year", "start=2026-07-04T05:00:00%2B02:00", "/year?start=2026-07-04T05:00:00%2B02:00", ""},
+		{"/year", "start=2026-07-04T05-08:00&end=2026-07-04T05Z", "/year?start=2026-07-04T05-08:00&end=2026-07-04T05Z", ""},
 		{"/year", "mvpd=b&mvpd=a&mvpd=b", "/year?mvpd=a&mvpd=b", ""},
 		{"/year", "mvpd!=x&mvpd%21=y", "/year?mvpd!=x&mvpd!=y", ""},
 		{"/year", "mvpd", "/year?mvpd", ""},

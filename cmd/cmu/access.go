@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"log/slog"
+	"strings"
+
+	"cmu-gateway/internal/access"
+)
+
+// silent keeps the log of commands that tell in words what happened.
+const silent = slog.LevelError + 1
+
+var registerCommand = command{
+	name:     "register",
+	synopsis: "[--statement FILE] [--dry-run] [--force --reason TEXT]",
+	short:    "turn a software statement into client credentials",
+	text: `Registers with a software statement from the TVE Dashboard, unless there are client credentials that Adobe has not refused: then
+nothing is asked. Credentials and statement are kept in the data folder, so that nobody has to be there when Adobe refuses
+them one day. Each registration leaves one more client at Adobe: force is for when that is what is wanted.`,
+	examples: `  cmu register --statement statement.txt --dry-run
+  cmu register --statement statement.txt
+  cmu register --force --reason 'Adobe revoked the client on request'
+`,
+	define: func(fs *flag.FlagSet) func(context.Context, *terminal, *call) error {
+		var f deskFlags
+		var o access.RegisterOptions
+		var file string
+		f.define(fs)
+		fs.StringVar(&file, "statement", "", "`FILE` with the software statement; without it, the one that is kept")
+		fs.BoolVar(&o.DryRun, "dry-run", false, "only read and check the statement")
+		fs.BoolVar(&o.Force, "force", false, "register even if there are good credentials")
+		fs.StringVar(&o.Reason, "reason", "", "`TEXT` that says why, noted with the registration")
+		return func(ctx context.Context, t *terminal, _ *call) error {
+			if o.Force && strings.TrimSpace(o.Reason) == "" {
+				return usagef("register: --force needs a --reason: each registration leaves one more client at Adobe")
+			}
+			return runRegister(ctx, t, f, file, o)
+		}
+	},
+}
+
+func runRegister(ctx context.Context, t *terminal, f deskFlags, file string, o access.RegisterOptions) (err error) {
+	if o.Statement, err = readStatement(file); err != nil {
+		return err
+	}
+	d, err := openDesk(t, f, o.Statement != nil, silent)
+	if err != nil {
+		return err
+	}
+	defer d.close(ctx)
+	if err := d.reachAdobe(ctx); err != nil {
+		return err
+	}
+	d.tellSimulated(t)
+	result, err := d.register(ctx, o)
+	if err != nil {
+		return err
+	}
+	t.printf("%s\n", result.Message)
+	if s := result.Statement; s != nil {
+		t.printf("Statement: software %s, issued by %s %d days ago; it registers at %s.\n", s.SoftwareID, s.Issuer, s.AgeDays, s.RegistersAt)
+	}
+	if len(result.Scopes) > 0 {
+		t.printf("Scopes: %s\n", strings.Join(result.Scopes, ", "))
+	}
+	for _, w := range result.Warnings {
+		t.warnf("warning: %s", w)
+	}
+	return nil
+}
+
+var refreshCommand = command{
+	name:     "refresh",
+	synopsis: "[flags]",
+	short:    "get a new access token if it is time",
+	text: `Gets a new access token when the one that is kept ends soon, or when there is none; else nothing is asked. Where the client
+credentials are missing or refused, it registers first. cmu serve does this by itself.`,
+	examples: `  cmu refresh
+`,
+	define: func(fs *flag.FlagSet) func(context.Context, *terminal, *call) error {
+		var f deskFlags
+		f.define(fs)
+		return func(ctx context.Context, t *terminal, _ *call) error {
+			d, err := openDesk(t, f, false, silent)
+			if err != nil {
+				return err
+			}
+			defer d.close(ctx)
+			if err := d.reachAdobe(ctx); err != nil {
+				return err
+			}
+			d.tellSimulated(t)
+			if err := d.needAccess(ctx); err != nil {
+				return err
+			}
+			result, err := d.keeper.Refresh(ctx, access.RefreshOptions{})
+			if err != nil {
+				return err
+			}
+			t.printf("%s\n", result.Message)
+			return nil
+		}
+	},
+}
+
+// tellSimulated says what must not be mistaken.
+func (d *desk) tellSimulated(t *terminal) {
+	if d.place.simulated {
+		t.warnf("no Adobe is configured: this is the simulated one, with made-up rows")
+	}
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+
+	"cmu-gateway/pkg/cmu"
+)
+
+var purgeCommand = command{
+	name:     "purge",
+	synopsis: "PATH [--filter ...] | --all",
+	short:    "forget what is kept of a report",
+	text: `Deletes what is kept of a report, whatever the window: with filters or metrics of that very report, without them of all reports
+with that path. The next request asks Adobe again. Client credentials and token stay. A running cmu serve follows within a minute.`,
+	examples: `  cmu purge tenant/year/month/day
+  cmu purge tenant/year/month/day --filter mvpd=Comcast_SSO
+  cmu purge --all
+`,
+	args: 1,
+	define: func(fs *flag.FlagSet) func(context.Context, *terminal, *call) error {
+		var f deskFlags
+		var q queryFlags
+		var all bool
+		f.define(fs)
+		q.define(fs)
+		fs.BoolVar(&all, "all", false, "forget all reports")
+		return func(ctx context.Context, t *terminal, in *call) error {
+			var r cmu.Request
+			switch narrowed := len(q.filters) > 0 || q.metrics != ""; {
+			case all && (len(in.args) > 0 || narrowed):
+				return usagef("purge: --all takes neither a PATH nor filters")
+			case !all && len(in.args) == 0:
+				return usagef("purge: want a PATH such as tenant/year/month, or --all; see cmu help purge")
+			case !all:
+				var err error
+				if r, err = q.request(in.args[0]); err != nil {
+					return err
+				}
+				if len(r.Path) == 0 {
+					return usagef("purge: the PATH names no dimension; --all forgets everything")
+				}
+				if !r.Start.IsZero() || !r.End.IsZero() || r.Limit > 0 {
+					return usagef("purge: all windows of a report are forgotten; leave out start, end and limit")
+				}
+			}
+			d, err := openDesk(t, f, false, silent)
+			if err != nil {
+				return err
+			}
+			defer d.close(ctx)
+			d.start()
+			n, err := d.reports.Purge(ctx, r)
+			if err != nil {
+				return fmt.Errorf("not all could be deleted: %w", err)
+			}
+			what := r.Report()
+			if all {
+				what = "all reports"
+			}
+			t.printf("Forgotten of %s: %d blocks.\n", what, n)
+			return nil
+		}
+	},
+}

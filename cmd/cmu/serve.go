@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"syscall"
+	"time"
+
+	"cmu-gateway/internal/access"
+	"cmu-gateway/pkg/cmu"
+)
+
+// adobeLatency is about what one call to Adobe takes.
+const adobeLatency = 860 * time.Millisecond
+
+var serveCommand = command{
+	name:     "serve",
+	synopsis: "[--statement FILE] [flags]",
+	short:    "serve reports over HTTP on this machine",
+	text: `Serves the reports at http://127.0.0.1:8080/cmu/v2/..., as Adobe does, without a token: from what is kept in the data folder
+where that is fresh, else from Adobe. It registers once, keeps the access token valid meanwhile, and ends on Ctrl-C with what
+it has under way. A later start goes on with the registration and the answers that are there.
+
+Without a statement, and with nothing in the environment, it starts a simulated Adobe beside it and says so.`,
+	examples: `  cmu serve
+  cmu serve --statement statement.txt
+  CMU_ENVIRONMENT=staging cmu serve --statement statement.txt --listen 127.0.0.1:9000
+`,
+	define: func(fs *flag.FlagSet) func(context.Context, *terminal, *call) error {
+		var s serving
+		s.desk.define(fs)
+		fs.StringVar(&s.statement, "statement", "", "`FILE` with the software statement; it is kept in the data folder")
+		fs.StringVar(&s.listen, "listen", "127.0.0.1:8080", "`ADDRESS` of the gateway; port 0 takes a free one")
+		fs.StringVar(&s.sandboxListen, "sandbox-listen", "127.0.0.1:0", "`ADDRESS` of the simulated Adobe")
+		fs.DurationVar(&s.latency, "sandbox-latency", adobeLatency, "`TIME` that each call of the simulated Adobe takes")
+		return s.run
+	},
+}
+
+type serving struct {
+	desk                             deskFlags
+	statement, listen, sandboxListen string
+	latency                          time.Duration
+}
+
+// How long what is under way may take when the process is to end.
+const (
+	answersEnd = 10 * time.Second
+	workEnd    = 5 * time.Second
+)
+
+func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
+	if s.latency < 0 {
+		return usagef("--sandbox-latency: %v is negative", s.latency)
+	}
+	statement, err := readStatement(s.statement)
+	if err != nil {
+		return err
+	}
+	d, err := openDesk(t, s.desk, statement != nil, slog.LevelWarn)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), workEnd)
+		defer cancel()
+		d.close(ctx)
+	}()
+	for _, name := range []string{"sandbox-listen", "sandbox-latency", "sandbox-seed"} {
+		if in.given[name] && !d.place.simulated {
+			return usagef("--%s is of no use: %s is asked, not a simulated one", name, d.adobe())
+		}
+	}
+	listener, err := listen(s.listen, "--listen")
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	a := address{Gateway: "http://" + listener.Addr().String()}
+	if d.place.simulated {
+		sandboxListener, err := listen(s.sandboxListen, "--sandbox-listen")
+		if err != nil {
+			return err
+		}
+		if err := d.simulate(ctx, sandboxListener, s.latency); err != nil {
+			return err
+		}
+		a.Sandbox = d.settings.AuthURL
+		t.printf("No Adobe is configured: a simulated one answers at %s, each call in %v. Its rows are made up.\n", a.Sandbox, s.latency)
+		t.printf("For Adobe's own, download a software statement from the TVE Dashboard: cmu serve --statement FILE\n")
+	} else {
+		t.printf("Reports come from %s: %s\n", d.adobe(), d.settings.ReportsURL)
+	}
+	if !loopback(listener.Addr()) {
+		t.warnf("warning: %s can be reached from other machines, and there is no authentication: whoever reaches it can read the reports", listener.Addr())
+	}
+	d.start()
+	if err := s.register(ctx, t, d, statement); err != nil {
+		return err
+	}
+	keeping, stop := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		d.keeper.Run(keeping, 0)
+	}()
+	defer func() { stop(); <-done }()
+
+	server := newServer(d.face(s.desk.verbose), d.log)
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(listener) }()
+	if err := d.announce(a); err != nil {
+		return fmt.Errorf("the address could not be left in the data folder: %w", err)
+	}
+	t.printf("Answers and credentials are kept in %s\n", d.folder)
+	invite(t, a.Gateway, time.Now())
+	select {
+	case err := <-failed:
+		return fmt.Errorf("the gateway has failed: %w", err)
+	case <-ctx.Done():
+	}
+	t.printf("Ending: what is under way has %v.\n", answersEnd)
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), answersEnd)
+	defer cancel()
+	if err := server.Shutdown(ending); err != nil {
+		t.warnf("some requests were broken off")
+		server.Close()
+	}
+	return nil
+}
+
+// register makes sure that there are credentials. A statement that is of no use any more does no harm where there are.
+func (s *serving) register(ctx context.Context, t *terminal, d *desk, statement []byte) error {
+	if statement != nil {
+		_, err := d.keeper.Register(ctx, access.RegisterOptions{Statement: statement, DryRun: true})
+		if _, none := d.secrets.Read(ctx, credentialsName); err != nil && none == nil && errors.Is(err, cmu.ErrStatement) {
+			t.warnf("%v; the client credentials that are kept go on being used", err)
+			statement = nil
+		} else if err != nil {
+			return err
+		}
+	} else if err := d.needAccess(ctx); err != nil {
+		return err
+	}
+	result, err := d.register(ctx, access.RegisterOptions{Statement: statement})
+	if err != nil {
+		return err
+	}
+	t.printf("%s\n", result.Message)
+	for _, w := range result.Warnings {
+		t.warnf("warning: %s", w)
+	}
+	return nil
+}
+
+// invite shows what can be asked, with windows that hold rows.
+func invite(t *terminal, base string, now time.Time) {
+	day := now.UTC().Truncate(24 * time.Hour)
+	date := func(days int) string { return day.AddDate(0, 0, days).Format("2006-01-02") }
+	t.printf(`
+The gateway answers at %[1]s. Try, as JSON, as CSV, and how it is doing:
+
+  curl '%[1]s/cmu/v2/tenant/year/month/day?start=%[2]s&end=%[4]s'
+  curl '%[1]s/cmu/v2/tenant/year/month/day/mvpd.csv?start=%[3]s&end=%[4]s'
+  curl '%[1]s/status'
+
+Asked again, a report comes in a millisecond. Ctrl-C ends it.
+`, base, date(-30), date(-7), date(0))
+}
+
+// newServer returns a server that no slow or endless header can block.
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+}
+
+func listen(address, flag string) (net.Listener, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, usagef("%s: %q is not an address such as 127.0.0.1:8080", flag, address)
+	}
+	if host == "" {
+		return nil, usagef("%s: %q names no host; 127.0.0.1 is this machine alone, 0.0.0.0 is open to all", flag, address)
+	}
+	l, err := net.Listen("tcp", address)
+	var op *net.OpError
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("the address %s is taken: end what listens there, or choose another with %s", address, flag)
+	case errors.As(err, &op):
+		return nil, fmt.Errorf("nothing can listen at %s: %w; choose another with %s", address, op.Err, flag)
+	}
+	return l, err
+}
+
+func loopback(a net.Addr) bool {
+	tcp, ok := a.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"cmu-gateway/pkg/cmu"
+)
+
+// writeTable prints a report in JSON as a table: a column for each dimension of the path, then one for each other name in the order
+// in which they appear. Metrics are aligned at their right.
+func writeTable(w io.Writer, path []string, report io.Reader) error {
+	names := slices.Clone(path)
+	column := map[string]int{}
+	for i, name := range names {
+		column[name] = i
+	}
+	var rows [][]string
+	if _, err := cmu.ReadReport(report, func(row cmu.Row) error {
+		cells := make([]string, len(names))
+		row.Each(func(name, value []byte) bool {
+			i, known := column[string(name)]
+			if !known {
+				i = len(names)
+				column[string(name)], names = i, append(names, string(name))
+			}
+			for len(cells) <= i {
+				cells = append(cells, "")
+			}
+			cells[i] = plain(value)
+			return true
+		})
+		rows = append(rows, cells)
+		return nil
+	}); err != nil {
+		return err
+	}
+	width := make([]int, len(names))
+	for i, name := range names {
+		width[i] = utf8.RuneCountInString(name)
+	}
+	for _, cells := range rows {
+		for i, c := range cells {
+			width[i] = max(width[i], utf8.RuneCountInString(c))
+		}
+	}
+	b := bufio.NewWriter(w)
+	line := func(cells []string) {
+		var text strings.Builder
+		for i, c := range cells {
+			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(c))
+			if i > 0 {
+				text.WriteString("  ")
+			}
+			if i < len(path) {
+				text.WriteString(c + pad)
+			} else {
+				text.WriteString(pad + c)
+			}
+		}
+		b.WriteString(strings.TrimRight(text.String(), " ") + "\n")
+	}
+	line(names)
+	for _, cells := range rows {
+		line(cells)
+	}
+	if len(rows) == 0 {
+		b.WriteString("(no rows)\n")
+	}
+	return b.Flush()
+}
+
+// plain is a value without what would steer a terminal.
+func plain(value []byte) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return '\ufffd'
+		}
+		return r
+	}, string(value))
+}

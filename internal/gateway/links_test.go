@@ -1,0 +1,99 @@
+package gateway
+
+import (
+	"strings"
+	"testing"
+
+	"cmu-gateway/internal/sandbox"
+)
+
+func TestPlaceOfLink(t *testing.T) {
+	for _, test := range []struct {
+		href, path string
+		up         bool
+		want       string // empty: nowhere
+	}{
+		{"/cmu/v2/year/month", "year", false, "/year/month"},
+		{"/v2/year/month", "year", false, "/year/month"},
+		{"https://cm-reports.adobeprimetime.com/v2/year/month", "year", false, "/year/month"},
+		{"https://reports.example/proxied/year/month?limit=5#x", "year", false, "/year/month"},
+		{"/a/b/year/month", "year", false, "/year/month"},
+		{"/a/b/year", "year/month", true, "/year"},
+		{"/a/b", "year", true, "/"},
+		{"/a/b/", "year", true, "/"},
+		{"/cmu/v2", "year", true, "/"},
+		{"/cmu/v2/", "year", true, "/"},
+		{"/year/month", "year", false, "/year/month"},
+		{"/cmu/v2/year/month/day/tenant/mvpd", "billing/daily", false, "/year/month/day/tenant/mvpd"},
+		{"/cmu/v2/year/month/day", "billing/daily", true, "/year/month/day"},
+		{"/x/v9/cmu/v2/a%2Fb/c%20d", "a%2Fb", false, "/a%2Fb/c%20d"},
+		{"//evil.example/cmu/v2/year", "", false, "/year"},
+		{"javascript:alert(1)", "year", false, "/"},
+		{"/cmu/v2/../../etc", "year", false, ""},
+		{"/cmu/v2/year/%0d%0aX:1", "year", false, ""},
+		{"/cmu/v2/%zz", "year", false, ""},
+		{":", "year", false, ""},
+		{"/cmu/v2/" + strings.Repeat("x", 5000), "year", false, ""},
+	} {
+		var path []string
+		for p := range strings.SplitSeq(test.path, "/") {
+			if p != "" {
+				path = append(path, strings.ReplaceAll(p, "%2F", "/"))
+			}
+		}
+		got, ok := placeOf(test.href, path, test.up)
+		text := ""
+		if ok {
+			text = pathOf(got)
+			if text == "" {
+				text = "/"
+			}
+		}
+		if text != test.want {
+			t.Errorf("%s from %s: %q, want %q", test.href, test.path, text, test.want)
+		}
+	}
+}
+
+// Whoever follows the links, under any prefix of Adobe's, meets reports and Adobe's own refusals, and can come back.
+func TestLinksWalk(t *testing.T) {
+	for _, prefix := range []string{"", "/v2", "https://reports.example/some/where"} {
+		r := newRig(t)
+		r.behave(func(b *sandbox.Behaviour) { b.LinkPrefix = prefix })
+		seen, queue := map[string]bool{}, []string{"/cmu/v2", "/cmu/v2/year"}
+		for len(queue) > 0 && len(seen) < 40 {
+			href := queue[0]
+			queue = queue[1:]
+			if seen[href] {
+				continue
+			}
+			seen[href] = true
+			got := r.get(href + "?start=2026-06-01&end=2026-06-02&limit=5")
+			if got.StatusCode == 400 {
+				got = r.get(href + "?start=2026-06-01&end=2026-06-02&limit=5&metrics=started-sessions")
+			}
+			if got.StatusCode != 200 {
+				t.Fatalf("%s: %d %s", href, got.StatusCode, got.body)
+			}
+			h := decodeHAL(t, got.body)
+			up := links(t, h.Links.RollUp)
+			if len(up) == 0 != (href == "/cmu/v2") {
+				t.Fatalf("%s: roll-up %v", href, up)
+			}
+			for _, l := range up {
+				if strings.HasPrefix(href, l.Href+"/") != true {
+					t.Fatalf("%s rolls up to %s", href, l.Href)
+				}
+			}
+			for _, l := range links(t, h.Links.DrillDown) {
+				if l.Href != href+"/"+l.Name {
+					t.Fatalf("%s drills down to %s", href, l.Href)
+				}
+				queue = append(queue, l.Href)
+			}
+		}
+		if len(seen) < 40 {
+			t.Errorf("prefix %q: only %d places", prefix, len(seen))
+		}
+	}
+}
