@@ -54,7 +54,7 @@ func runRegister(ctx context.Context, t *terminal, f deskFlags, file string, o a
 		return err
 	}
 	d.tellSimulated(t)
-	result, err := d.register(ctx, o)
+	result, err := d.register(ctx, t, o)
 	if err != nil {
 		return err
 	}
@@ -95,7 +95,9 @@ credentials are missing or refused, it registers first. cmu serve does this by i
 			if err := d.needAccess(ctx); err != nil {
 				return err
 			}
+			stop := d.tellPatience(t)
 			result, err := d.keeper.Refresh(ctx, access.RefreshOptions{})
+			stop()
 			if err != nil {
 				return err
 			}

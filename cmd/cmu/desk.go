@@ -244,8 +244,10 @@ func readStatement(file string) ([]byte, error) {
 }
 
 // register registers unless that was done, and keeps the statement so that it can be done again without anybody there.
-func (d *desk) register(ctx context.Context, o access.RegisterOptions) (access.RegisterResult, error) {
+func (d *desk) register(ctx context.Context, t *terminal, o access.RegisterOptions) (access.RegisterResult, error) {
+	stop := d.tellPatience(t)
 	result, err := d.keeper.Register(ctx, o)
+	stop()
 	if errors.Is(err, access.ErrNoStatement) {
 		return result, fmt.Errorf("there is no software statement for %s: download one from the TVE Dashboard and name it with --statement FILE", d.adobe())
 	}
@@ -256,4 +258,11 @@ func (d *desk) register(ctx context.Context, o access.RegisterOptions) (access.R
 		return result, fmt.Errorf("the software statement could not be kept: %w", err)
 	}
 	return result, nil
+}
+
+// tellPatience says after a while why nothing happens, until stop is called.
+func (d *desk) tellPatience(t *terminal) (stop func() bool) {
+	return time.AfterFunc(3*time.Second, func() {
+		t.warnf("still trying to reach %s; Ctrl-C gives up", d.settings.AuthURL)
+	}).Stop
 }

@@ -147,7 +147,7 @@ func (s *serving) register(ctx context.Context, t *terminal, d *desk, statement 
 	} else if err := d.needAccess(ctx); err != nil {
 		return err
 	}
-	result, err := d.register(ctx, access.RegisterOptions{Statement: statement})
+	result, err := d.register(ctx, t, access.RegisterOptions{Statement: statement})
 	if err != nil {
 		return err
 	}
