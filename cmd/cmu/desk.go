@@ -249,7 +249,8 @@ func (d *desk) register(ctx context.Context, t *terminal, o access.RegisterOptio
 	result, err := d.keeper.Register(ctx, o)
 	stop()
 	if errors.Is(err, access.ErrNoStatement) {
-		return result, fmt.Errorf("there is no software statement for %s: download one from the TVE Dashboard and name it with --statement FILE", d.adobe())
+		return result, fmt.Errorf("there is no software statement for %s: download one from the TVE Dashboard and name it with --statement FILE",
+			d.adobe())
 	}
 	if err != nil || o.DryRun || o.Statement == nil || len(result.Warnings) > 0 && result.Outcome == access.Kept {
 		return result, err

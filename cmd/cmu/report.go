@@ -41,7 +41,8 @@ A warning on stderr says when rows are missing or older than they should be; mis
 		fs.StringVar(&r.start, "start", "", "`TIME` the window begins with, such as 2026-07 or 2026-07-04T05:00; Adobe's default without it")
 		fs.StringVar(&r.end, "end", "", "`TIME` the window ends before")
 		fs.StringVar(&r.limit, "limit", "", "largest `NUMBER` of rows wanted")
-		fs.StringVar(&r.format, "format", "", "`NAME`: "+strings.Join(reportFormats, ", ")+"; without it that of PATH, else table on a screen, else json")
+		fs.StringVar(&r.format, "format", "", "`NAME`: "+strings.Join(reportFormats, ", ")+
+			"; without it that of PATH, else table on a screen, else json")
 		fs.StringVar(&r.output, "output", "", "`FILE` to write instead of stdout; it is replaced once the report is whole")
 		fs.BoolVar(&r.noCache, "no-cache", false, "ask Adobe even if what is kept is fresh")
 		return r.run
@@ -292,7 +293,8 @@ func (a *answer) warn(t *terminal) error {
 		t.warnf("warning: Adobe's answer was not understood and is passed through as it came")
 	}
 	if a.header.Get("Cmu-Incomplete") != "" {
-		t.warnf("warning: rows are missing: Adobe cut its answer, and it cannot be asked for in smaller parts. A filter or a narrower window helps.")
+		t.warnf("warning: rows are missing: Adobe cut its answer, and it cannot be asked for in smaller parts; " +
+			"a filter or a narrower window helps")
 		return errIncomplete
 	}
 	return nil

@@ -97,7 +97,8 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 		t.printf("Reports come from %s: %s\n", d.adobe(), d.settings.ReportsURL)
 	}
 	if !loopback(listener.Addr()) {
-		t.warnf("warning: %s can be reached from other machines, and there is no authentication: whoever reaches it can read the reports", listener.Addr())
+		t.warnf("warning: %s can be reached from other machines, and there is no authentication: whoever reaches it can read the reports",
+			listener.Addr())
 	}
 	d.start()
 	if err := s.register(ctx, t, d, statement); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
@@ -22,16 +23,17 @@ import (
 )
 
 func main() {
+	// First, as it waits: reading the environment begins work in the background that would take the only processor meanwhile.
+	extension, err := after.Register(os.Environ(), lambdacontext.NewLogger())
 	s, cfg, log := function.Environment()
+	if err != nil {
+		log.Warn("stale answers are refreshed before they are sent", "error", err)
+	}
 	tokens := &access.Tokens{Secrets: secrets.NewSecretsManager(secretsmanager.NewFromConfig(cfg)), Name: s.TokenSecret}
 	if ask := function.Asker(cfg, s.RefreshFunction); ask != nil {
 		tokens.AskRefresh = func(ctx context.Context, refused string) error {
 			return ask(ctx, function.RefreshEvent{Refused: refused})
 		}
-	}
-	extension, err := after.Register(os.Environ(), log)
-	if err != nil {
-		log.Warn("stale answers are refreshed before they are sent", "error", err)
 	}
 	blocks := store.NewDynamoDB(dynamodb.NewFromConfig(cfg), s.Table, time.Now)
 	face := gateway.Gateway{

@@ -28,8 +28,10 @@ func main() {
 	lambda.Start(handler(keeper, function.Asker(cfg, s.RefreshFunction)))
 }
 
+type handle = func(context.Context, json.RawMessage) (*access.RegisterResult, error)
+
 // handler registers. After a new registration it has a token fetched with the new credentials, if askRefresh is not nil.
-func handler(keeper *access.Keeper, askRefresh func(context.Context, any) error) func(context.Context, json.RawMessage) (*access.RegisterResult, error) {
+func handler(keeper *access.Keeper, askRefresh func(context.Context, any) error) handle {
 	return func(ctx context.Context, payload json.RawMessage) (*access.RegisterResult, error) {
 		o, err := options(payload)
 		if err != nil {
@@ -57,8 +59,8 @@ func options(payload []byte) (access.RegisterOptions, error) {
 	d.DisallowUnknownFields()
 	var e function.RegisterEvent
 	if err := d.Decode(&e); err != nil || d.More() {
-		return access.RegisterOptions{}, errors.New(`register: want as event a JSON object with nothing but "statement" and "reason" (texts), ` +
-			`"dry_run" and "force" (true or false), all optional`)
+		return access.RegisterOptions{}, errors.New(`register: want as event a JSON object with nothing but "statement" and "reason" ` +
+			`(texts), "dry_run" and "force" (true or false), all optional`)
 	}
 	o := access.RegisterOptions{DryRun: e.DryRun, Force: e.Force, Reason: e.Reason}
 	if e.Statement != "" {

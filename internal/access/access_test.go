@@ -647,6 +647,61 @@ func TestStoringFails(t *testing.T) {
 	})
 }
 
+// A write that fails after it has written is no loss.
+func TestStoredButFailed(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		k := w.keeper()
+		k.Secrets = &secretstest.Faulty{Store: w.secrets, Hook: func(op, name string) secretstest.Fault {
+			if op == "Write" && name == credentialsName {
+				return secretstest.FailedButWritten
+			}
+			return secretstest.None
+		}}
+		if r := must[RegisterResult](t)(k.Register(background, RegisterOptions{})); r.Outcome != Registered {
+			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// Passing faults of the stores, at every odd call of a kind, cost time and nothing else.
+func TestPassingFaults(t *testing.T) {
+	for _, fault := range []int{1, 2} { // failed, failed but written
+		inWorld(t, func(t *testing.T, w *world) {
+			calls := map[string]int{}
+			faultOf := func(call string) int {
+				calls[call]++
+				return calls[call] % 2 * fault
+			}
+			k := w.keeper()
+			k.Secrets = &secretstest.Faulty{Store: w.secrets, Hook: func(op, name string) secretstest.Fault {
+				return secretstest.Fault(faultOf(op + name))
+			}}
+			k.Store = &storetest.Faulty{Store: w.store, Hook: func(op string) storetest.Fault {
+				return storetest.Fault(faultOf(op))
+			}}
+			must[RefreshResult](t)(k.Refresh(background, RefreshOptions{}))
+			w.counts(1, 1)
+			w.wantAccess()
+			time.Sleep(5 * time.Hour)
+			must[RefreshResult](t)(k.Refresh(background, RefreshOptions{}))
+			w.counts(1, 2)
+			if w.store.held() != 0 {
+				t.Error("a lease is still held")
+			}
+		})
+	}
+}
+
+// A lease outlives the longest call.
+func TestLeaseLife(t *testing.T) {
+	for timeout, want := range map[time.Duration]time.Duration{0: 70 * time.Second, 5 * time.Second: 15 * time.Second} {
+		k := &Keeper{Client: &cmu.Client{Timeout: timeout}}
+		if l := k.lease(leaseRefresh, beyondCall); l.life != want {
+			t.Errorf("%s: %s, want %s", timeout, l.life, want)
+		}
+	}
+}
+
 // An answer that was lost on the way may have made a client: that call is not repeated at once.
 func TestLostAnswer(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

@@ -59,6 +59,8 @@ func TestDecide(t *testing.T) {
 			state{credentials: client(), token: aged(time.Minute, func(t *token) { t.Refusals = 99 }), refused: own}, wait, 9 * time.Minute},
 		{"refused long after a refused one",
 			state{credentials: client(), token: aged(time.Minute, func(t *token) { t.Refusals = 1 }), refused: own}, renew, 0},
+		{"refused after many refused ones, by a clock that was wrong",
+			state{credentials: client(), token: aged(-time.Hour, func(t *token) { t.Refusals = 99 }), refused: own}, renew, 0},
 		{"another client's", state{credentials: client(), token: aged(0, func(t *token) { t.ClientID = "old" })}, renew, 0},
 		{"obtained in three minutes", state{credentials: client(), token: aged(-3 * time.Minute)}, keep, life - due + 3*time.Minute},
 		{"obtained in five hours", state{credentials: client(), token: aged(-5 * time.Hour)}, renew, 0},

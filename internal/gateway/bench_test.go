@@ -8,7 +8,7 @@ import (
 )
 
 // repeated is a question asked again and again: its answer is about 20 kB of gzip.
-const repeated = "/cmu/v2/year/month/day/hour?start=2026-06-01&end=2026-06-08"
+const repeated = "/cmu/v2/year/month/day/hour?start=2026-06-01&end=2026-06-29"
 
 func repeatedRequest(target string) *http.Request {
 	request, _ := http.NewRequest(http.MethodGet, target, nil)

@@ -9,7 +9,6 @@ import (
 	"hash/crc32"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"time"
@@ -96,7 +95,6 @@ var pages = map[string]func(*handler, http.ResponseWriter, *http.Request){
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	defer h.recovered(w, r)
 	w.Header()["X-Content-Type-Options"] = nosniff
 	path := r.URL.EscapedPath()
 	if path == "" {
@@ -129,19 +127,6 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 var nosniff = []string{"nosniff"}
-
-// recovered answers for a handler that panicked.
-func (h *handler) recovered(w http.ResponseWriter, r *http.Request) {
-	cause := recover()
-	if cause == nil {
-		return
-	}
-	if cause == http.ErrAbortHandler {
-		panic(cause)
-	}
-	h.Log.ErrorContext(r.Context(), "panic", "cause", cause, "stack", string(debug.Stack()))
-	h.problem(w, r, problem{Status: http.StatusInternalServerError, Code: "internal", Detail: "The request failed; the log tells why."})
-}
 
 // report answers a request for a report. Below is the escaped path below the reports base.
 func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {

@@ -21,11 +21,14 @@ const maxPageRows = 5000
 
 const pageStyle = `:root{color-scheme:light dark;--line:#8884;--quiet:#8882;--accent:light-dark(#0b57d0,#8ab4f8)}
 body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;padding:1.5rem;max-width:90rem}
-h1{font-size:1.3rem;margin:0 0 .5rem;display:flex;flex-wrap:wrap;gap:.35em}h1 i{opacity:.5;font-style:normal}a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}
-nav,.facts{display:flex;flex-wrap:wrap;gap:.25rem 1rem;margin:.5rem 0}nav b,.facts b{font-weight:600}.facts{opacity:.8}
+h1{font-size:1.3rem;margin:0 0 .5rem;display:flex;flex-wrap:wrap;gap:.35em}
+h1 i{opacity:.5;font-style:normal}a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}
+nav,.facts{display:flex;flex-wrap:wrap;gap:.25rem 1rem;margin:.5rem 0}
+nav b,.facts b{font-weight:600}.facts{opacity:.8}
 .warn{border-left:4px solid #e37400;background:#e3740022;padding:.5rem .8rem;margin:.8rem 0}
 .scroll{overflow-x:auto;border:1px solid var(--line);border-radius:6px;margin-top:1rem}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}th,td{padding:.3rem .7rem;text-align:left;white-space:nowrap}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
+th,td{padding:.3rem .7rem;text-align:left;white-space:nowrap}
 th{background:var(--quiet);border-bottom:1px solid var(--line)}td{border-top:1px solid var(--quiet)}.n{text-align:right}
 tbody tr:hover{background:var(--quiet)}dt{font-weight:600;margin-top:.6rem}dd{margin:0}`
 
@@ -164,7 +167,8 @@ func (d *document) writeFacts(p page) {
 	}
 	if d.Rows > maxPageRows {
 		p.raw(`<p class="warn">`)
-		p.text(fmt.Sprintf("Only the first %s of %s rows are shown. All of them: ", group(strconv.Itoa(maxPageRows)), group(strconv.Itoa(d.Rows))))
+		p.text(fmt.Sprintf("Only the first %s of %s rows are shown. All of them: ",
+			group(strconv.Itoa(maxPageRows)), group(strconv.Itoa(d.Rows))))
 		p.link(hrefOf(d.base, d.asked, "csv"), "CSV")
 		p.raw("</p>\n")
 	}

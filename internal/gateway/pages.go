@@ -115,8 +115,8 @@ func (h *handler) openAPI(w http.ResponseWriter, r *http.Request) {
 	if server == "" {
 		server = "/"
 	}
-	text := strings.NewReplacer(`"{base}"`, string(quote(nil, server)), `"{version}"`, string(quote(nil, h.Version))).Replace(openAPIText)
+	fill := strings.NewReplacer(`"{base}"`, string(quote(nil, server)), `"{version}"`, string(quote(nil, h.Version)))
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "private, max-age=300")
-	_, _ = w.Write([]byte(text))
+	_, _ = w.Write([]byte(fill.Replace(openAPIText)))
 }

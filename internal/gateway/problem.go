@@ -113,17 +113,20 @@ func problemOf(err error) problem {
 		p.Detail = sentence(unavailable.Error())
 		return p
 	case errors.Is(err, reports.ErrNotCached):
-		return problem{Status: http.StatusGatewayTimeout, Code: "not_cached", Detail: "Not in the cache, and only-if-cached forbids to ask Adobe."}
+		return problem{Status: http.StatusGatewayTimeout, Code: "not_cached",
+			Detail: "Not in the cache, and only-if-cached forbids to ask Adobe."}
 	case errors.As(err, &adobe):
 		return adobeProblem(adobe)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return problem{Status: http.StatusGatewayTimeout, Code: "timeout", Detail: "Adobe did not answer in time."}
 	case errors.Is(err, cmu.ErrTooLarge):
-		return problem{Status: http.StatusBadGateway, Code: "adobe_too_large", Detail: "Adobe's answer is larger than this gateway reads. Ask for a narrower window."}
+		return problem{Status: http.StatusBadGateway, Code: "adobe_too_large",
+			Detail: "Adobe's answer is larger than this gateway reads. Ask for a narrower window."}
 	case errors.Is(err, cmu.ErrNotReport):
 		return problem{Status: http.StatusBadGateway, Code: "not_understood", Detail: "Adobe's answer is no report."}
 	}
-	return problem{Status: http.StatusBadGateway, Code: "adobe_unreachable", Detail: "Adobe could not be reached, or its answer broke off."}
+	return problem{Status: http.StatusBadGateway, Code: "adobe_unreachable",
+		Detail: "Adobe could not be reached, or its answer broke off."}
 }
 
 // adobeProblem passes on Adobe's refusal of what was asked, and takes the blame for all else.
@@ -138,7 +141,8 @@ func adobeProblem(e *cmu.Error) problem {
 		return problem{Status: http.StatusServiceUnavailable, Code: "no_access", Adobe: e.Status, RetryAfter: max(e.RetryAfter, accessPause),
 			Detail: "The gateway has no access to Adobe for now."}
 	case errors.Is(e, cmu.ErrThrottled):
-		return problem{Status: http.StatusServiceUnavailable, Code: "unavailable", Adobe: e.Status, RetryAfter: max(e.RetryAfter, time.Second), Detail: told}
+		return problem{Status: http.StatusServiceUnavailable, Code: "unavailable", Adobe: e.Status,
+			RetryAfter: max(e.RetryAfter, time.Second), Detail: told}
 	case errors.Is(e, cmu.ErrTooWide):
 		return problem{Status: e.Status, Code: "too_wide", Adobe: e.Status, Detail: told}
 	case e.Status >= 400 && e.Status < 500 && e.Status != http.StatusMethodNotAllowed && e.Status != http.StatusNotAcceptable:

@@ -18,7 +18,8 @@ func TestProblems(t *testing.T) {
 	status := func(n int, body string) func(*rig) {
 		return func(r *rig) {
 			r.behave(func(b *sandbox.Behaviour) {
-				b.Faults = []sandbox.Fault{{On: "report", Kind: "status", Status: n, Body: body, Headers: map[string]string{"Content-Type": "text/html"}}}
+				b.Faults = []sandbox.Fault{{On: "report", Kind: "status", Status: n, Body: body,
+					Headers: map[string]string{"Content-Type": "text/html"}}}
 			})
 		}
 	}
@@ -59,7 +60,8 @@ func TestProblems(t *testing.T) {
 		"token refused": {target: days, before: status(401, "no"), status: 503, code: "unavailable", retryAfter: "5",
 			detail: "access token"},
 		"Adobe's 405": {target: days, before: status(405, "no"), status: 502, code: "adobe_failed", detail: "405"},
-		"Adobe's 500": {target: days, before: status(500, "<html><body>Oops <b>here</b></body></html>"), status: 502, code: "adobe_failed", detail: "500: Oops here."},
+		"Adobe's 500": {target: days, before: status(500, "<html><body>Oops <b>here</b></body></html>"),
+			status: 502, code: "adobe_failed", detail: "500: Oops here."},
 		"Adobe's 503": {target: days, before: status(503, ""), status: 503, code: "unavailable", retryAfter: "60", detail: "pause"},
 		"Adobe's 429": {target: days, before: status(429, ""), status: 503, code: "unavailable", retryAfter: "60", detail: "pause"},
 		"cut":         {target: days, before: fault("cut"), status: 502, code: "adobe_unreachable"},
@@ -68,8 +70,9 @@ func TestProblems(t *testing.T) {
 		"no access": {target: days, before: func(r *rig) {
 			r.tokenErr = &reports.Unavailable{RetryAfter: 1500 * time.Millisecond, Reason: "no access to Adobe for now"}
 		}, status: 503, code: "unavailable", retryAfter: "2", detail: "No access to Adobe for now."},
-		"token failure": {target: days, before: func(r *rig) { r.tokenErr = errors.New("secret store: hush hush") }, status: 502, code: "adobe_unreachable"},
-		"not cached":    {target: days, headers: []string{"Cache-Control", "only-if-cached"}, status: 504, code: "not_cached"},
+		"token failure": {target: days, before: func(r *rig) { r.tokenErr = errors.New("secret store: hush hush") },
+			status: 502, code: "adobe_unreachable"},
+		"not cached": {target: days, headers: []string{"Cache-Control", "only-if-cached"}, status: 504, code: "not_cached"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)
@@ -85,7 +88,8 @@ func TestProblems(t *testing.T) {
 				t.Fatalf("%v: %s", err, got.body)
 			}
 			h := got.Header
-			if got.StatusCode != test.status || p.Status != test.status || p.Code != test.code || p.Type != "about:blank" || p.Title != http.StatusText(test.status) {
+			if got.StatusCode != test.status || p.Status != test.status || p.Code != test.code ||
+				p.Type != "about:blank" || p.Title != http.StatusText(test.status) {
 				t.Errorf("%d %s", got.StatusCode, got.body)
 			}
 			if p.Detail == "" || !strings.Contains(p.Detail, test.detail) || !strings.HasSuffix(p.Detail, ".") || strings.Contains(got.body, "hush") {
@@ -134,12 +138,5 @@ func TestProblemHoldsProgress(t *testing.T) {
 	if err != nil || p.RetryAfter != time.Second || !strings.Contains(string(text), `"blocks_done":0,"blocks_total":25`) ||
 		!strings.Contains(p.Detail, "0 of 25 blocks are there.") {
 		t.Errorf("%s %v", text, err)
-	}
-}
-
-func TestPanicIsAnswered(t *testing.T) {
-	r := newRig(t, func(g *Gateway) { g.Access = func(context.Context) (any, error) { panic("boom") } })
-	if got := r.get("/status"); got.StatusCode != 500 || strings.Contains(got.body, "boom") || !strings.Contains(r.log.String(), "boom") {
-		t.Errorf("%d %s", got.StatusCode, got.body)
 	}
 }

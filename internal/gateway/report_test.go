@@ -182,7 +182,9 @@ func TestSelfLinkStatesEffectiveQuery(t *testing.T) {
 	r := newRig(t, func(g *Gateway) { g.BasePath = func(context.Context) string { return "/live" } })
 	h := decodeHAL(t, r.ok("/cmu/v2/year/month/day?metrics=started-sessions,active-users&start=2026-06-01&end=2026-06-03").body)
 	self := h.Links.Self.Href
-	for _, want := range []string{"/live/cmu/v2/year/month/day?", "start=2026-06-01", "end=2026-06-03", "metrics=started-sessions&metrics=active-users"} {
+	for _, want := range []string{
+		"/live/cmu/v2/year/month/day?", "start=2026-06-01", "end=2026-06-03", "metrics=started-sessions&metrics=active-users",
+	} {
 		if !strings.Contains(self, want) {
 			t.Errorf("self link %s lacks %s", self, want)
 		}
@@ -203,9 +205,12 @@ func TestSelfLinkStatesEffectiveQuery(t *testing.T) {
 func TestCSVOrderAndName(t *testing.T) {
 	r := newRig(t)
 	for _, test := range []struct{ target, header, name string }{ // Adobe's filter on the tenant stands among the values
-		{"/cmu/v2/year/month/day.csv?mvpd&start=2026-06-01&end=2026-06-03&metrics=active-users", "year,month,day,mvpd,active-users", `report__2026-06-01_2026-06-03_ACME.csv`},
-		{"/cmu/v2/year/month.csv?start=2030&end=2031&metrics=active-users", "year,month,active-users", `report__2030-01-01_2031-01-01_ACME.csv`},
-		{"/cmu/v2/mvpd/year.csv?start=2026&end=2026-02-01T05:00&limit=7&metrics=active-users", "mvpd,year,active-users", `report__2026-01-01_2026-02-01_ACME,7_incomplete.csv`},
+		{"/cmu/v2/year/month/day.csv?mvpd&start=2026-06-01&end=2026-06-03&metrics=active-users",
+			"year,month,day,mvpd,active-users", `report__2026-06-01_2026-06-03_ACME.csv`},
+		{"/cmu/v2/year/month.csv?start=2030&end=2031&metrics=active-users",
+			"year,month,active-users", `report__2030-01-01_2031-01-01_ACME.csv`},
+		{"/cmu/v2/mvpd/year.csv?start=2026&end=2026-02-01T05:00&limit=7&metrics=active-users",
+			"mvpd,year,active-users", `report__2026-01-01_2026-02-01_ACME,7_incomplete.csv`},
 	} {
 		got := r.ok(test.target)
 		header, _, _ := strings.Cut(got.body, "\n")
@@ -432,7 +437,8 @@ func TestTooLarge(t *testing.T) {
 			return len(table(t, format, got.body))
 		}
 		var p problem
-		if err := json.Unmarshal([]byte(got.body), &p); err != nil || got.StatusCode != 413 || p.Code != "too_large" || len(p.Narrower) < 2 || depth > 4 {
+		if err := json.Unmarshal([]byte(got.body), &p); err != nil || got.StatusCode != 413 || p.Code != "too_large" ||
+			len(p.Narrower) < 2 || depth > 4 {
 			t.Fatalf("%s: %d %s", target, got.StatusCode, got.body)
 		}
 		if got.Header.Get("Etag") != "" || got.Header.Get("Content-Encoding") != "" || got.Header.Get("Content-Disposition") != "" {
@@ -469,6 +475,31 @@ func TestPageShowsFirstRows(t *testing.T) {
 	}
 	if !strings.Contains(got.body, `format=csv">CSV</a>`) {
 		t.Error("no link to the whole")
+	}
+}
+
+func TestPageEscapesAndConfines(t *testing.T) {
+	r := newRig(t)
+	got := r.ok(`/cmu/v2/year/month/day.html?start=2026-06-01&end=2026-06-03&mvpd=%22%3E%3Cscript%3Ealert(1)%3C/script%3E&metrics=active-users`)
+	if strings.Contains(got.body, "<script") || !strings.Contains(got.body, "&lt;script&gt;") {
+		t.Error("a filter's value is markup")
+	}
+	if got.Header.Get("Content-Security-Policy") != pagePolicy || strings.Contains(got.body, "src=") || strings.Contains(got.body, "http://") {
+		t.Errorf("%v", got.Header)
+	}
+	if !strings.Contains(got.body, "There are no rows in this window.") {
+		t.Error("an empty report is not explained")
+	}
+	shown := r.ok(days, "Accept", "text/html,*/*;q=0.8").body
+	for _, want := range []string{
+		`<a href="/cmu/v2/tenant/year/month?start=2026-06-01&amp;end=2026-07-01">month</a>`, // roll up with the same query
+		`<a href="/cmu/v2/tenant/year/month/day/hour?start=2026-06-01&amp;end=2026-07-01">hour</a>`,
+		`<a href="/cmu/v2/tenant/year/month/day?start=2026-06-01&amp;end=2026-07-01&amp;format=xml">XML</a>`,
+		`<td class="n">41,789</td>`, `<td>2026</td>`,
+	} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("the page lacks %s", want)
+		}
 	}
 }
 
@@ -512,7 +543,8 @@ func TestXMLIsWellFormedWhateverTheNames(t *testing.T) {
 		var doc struct {
 			Attrs []xml.Attr `xml:",any,attr"`
 		}
-		if err := xml.NewDecoder(bytes.NewReader([]byte("<r " + name + `="1"/>`))).Decode(&doc); err != nil || len(doc.Attrs) != 1 || doc.Attrs[0].Name.Space != "" {
+		if err := xml.NewDecoder(bytes.NewReader([]byte("<r " + name + `="1"/>`))).Decode(&doc); err != nil ||
+			len(doc.Attrs) != 1 || doc.Attrs[0].Name.Space != "" {
 			t.Errorf("%q: attribute %s: %v", field, name, err)
 		}
 	}

@@ -78,7 +78,8 @@ func (s *Service) Prove(ctx context.Context, r cmu.Request) (Verdict, error) {
 	if err != nil {
 		return before, err
 	}
-	if before.Unclean || !v.Proven {
+	changed := !before.At.IsZero() && (v.Proven != before.Proven || v.Inclusive != before.Inclusive)
+	if before.Unclean || changed {
 		if _, err := s.Store.Purge(ctx, func(store.Report) bool { return true }); err != nil {
 			return before, err
 		}

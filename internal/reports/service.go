@@ -166,7 +166,7 @@ func (s *Service) Get(ctx context.Context, r cmu.Request, d Directives) (*Answer
 			}
 			s.count.memoryHits.Add(1)
 			if s.sharedIsOld() {
-				s.checkSharedAfter()
+				s.checkSharedAfter(r)
 			}
 			return a, FromMemory, nil
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/store"
+	"cmu-gateway/pkg/cmu"
 )
 
 // The notes that all processes of a deployment share.
@@ -76,8 +77,8 @@ func (s *Service) sharedIsOld() bool {
 	return s.Now().Sub(s.shared.read) > sharedAge
 }
 
-// checkSharedAfter reads the notes again after the answer at hand.
-func (s *Service) checkSharedAfter() {
+// checkSharedAfter reads the notes again after the answer at hand, and checks the calendar if that is due.
+func (s *Service) checkSharedAfter(r cmu.Request) {
 	if _, busy := s.renewing.LoadOrStore(noteCalendar, true); busy {
 		return
 	}
@@ -85,6 +86,10 @@ func (s *Service) checkSharedAfter() {
 		defer s.renewing.Delete(noteCalendar)
 		if err := s.readShared(ctx); err != nil {
 			s.Log.WarnContext(ctx, "the shared notes cannot be read", "error", err)
+			return
+		}
+		if _, ok := splittable(r, s.Policy, s.Now()); ok {
+			s.proveAfter(r, s.verdict(ctx))
 		}
 	}) {
 		s.renewing.Delete(noteCalendar)

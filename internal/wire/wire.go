@@ -33,7 +33,8 @@ func Keeper(s settings.Settings, kept secrets.Store, leases store.Store, log *sl
 
 // Reports returns the report cache over a store, started. It asks Adobe with what tokens hand out; after is the field After of
 // reports.Service.
-func Reports(s settings.Settings, blocks store.Store, tokens *access.Tokens, after func(func(context.Context)) bool, log *slog.Logger) *reports.Service {
+func Reports(s settings.Settings, blocks store.Store, tokens *access.Tokens, after func(func(context.Context)) bool,
+	log *slog.Logger) *reports.Service {
 	r := &reports.Service{
 		Client: Client(s), Store: blocks, After: after, Log: log,
 		Policy: reports.Policy{

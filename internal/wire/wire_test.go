@@ -58,7 +58,8 @@ func TestKeeper(t *testing.T) {
 	}
 	k := Keeper(s, nil, nil, nil)
 	c := k.Client
-	if c.AuthURL != s.AuthURL || c.ReportsURL != s.ReportsURL || c.RedirectURI != s.RedirectURI || c.DeviceInfo != s.DeviceInfo || c.Timeout != time.Minute {
+	if c.AuthURL != s.AuthURL || c.ReportsURL != s.ReportsURL || c.RedirectURI != s.RedirectURI || c.DeviceInfo != s.DeviceInfo ||
+		c.Timeout != time.Minute {
 		t.Errorf("client %+v", c)
 	}
 	if k.StatementName != "cmu-gateway/statement" || k.CredentialsName != "cmu-gateway/credentials" || k.TokenName != "cmu-gateway/token" ||

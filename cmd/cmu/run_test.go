@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+	"net"
+	"strings"
+	"testing"
+)
+
+// on runs a command line on a screen, or not, and returns what it printed.
+func on(t *testing.T, ctx context.Context, interactive bool, args ...string) (code int, stdout, stderr string) {
+	t.Helper()
+	var out, err strings.Builder
+	code = run(ctx, &terminal{stdout: &out, stderr: &err, interactive: interactive}, args)
+	return code, out.String(), err.String()
+}
+
+func TestScreen(t *testing.T) {
+	args := []string{"report", "tenant/year/month", "--start", "2026-01", "--end", "2026-02", "--metrics", "active-users",
+		"--data", t.TempDir()}
+	code, out, warned := on(t, t.Context(), true, args...)
+	if code != exitOK || !strings.HasPrefix(out, "tenant  year  month  active-users\nACME    2026  1 ") {
+		t.Errorf("on a screen: code %d, %s%s", code, out, warned)
+	}
+	code, out, warned = on(t, t.Context(), false, args...)
+	if code != exitOK || !strings.HasPrefix(out, `{"_links":`) || strings.HasSuffix(out, "\n") {
+		t.Errorf("into a pipe: code %d, %s%s", code, out, warned)
+	}
+	code, out, warned = on(t, t.Context(), true, append(args, "--format", "json")...)
+	if code != exitOK || !strings.HasPrefix(out, `{"_links":`) || !strings.HasSuffix(out, "}\n") {
+		t.Errorf("as JSON on a screen: code %d, %s%s", code, out, warned)
+	}
+}
+
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	code, out, warned := on(t, ctx, false, "report", "tenant/year", "--data", t.TempDir())
+	if code != exitFailure || out != "" || warned != "cmu: interrupted\n" {
+		t.Errorf("code %d, %s, %s", code, out, warned)
+	}
+}
+
+func TestLoopback(t *testing.T) {
+	for address, want := range map[string]bool{"127.0.0.1": true, "::1": true, "0.0.0.0": false, "::": false, "192.0.2.1": false} {
+		if got := loopback(&net.TCPAddr{IP: net.ParseIP(address)}); got != want {
+			t.Errorf("%s: %v, want %v", address, got, want)
+		}
+	}
+}
+
+func TestTable(t *testing.T) {
+	report := `{"report":[{"tenant":"ÄCME","month":"1","users":"7"},{"tenant":"\u001b[2Jx","month":"12","users":"1234","late":null}]}`
+	var out strings.Builder
+	if err := writeTable(&out, []string{"tenant", "month"}, strings.NewReader(report)); err != nil {
+		t.Fatal(err)
+	}
+	want := "tenant  month  users  late\nÄCME    1          7\n\ufffd[2Jx   12      1234\n"
+	if out.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
+	}
+}
