@@ -46,7 +46,8 @@ func decide(s state, now time.Time) decision {
 	if d.action != renew {
 		return d
 	}
-	if pause := s.marks.Cooldown; pause.ClientID == s.credentials.ClientID && now.Before(pause.Until) && pause.Until.Sub(now) <= maxPause+leeway {
+	pause := s.marks.Cooldown
+	if pause.ClientID == s.credentials.ClientID && now.Before(pause.Until) && pause.Until.Sub(now) <= maxPause+leeway {
 		return decision{wait, pause.Reason, pause.Until}
 	}
 	if s.credentials.expired(now) {

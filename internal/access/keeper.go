@@ -32,7 +32,8 @@ type Keeper struct {
 	// the token: a name is used only when its secret is needed.
 	StatementName, CredentialsName, TokenName string
 
-	// RegisterInterval is the shortest time between two registrations that nobody forced; zero is 24 hours.
+	// RegisterInterval is the shortest time between two registrations that replace credentials and that nobody forced; zero
+	// is 24 hours. The first registration, for want of credentials, does not count.
 	RegisterInterval time.Duration
 	// AskRegister makes credentials be registered elsewhere, such as by another function, and may return before that is done. Nil:
 	// Refresh registers in this process.

@@ -83,8 +83,8 @@ func (e *WaitError) Error() string {
 //
 // Errors: cmu.ErrStatement or ErrNoStatement when there is no usable statement; cmu.ErrStatementRefused when Adobe does not
 // accept it, now or before; *WaitError when it is too early; ErrUnreadable when there are credentials that cannot be
-// read; those of package secrets; *cmu.Error. Credentials that Adobe gave and that could not be stored are lost: the error
-// says so.
+// read; those of package secrets; *cmu.Error. Credentials that Adobe gave and that could not be stored live on in k alone,
+// whose next Register stores them: the error says so.
 func (k *Keeper) Register(ctx context.Context, o RegisterOptions) (RegisterResult, error) {
 	o.Reason = strings.TrimSpace(o.Reason)
 	if o.Force && o.Reason == "" {

@@ -118,12 +118,13 @@ var (
 	inflaters  sync.Pool
 )
 
-// endOfStream is a final empty deflate block, for readers that want an end.
+// endOfStream is a final empty deflate block.
 const endOfStream = "\x01\x00\x00\xff\xff"
 
 func (f Fragment) reader() *rowReader {
 	r := &rowReader{left: f.Rows, want: f.CRC, buf: make([]byte, 0, 16<<10)}
-	src := io.MultiReader(bytes.NewReader(f.Deflate), bytes.NewReader([]byte(endOfStream)))
+	// The stream has no end; no more is read than the rows.
+	src := bytes.NewReader(f.Deflate)
 	if z, ok := inflaters.Get().(io.ReadCloser); ok {
 		z.(flate.Resetter).Reset(src, nil)
 		r.z = z
