@@ -52,10 +52,54 @@ func (s *Service) proveAfter(r cmu.Request, v Verdict) {
 	s.After(func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, proofTime)
 		defer cancel()
-		if _, err := s.Prove(ctx, r); err != nil {
+		v, err := s.Prove(ctx, r)
+		if err == nil && v.Proven {
+			err = s.cutExact(ctx, r)
+		}
+		if err != nil {
 			s.Log.WarnContext(ctx, "the calendar check came to no verdict; nothing is cut meanwhile", "error", err)
 		}
 	})
+}
+
+// cutExact puts the rows of r's exact block, the answer that the proof came after, into blocks by period: Adobe is not asked
+// for them again.
+func (s *Service) cutExact(ctx context.Context, r cmu.Request) error {
+	exact := s.remembered(s.Policy.exactJob(r))
+	if len(exact) == 0 || exact[0].spans[0].Cut {
+		return nil
+	}
+	at := exact[0].spans[0].Fetched
+	all, ok := splittable(r, s.Policy, at)
+	grain, _ := r.Grain()
+	whole := takeApart(grain, all.From, all.To).whole
+	if !ok || whole.empty() {
+		return nil
+	}
+	j := s.Policy.periodsJob(r, whole)
+	if len(s.load(ctx, j)) > 0 {
+		return nil // another process has begun to cut
+	}
+	c := newCollector(j, whole)
+	var k key
+	err := exact[0].rows.each(func(row cmu.Row) error {
+		if err := j.order.of(row, &k); err != nil || !whole.holds(k.period) {
+			return err
+		}
+		return c.add(row)
+	})
+	if err != nil {
+		return err
+	}
+	parts, err := c.parts(at, false)
+	if err != nil {
+		return err
+	}
+	f := &fetcher{Service: s, job: j, links: exact[0].links, pending: map[cmu.Civil][]part{}}
+	for start, p := range parts {
+		f.pending[start] = []part{p}
+	}
+	return f.settle(ctx, nil)
 }
 
 const leaseCalendar = "calendar"
@@ -70,7 +114,7 @@ func (s *Service) Prove(ctx context.Context, r cmu.Request) (Verdict, error) {
 	if err := s.readShared(ctx); err != nil {
 		return Verdict{}, err
 	}
-	before := s.verdict(ctx)
+	before := s.verdict(ctx, nil)
 	if s.Now().Sub(before.At) <= verdictLife {
 		return before, nil // another process was first
 	}

@@ -56,11 +56,11 @@ func TestTheProofComesAfterTheAnswer(t *testing.T) {
 	if _, source := r.get(daily); source != FromAdobe || r.calls() != 1 {
 		t.Errorf("%v with %d calls", source, r.calls())
 	}
-	if v := r.verdict(t.Context()); v.Proven || !v.At.IsZero() {
+	if v := r.verdict(t.Context(), nil); v.Proven || !v.At.IsZero() {
 		t.Errorf("a verdict before the proof: %+v", v)
 	}
 	r.after()
-	v := r.verdict(t.Context())
+	v := r.verdict(t.Context(), nil)
 	if !v.Proven || !v.At.Equal(r.clock.now()) || !strings.Contains(v.Evidence, "2026-07-18: 24 rows") {
 		t.Errorf("verdict %+v", v)
 	}
@@ -71,7 +71,7 @@ func TestTheProofComesAfterTheAnswer(t *testing.T) {
 	r.clock.add(verdictLife + time.Second)
 	r.get(daily)
 	r.after()
-	if again := r.verdict(t.Context()); !again.At.After(v.At) {
+	if again := r.verdict(t.Context(), nil); !again.At.After(v.At) {
 		t.Errorf("not renewed: %+v after %d calls", again, r.calls()-before)
 	}
 }
@@ -84,7 +84,7 @@ func TestNoProofIsNoVerdict(t *testing.T) {
 		r.after()
 		r.clock.add(time.Minute)
 	}
-	if v := r.verdict(t.Context()); v.Proven || !v.At.IsZero() {
+	if v := r.verdict(t.Context(), nil); v.Proven || !v.At.IsZero() {
 		t.Errorf("verdict %+v", v)
 	}
 	if n := r.calls(); n > 4 {
@@ -107,7 +107,7 @@ func TestContradiction(t *testing.T) {
 		r.same(daily)
 		r.behave(func(b *sandbox.Behaviour) { b.WindowShiftHours = -30 })
 		r.same("tenant/year/month/day?start=2026-03-10&end=2026-05-01")
-		v := r.verdict(t.Context())
+		v := r.verdict(t.Context(), nil)
 		if v.Proven || v.Unclean != failing || !strings.Contains(v.Evidence, "2026-03-") {
 			t.Errorf("%s: verdict %+v", name, v)
 		}
@@ -118,7 +118,7 @@ func TestContradiction(t *testing.T) {
 		r.behave(func(b *sandbox.Behaviour) { b.WindowShiftHours = 0 })
 		r.get(daily)
 		r.after()
-		if v := r.verdict(t.Context()); !v.Proven || v.Unclean {
+		if v := r.verdict(t.Context(), nil); !v.Proven || v.Unclean {
 			t.Errorf("%s: after a week %+v", name, v)
 		}
 		r.same(daily)

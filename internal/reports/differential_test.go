@@ -145,7 +145,7 @@ func TestSameAsAdobe(t *testing.T) {
 					r.clock.add(time.Duration(asker.IntN(5*3600)) * time.Second)
 				}
 			}
-			if v := r.verdict(t.Context()); v.Proven != c.cut {
+			if v := r.verdict(t.Context(), nil); v.Proven != c.cut {
 				t.Errorf("verdict %+v, want proven %v", v, c.cut)
 			}
 			t.Log(sources, r.calls())

@@ -27,7 +27,7 @@ type fetcher struct {
 	perPeriod float64
 	// widest is the most periods that a call may ask for, as Adobe refused more; zero: not refused.
 	widest  int
-	pending   map[cmu.Civil][]part // by start of block, not yet in blocks; all of an exact job are under zero
+	pending map[cmu.Civil][]part // by start of block, not yet in blocks; all of an exact job are under zero
 }
 
 // maxFill is which part of an answer's capacity a sized call aims to use, firstCut which part of a span is asked next

@@ -22,6 +22,8 @@ type job struct {
 	only   span   // of an exact job: the periods whose rows are wanted; empty: all
 	first  string // the names of the first and last block
 	last   string
+	// loaded tells that what the store holds has just been put into memory.
+	loaded bool
 }
 
 func (p Policy) newJob(r cmu.Request) *job {

@@ -62,17 +62,7 @@ func newRig(t testing.TB) *rig {
 	server := httptest.NewServer(r.adobe)
 	t.Cleanup(server.Close)
 	client := &cmu.Client{AuthURL: server.URL, ReportsURL: server.URL + "/cmu/v2", Now: r.clock.now}
-	statement, err := cmu.ParseStatement([]byte(r.adobe.Statement()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	credentials, err := client.Register(t.Context(), statement)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if r.token, err = client.Token(t.Context(), credentials); err != nil {
-		t.Fatal(err)
-	}
+	r.token = r.login(client)
 	kept, err := store.OpenBolt(filepath.Join(t.TempDir(), "cache.db"), r.clock.now)
 	if err != nil {
 		t.Fatal(err)
@@ -80,6 +70,24 @@ func newRig(t testing.TB) *rig {
 	t.Cleanup(func() { kept.Close() })
 	r.Service = r.process(client, kept)
 	return r
+}
+
+// login registers and gets a token.
+func (r *rig) login(client *cmu.Client) cmu.Token {
+	r.t.Helper()
+	statement, err := cmu.ParseStatement([]byte(r.adobe.Statement()))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	credentials, err := client.Register(r.t.Context(), statement)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	token, err := client.Token(r.t.Context(), credentials)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return token
 }
 
 // process returns a service as another process over the same store would have it.

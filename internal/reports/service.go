@@ -228,30 +228,35 @@ func (s *Service) make(ctx context.Context, r cmu.Request, d Directives) (*Answe
 
 // jobs takes a request apart into what can be known separately, in the order of time.
 func (s *Service) jobs(ctx context.Context, r cmu.Request) []*job {
-	whole, ok := splittable(r, s.Policy, s.Now())
+	all, ok := splittable(r, s.Policy, s.Now())
 	if !ok {
 		return []*job{s.Policy.exactJob(r)}
 	}
-	verdict := s.verdict(ctx)
+	grain, _ := r.Grain()
+	w := takeApart(grain, all.From, all.To)
+	var whole *job
+	if !w.whole.empty() {
+		whole = s.Policy.periodsJob(r, w.whole)
+	}
+	verdict := s.verdict(ctx, whole)
 	s.proveAfter(r, verdict)
 	if !verdict.Proven {
 		return []*job{s.Policy.exactJob(r)}
 	}
-	grain, _ := r.Grain()
-	w := takeApart(grain, whole.From, whole.To)
-	if verdict.Inclusive && grain.Floor(whole.To) == whole.To {
-		w.whole.To = grain.Step(w.whole.To, 1)
+	if verdict.Inclusive && grain.Floor(all.To) == all.To {
+		loaded := whole != nil && whole.loaded
+		whole = s.Policy.periodsJob(r, span{w.whole.From, grain.Step(all.To, 1)})
+		whole.loaded = loaded
 	}
 	var jobs []*job
 	for _, e := range w.edges {
+		if whole != nil && e.From >= whole.want.To {
+			jobs, whole = append(jobs, whole), nil
+		}
 		jobs = append(jobs, s.Policy.edgeJob(r, e))
 	}
-	if !w.whole.empty() {
-		at := 0
-		if len(w.edges) > 0 && w.edges[0].From < w.whole.From {
-			at = 1
-		}
-		jobs = append(jobs[:at], append([]*job{s.Policy.periodsJob(r, w.whole)}, jobs[at:]...)...)
+	if whole != nil {
+		jobs = append(jobs, whole)
 	}
 	return jobs
 }
@@ -260,7 +265,9 @@ func (s *Service) jobs(ctx context.Context, r cmu.Request) []*job {
 func (s *Service) know(ctx context.Context, j *job, d Directives) (view, Source, error) {
 	v := s.look(j, s.remembered(j), d)
 	source := FromMemory
-	if !v.plan.complete() {
+	if j.loaded {
+		source = FromStore
+	} else if !v.plan.complete() {
 		source = FromStore
 		v = s.look(j, s.load(ctx, j), d)
 	}
@@ -556,7 +563,7 @@ func (s *Service) Status(ctx context.Context) (Status, error) {
 	}
 	size, err := s.Store.Size(ctx)
 	out := Status{
-		Calendar: s.verdict(ctx), Stored: size,
+		Calendar: s.verdict(ctx, nil), Stored: size,
 		MemoryHits: s.count.memoryHits.Load(), StoreHits: s.count.storeHits.Load(), StaleHits: s.count.staleHits.Load(),
 		Misses: s.count.misses.Load(), Calls: s.adobe.calls.Load(), Failures: s.adobe.failures.Load(),
 	}

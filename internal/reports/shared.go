@@ -29,15 +29,23 @@ type shared struct {
 	tried   time.Time // when this process last began a calendar check
 }
 
-// verdict returns what is known of the calendar, reading the notes if this process never has.
-func (s *Service) verdict(ctx context.Context) Verdict {
+// verdict returns what is known of the calendar. A process that has never read the notes reads them now, and beside them,
+// in the time of one round trip, the blocks of the job that waits for the verdict.
+func (s *Service) verdict(ctx context.Context, waits *job) Verdict {
 	s.shared.mu.Lock()
 	never, v := s.shared.read.IsZero(), s.shared.verdict
 	s.shared.mu.Unlock()
 	if !never {
 		return v
 	}
-	if err := s.readShared(ctx); err != nil {
+	var reads sync.WaitGroup
+	if waits != nil {
+		reads.Go(func() { s.load(ctx, waits) })
+		waits.loaded = true
+	}
+	err := s.readShared(ctx)
+	reads.Wait()
+	if err != nil {
 		s.Log.WarnContext(ctx, "the shared notes cannot be read; nothing is cut", "error", err)
 	}
 	s.shared.mu.Lock()
@@ -89,7 +97,7 @@ func (s *Service) checkSharedAfter(r cmu.Request) {
 			return
 		}
 		if _, ok := splittable(r, s.Policy, s.Now()); ok {
-			s.proveAfter(r, s.verdict(ctx))
+			s.proveAfter(r, s.verdict(ctx, nil))
 		}
 	}) {
 		s.renewing.Delete(noteCalendar)

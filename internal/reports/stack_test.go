@@ -1,0 +1,183 @@
+//go:build stack
+
+package reports
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"cmu-gateway/internal/store"
+	"cmu-gateway/pkg/cmu"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+)
+
+// tableClient returns a client of the DynamoDB that CMU_TEST_DYNAMODB names, counting round trips.
+func tableClient(t testing.TB) (*dynamodb.Client, *atomic.Int64) {
+	t.Helper()
+	endpoint := os.Getenv("CMU_TEST_DYNAMODB")
+	if endpoint == "" {
+		t.Fatal("CMU_TEST_DYNAMODB must name the endpoint of a DynamoDB, such as http://127.0.0.1:8000")
+	}
+	trips := &atomic.Int64{}
+	return dynamodb.New(dynamodb.Options{
+		BaseEndpoint: &endpoint, Region: "us-east-1", Credentials: testKeys,
+		HTTPClient: countingClient{trips},
+	}), trips
+}
+
+var testKeys = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+	return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
+})
+
+type countingClient struct{ n *atomic.Int64 }
+
+func (c countingClient) Do(r *http.Request) (*http.Response, error) {
+	c.n.Add(1)
+	return http.DefaultClient.Do(r)
+}
+
+func newTable(t testing.TB, client *dynamodb.Client) string {
+	t.Helper()
+	name := "reports-" + rand.Text()
+	key := func(n string, k types.KeyType) (types.AttributeDefinition, types.KeySchemaElement) {
+		return types.AttributeDefinition{AttributeName: &n, AttributeType: types.ScalarAttributeTypeS}, types.KeySchemaElement{AttributeName: &n, KeyType: k}
+	}
+	pk, hash := key("pk", types.KeyTypeHash)
+	sk, sorted := key("sk", types.KeyTypeRange)
+	if _, err := client.CreateTable(t.Context(), &dynamodb.CreateTableInput{
+		TableName: &name, BillingMode: types.BillingModePayPerRequest,
+		AttributeDefinitions: []types.AttributeDefinition{pk, sk}, KeySchema: []types.KeySchemaElement{hash, sorted},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		client.DeleteTable(context.Background(), &dynamodb.DeleteTableInput{TableName: aws.String(name)})
+	})
+	return name
+}
+
+func TestStackSameAsAdobe(t *testing.T) {
+	r := newRig(t)
+	client, trips := tableClient(t)
+	table := store.NewDynamoDB(client, newTable(t, client), r.clock.now)
+	r.Service = r.process(r.Client, table)
+	r.prove()
+	asker := newAsker(t, *seed, r.clock.now)
+	sources := map[Source]int{}
+	for i := range 4 * *asks {
+		if i%7 == 0 {
+			r.Service = r.process(r.Client, table)
+		}
+		sources[r.compare(asker.ask())]++
+		r.after()
+		r.clock.add(time.Duration(asker.IntN(1800)) * time.Second)
+	}
+	t.Log(sources, r.calls())
+
+	r.get(daily)
+	r.memory.clear()
+	before := trips.Load()
+	if _, source := r.get(daily); source != FromStore || trips.Load()-before != 1 {
+		t.Errorf("a hit with nothing in memory: %v, %d round trips", source, trips.Load()-before)
+	}
+}
+
+// TestMain lets the test binary stand for another process of a deployment.
+func TestMain(m *testing.M) {
+	if os.Getenv("CMU_TEST_PROCESS") != "" {
+		anotherProcess()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// anotherProcess asks once, when told to, and prints the number of rows.
+func anotherProcess() {
+	endpoint := os.Getenv("CMU_TEST_DYNAMODB")
+	client := dynamodb.New(dynamodb.Options{
+		BaseEndpoint: &endpoint, Region: "us-east-1", Credentials: testKeys,
+	})
+	token := cmu.Secret(os.Getenv("CMU_TEST_TOKEN"))
+	s := &Service{
+		Client: &cmu.Client{ReportsURL: os.Getenv("CMU_TEST_REPORTS")}, Store: store.NewDynamoDB(client, os.Getenv("CMU_TEST_TABLE"), time.Now),
+		Policy: policy, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20,
+		Token:   func(context.Context) (cmu.Secret, error) { return token, nil },
+		Refused: func(context.Context, cmu.Secret) (cmu.Secret, error) { return token, nil },
+	}
+	s.Start()
+	fmt.Println("ready")
+	bufio.NewReader(os.Stdin).ReadString('\n')
+	path, query, _ := strings.Cut(os.Getenv("CMU_TEST_ASK"), "?")
+	r, err := cmu.Parse(path, query)
+	if err == nil {
+		var a *Answer
+		if a, _, err = s.Get(context.Background(), r, Directives{}); err == nil {
+			fmt.Println(a.Rows)
+		}
+	}
+	if err != nil {
+		fmt.Println(err)
+	}
+}
+
+// TestStackProcesses has eight processes ask at once over one table.
+func TestStackProcesses(t *testing.T) {
+	r := newRig(t)
+	r.clock.add(time.Since(noon))
+	r.token = r.login(r.Client)
+	client, _ := tableClient(t)
+	name := newTable(t, client)
+	r.Service = r.process(r.Client, store.NewDynamoDB(client, name, time.Now))
+	r.prove()
+	end := cmu.Day.Step(cmu.CivilAt(time.Now(), time.UTC), -5)
+	ask := fmt.Sprintf("tenant/year/month/day?start=%s&end=%s", cmu.Day.Step(end, -40), end)
+	start := func() (*exec.Cmd, io.Writer, *bufio.Reader) {
+		p := exec.Command(os.Args[0])
+		p.Env = append(os.Environ(), "CMU_TEST_PROCESS=1", "CMU_TEST_TABLE="+name, "CMU_TEST_REPORTS="+r.Client.ReportsURL, "CMU_TEST_TOKEN="+r.token.Value.Reveal(), "CMU_TEST_ASK="+ask)
+		in, err1 := p.StdinPipe()
+		out, err2 := p.StdoutPipe()
+		if err1 != nil || err2 != nil {
+			t.Fatal(err1, err2)
+		}
+		if err := p.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewReader(out)
+		if line, err := lines.ReadString('\n'); line != "ready\n" {
+			t.Fatal(line, err)
+		}
+		return p, in, lines
+	}
+	before := r.calls()
+	var goes []io.Writer
+	var answers []*bufio.Reader
+	for range 8 {
+		p, in, out := start()
+		defer p.Wait()
+		goes, answers = append(goes, in), append(answers, out)
+	}
+	for _, g := range goes {
+		io.WriteString(g, "go\n")
+	}
+	for _, a := range answers {
+		if line, err := a.ReadString('\n'); line != "40\n" {
+			t.Errorf("a process answered %q, %v", line, err)
+		}
+	}
+	if n := r.calls() - before; n != 1 {
+		t.Errorf("%d calls for eight processes", n)
+	}
+}
