@@ -30,11 +30,12 @@ type adobe struct {
 	mu sync.Mutex
 	// cooldown is until when Adobe asked not to be called.
 	cooldown time.Time
+	// learnt is since when clamp, most and limits are collected: after a while they are forgotten, as Adobe may change.
+	learnt time.Time
 	// clamp is the largest answer seen cut below the limit asked for; zero: none.
 	clamp int
-	// most is the largest answer seen whole, at mostAt.
-	most   int
-	mostAt time.Time
+	// most is the largest answer seen whole.
+	most int
 	// limits tells whether Adobe takes the limit parameter with our value: unknown, taken or refused.
 	limits limitsState
 }
@@ -62,10 +63,10 @@ const maxRaw = 8 << 20
 
 // roundRows: a row count that is a multiple of this is taken for a limit that was applied without a word, unless Adobe gave
 // more rows not long before.
-const (
-	roundRows   = 500
-	gaveMoreFor = time.Hour
-)
+const roundRows = 500
+
+// learntFor is how long what was learnt of Adobe's limits is believed.
+const learntFor = time.Hour
 
 // report calls Adobe once for r and hands every row to sink.
 func (a *adobe) report(ctx context.Context, r cmu.Request, sink func(cmu.Row) error) (reply, error) {
@@ -158,20 +159,26 @@ func (a *adobe) once(ctx context.Context, token cmu.Secret, r cmu.Request, sink 
 	return out, nil
 }
 
-// gave notes an answer that was whole.
-func (a *adobe) gave(rows int) {
+// learn locks what is known of Adobe's limits, forgetting it first if it is old.
+func (a *adobe) learn() {
 	a.mu.Lock()
-	defer a.mu.Unlock()
-	if now := a.now(); rows > a.most || now.Sub(a.mostAt) > gaveMoreFor {
-		a.most, a.mostAt = rows, now
+	if now := a.now(); now.Sub(a.learnt) > learntFor {
+		a.learnt, a.clamp, a.most, a.limits = now, 0, 0, limitsUnknown
 	}
 }
 
-// gaveMore reports whether a whole answer of more rows was seen lately.
-func (a *adobe) gaveMore(rows int) bool {
-	a.mu.Lock()
+// gave notes an answer that was whole.
+func (a *adobe) gave(rows int) {
+	a.learn()
 	defer a.mu.Unlock()
-	return a.most > rows && a.now().Sub(a.mostAt) <= gaveMoreFor
+	a.most = max(a.most, rows)
+}
+
+// gaveMore reports whether a whole answer of more rows was seen.
+func (a *adobe) gaveMore(rows int) bool {
+	a.learn()
+	defer a.mu.Unlock()
+	return a.most > rows
 }
 
 func contentType(h http.Header) string {
@@ -189,20 +196,20 @@ func refusesLimit(err error) bool {
 }
 
 func (a *adobe) limitsUnknown() bool {
-	a.mu.Lock()
+	a.learn()
 	defer a.mu.Unlock()
 	return a.limits == limitsUnknown
 }
 
 func (a *adobe) setLimits(s limitsState) {
-	a.mu.Lock()
+	a.learn()
 	defer a.mu.Unlock()
 	a.limits = s
 }
 
 // rowLimit is the limit to name in a call; zero leaves it to Adobe.
 func (a *adobe) rowLimit() int {
-	a.mu.Lock()
+	a.learn()
 	defer a.mu.Unlock()
 	if a.limits == limitsRefused {
 		return 0
@@ -212,7 +219,7 @@ func (a *adobe) rowLimit() int {
 
 // capacity is how many rows an answer can be expected to hold uncut.
 func (a *adobe) capacity() int {
-	a.mu.Lock()
+	a.learn()
 	defer a.mu.Unlock()
 	if a.clamp > 0 {
 		return a.clamp
@@ -221,7 +228,7 @@ func (a *adobe) capacity() int {
 }
 
 func (a *adobe) learnClamp(asked int, out reply) {
-	a.mu.Lock()
+	a.learn()
 	defer a.mu.Unlock()
 	switch {
 	case out.full && (asked == 0 || out.rows < asked):

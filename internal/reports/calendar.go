@@ -49,7 +49,7 @@ func (s *Service) proveAfter(r cmu.Request, v Verdict) {
 	if !due {
 		return
 	}
-	s.After(func(ctx context.Context) {
+	started := s.After(func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, proofTime)
 		defer cancel()
 		v, err := s.Prove(ctx, r)
@@ -60,6 +60,11 @@ func (s *Service) proveAfter(r cmu.Request, v Verdict) {
 			s.Log.WarnContext(ctx, "the calendar check came to no verdict; nothing is cut meanwhile", "error", err)
 		}
 	})
+	if !started {
+		s.shared.mu.Lock()
+		s.shared.tried = time.Time{}
+		s.shared.mu.Unlock()
+	}
 }
 
 // cutExact puts the rows of r's exact block, the answer that the proof came after, into blocks by period: Adobe is not asked

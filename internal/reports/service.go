@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -194,23 +195,25 @@ func (s *Service) remember(name string, a *Answer, err error) {
 // make answers r from blocks if they may be cut, else from one exact block.
 func (s *Service) make(ctx context.Context, r cmu.Request, d Directives) (*Answer, Source, error) {
 	jobs := s.jobs(ctx, r)
-	views := make([]view, len(jobs))
-	source := FromMemory
+	views, sources, errs := make([]view, len(jobs)), make([]Source, len(jobs)), make([]error, len(jobs))
+	var known sync.WaitGroup
 	for i, j := range jobs {
-		v, from, err := s.know(ctx, j, d)
-		var outside *errOutside
-		if errors.As(err, &outside) {
-			s.contradicted(ctx, outside)
-			return s.make(ctx, r, d)
-		}
-		if err != nil {
-			return nil, from, err
+		known.Go(func() { views[i], sources[i], errs[i] = s.know(ctx, j, d) })
+	}
+	known.Wait()
+	source := slices.Max(sources)
+	var outside *errOutside
+	if err := errors.Join(errs...); errors.As(err, &outside) {
+		s.contradicted(ctx, outside)
+		return s.make(ctx, r, d)
+	}
+	for i, v := range views {
+		if errs[i] != nil {
+			return nil, source, errs[i]
 		}
 		if v.raw != nil {
 			return &Answer{Request: r, Raw: v.raw, Fetched: s.Now()}, FromAdobe, nil
 		}
-		views[i] = v
-		source = max(source, from)
 	}
 	switch source {
 	case FromMemory:

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"runtime/debug"
 
 	"cmu-gateway/internal/access"
@@ -18,8 +19,11 @@ import (
 
 // Client returns the client of the Adobe that s names.
 func Client(s settings.Settings) *cmu.Client {
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = s.FetchParallel // the default of two would cost the others a handshake each time
 	return &cmu.Client{
-		AuthURL: s.AuthURL, ReportsURL: s.ReportsURL, RedirectURI: s.RedirectURI, DeviceInfo: s.DeviceInfo, Timeout: s.AdobeTimeout,
+		Transport: transport,
+		AuthURL:   s.AuthURL, ReportsURL: s.ReportsURL, RedirectURI: s.RedirectURI, DeviceInfo: s.DeviceInfo, Timeout: s.AdobeTimeout,
 	}
 }
 
