@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -222,7 +223,10 @@ func TestStoreFaults(t *testing.T) {
 	r := newRig(t)
 	r.behave(func(b *sandbox.Behaviour) { b.InstantRecompute = true })
 	random := rand.New(rand.NewPCG(1, 1))
+	var mu sync.Mutex
 	faulty := &storetest.Faulty{Store: r.Store, Hook: func(string) storetest.Fault {
+		mu.Lock()
+		defer mu.Unlock()
 		return []storetest.Fault{storetest.None, storetest.None, storetest.Failed, storetest.FailedButWritten}[random.IntN(4)]
 	}}
 	asker := newAsker(t, 5, r.clock.now)
