@@ -149,6 +149,9 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
 		h.fail(w, r, err)
 		return
 	}
+	// For metric filters: how often Adobe is spared, and what is cut.
+	h.Log.LogAttrs(ctx, slog.LevelInfo, "report answered", slog.String("event", "answered"), slog.String("source", source.String()),
+		slog.Bool("incomplete", answer.Incomplete && asked.Limit == 0), slog.Int("rows", answer.Rows))
 	now := h.Now()
 	header["Cache-Status"] = []string{cacheStatus(answer, source, d, now)}
 	if answer.Raw != nil {

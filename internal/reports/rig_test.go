@@ -107,7 +107,7 @@ func (r *rig) process(client *cmu.Client, kept store.Store) *Service {
 			r.pending = append(r.pending, work)
 			return true
 		},
-		Log: slog.New(slog.NewTextHandler(testWriter{r.t}, nil)),
+		Log: slog.New(slog.NewTextHandler(testWriter{r.t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
 	s.Start()
 	return s

@@ -70,7 +70,7 @@ func (s *Service) Start() {
 	}
 	s.holder = rand.Text()
 	s.memory = newMemory(s.Memory)
-	s.adobe = &adobe{client: s.Client, token: s.Token, refused: s.Refused, now: s.Now, slots: make(chan struct{}, s.Parallel), limit: s.RowLimit}
+	s.adobe = &adobe{client: s.Client, token: s.Token, refused: s.Refused, now: s.Now, log: s.Log, slots: make(chan struct{}, s.Parallel), limit: s.RowLimit}
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -128,6 +128,11 @@ const (
 	FromAdobe
 	Stale
 )
+
+// String returns the source in a word.
+func (s Source) String() string {
+	return [...]string{FromMemory: "memory", FromStore: "store", FromAdobe: "adobe", Stale: "stale"}[s]
+}
 
 // ErrNotCached is returned to a caller who wanted no call to Adobe made.
 var ErrNotCached = errors.New("not in the cache")
