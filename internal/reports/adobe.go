@@ -24,6 +24,9 @@ type adobe struct {
 	slots   chan struct{}
 	limit   int // the row limit that calls name
 
+	// onPause is told of a cool-down that this process met.
+	onPause func(ctx context.Context, until time.Time)
+
 	calls    atomic.Int64
 	failures atomic.Int64
 	// latency is how long the last call took, in nanoseconds.
@@ -36,7 +39,7 @@ type adobe struct {
 	learnt time.Time
 	// clamp is the largest answer seen cut below the limit asked for; zero: none.
 	clamp int
-	// most is the largest answer seen whole.
+	// most is the largest answer seen: no limit is below it.
 	most int
 	// limits tells whether Adobe takes the limit parameter with our value: unknown, taken or refused.
 	limits limitsState
@@ -72,14 +75,18 @@ const learntFor = time.Hour
 
 // report calls Adobe once for r and hands every row to sink.
 func (a *adobe) report(ctx context.Context, r cmu.Request, sink func(cmu.Row) error) (reply, error) {
-	if until := a.coolUntil(); a.now().Before(until) {
-		return reply{}, &Unavailable{RetryAfter: until.Sub(a.now()), Reason: "Adobe asked for a pause"}
+	if err := a.paused(); err != nil {
+		return reply{}, err
 	}
 	select {
 	case a.slots <- struct{}{}:
 		defer func() { <-a.slots }()
 	case <-ctx.Done():
 		return reply{}, ctx.Err()
+	}
+	// While this call waited for its turn another may have met a pause.
+	if err := a.paused(); err != nil {
+		return reply{}, err
 	}
 	token, err := a.token(ctx)
 	if err != nil {
@@ -92,6 +99,9 @@ func (a *adobe) report(ctx context.Context, r cmu.Request, sink func(cmu.Row) er
 	out, err := a.once(ctx, token, r, sink)
 	if errors.Is(err, cmu.ErrUnauthorized) {
 		if token, err = a.refused(ctx, token); err != nil {
+			return reply{}, err
+		}
+		if err := a.paused(); err != nil {
 			return reply{}, err
 		}
 		if out, err = a.once(ctx, token, r, sink); errors.Is(err, cmu.ErrUnauthorized) {
@@ -110,13 +120,25 @@ func (a *adobe) report(ctx context.Context, r cmu.Request, sink func(cmu.Row) er
 	}
 	var e *cmu.Error
 	if errors.As(err, &e) && errors.Is(e, cmu.ErrThrottled) {
-		a.coolDown(a.now().Add(e.RetryAfter))
-		return reply{}, &Unavailable{RetryAfter: e.RetryAfter, Reason: "Adobe asked for a pause", Cause: err}
+		until := a.now().Add(e.RetryAfter)
+		a.coolDown(until)
+		a.onPause(ctx, until)
+		return reply{}, &Unavailable{RetryAfter: e.RetryAfter, Reason: pauseReason, Cause: err}
 	}
 	if err == nil && own {
-		a.learnClamp(r.Limit, out)
+		a.learnFrom(r.Limit, out)
 	}
 	return out, err
+}
+
+const pauseReason = "Adobe asked for a pause"
+
+// paused returns an error during a cool-down.
+func (a *adobe) paused() error {
+	if left := a.coolUntil().Sub(a.now()); left > 0 {
+		return &Unavailable{RetryAfter: left, Reason: pauseReason}
+	}
+	return nil
 }
 
 // accessPause is how long callers are asked to wait for new access.
@@ -169,9 +191,6 @@ func (a *adobe) ask(ctx context.Context, token cmu.Secret, r cmu.Request, sink f
 		limit = self.Limit
 	}
 	out.full = limit > 0 && out.rows >= limit || out.rows > 0 && out.rows%roundRows == 0 && !a.gaveMore(out.rows)
-	if !out.full {
-		a.gave(out.rows)
-	}
 	return out, nil
 }
 
@@ -183,14 +202,7 @@ func (a *adobe) learn() {
 	}
 }
 
-// gave notes an answer that was whole.
-func (a *adobe) gave(rows int) {
-	a.learn()
-	defer a.mu.Unlock()
-	a.most = max(a.most, rows)
-}
-
-// gaveMore reports whether a whole answer of more rows was seen.
+// gaveMore reports whether an answer of more rows was seen.
 func (a *adobe) gaveMore(rows int) bool {
 	a.learn()
 	defer a.mu.Unlock()
@@ -243,7 +255,8 @@ func (a *adobe) capacity() int {
 	return a.limit
 }
 
-func (a *adobe) learnClamp(asked int, out reply) {
+// learnFrom notes how many rows Adobe gave for a limit of ours.
+func (a *adobe) learnFrom(asked int, out reply) {
 	a.learn()
 	defer a.mu.Unlock()
 	switch {
@@ -252,6 +265,7 @@ func (a *adobe) learnClamp(asked int, out reply) {
 	case out.rows > a.clamp:
 		a.clamp = 0
 	}
+	a.most = max(a.most, out.rows)
 }
 
 func (a *adobe) coolUntil() time.Time {

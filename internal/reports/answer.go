@@ -78,8 +78,9 @@ func assemble(r cmu.Request, views []view) (*Answer, error) {
 	a := &Answer{Request: r}
 	var all lead
 	o := newOrder(r)
+	tail := slices.ContainsFunc(views, func(v view) bool { return v.plan.tail })
 	for _, v := range views {
-		if a.Fetched.IsZero() || v.plan.fetched.Before(a.Fetched) {
+		if v.plan.tail == tail && (a.Fetched.IsZero() || v.plan.fetched.Before(a.Fetched)) {
 			a.Fetched = v.plan.fetched
 		}
 		if a.Fresh.IsZero() || v.plan.fresh.Before(a.Fresh) {
@@ -103,7 +104,13 @@ func assemble(r cmu.Request, views []view) (*Answer, error) {
 			a.Rows += f.Rows
 		}
 	}
-	if all.mixed && len(a.Fragments) > 1 {
+	if r.End.IsZero() && len(views) > 0 && !views[len(views)-1].job.exact {
+		// Adobe's default end is the present. Self links speak of the window that was fetched.
+		a.Request.End = cmu.BoundAt(cmu.Minute.Ceil(views[len(views)-1].job.pace.civil(a.Fetched)))
+	}
+	// An edge and whole periods may lie in one unit: then rows of both stand between each other if another dimension
+	// precedes the grain's.
+	if (all.mixed || len(views) > 1 && o.others) && len(a.Fragments) > 1 {
 		f, err := o.mergeAll(a.Fragments)
 		if err != nil {
 			return nil, err

@@ -38,9 +38,21 @@ func blockName(start cmu.Civil) string { return "b" + start.String() }
 // size is about the memory that the block takes.
 func (b *block) size() int { return len(b.rows.Deflate) + 512 }
 
-// rangesOf returns what all the blocks know, in order.
+// unit returns the calendar unit of a block of rows of grain g. What the block knows may go on after it: that time to come is
+// empty.
+func (b *block) unit(g cmu.Grain) span {
+	start := blockUnit(g).Floor(b.spans[0].From)
+	return span{start, blockUnit(g).Step(start, 1)}
+}
+
+// rangesOf returns what all the blocks know, in order. Of time that two know of, the later block tells.
 func rangesOf(blocks []*block) (all []known) {
 	for _, b := range blocks {
+		for n := len(all) - 1; n >= 0 && all[n].To > b.spans[0].From; n-- {
+			if all[n].To = b.spans[0].From; all[n].empty() {
+				all = all[:n]
+			}
+		}
 		all = append(all, b.spans...)
 	}
 	return all
@@ -114,7 +126,7 @@ func decodeBlock(s store.Block) (*block, error) {
 	b.rows.CRC = d.uint32()
 	copy(b.rows.Digest[:], d.take(len(b.rows.Digest)))
 	b.rows.Deflate = d.data
-	if d.broken || b.rows.Rows < 0 || b.rows.Len < 0 || b.rows.Rows > 0 && !bytes.HasSuffix(b.rows.Deflate, []byte("\x00\x00\xff\xff")) {
+	if d.broken || len(b.spans) == 0 || b.rows.Rows < 0 || b.rows.Len < 0 || b.rows.Rows > 0 && !bytes.HasSuffix(b.rows.Deflate, []byte("\x00\x00\xff\xff")) {
 		return nil, fmt.Errorf("%w: %q", errBlock, s.Name)
 	}
 	return b, nil
@@ -192,7 +204,11 @@ func (b *block) cut(j *job) (Fragment, error) {
 	}
 	inside := j.exact && want.empty() || b.rows.Rows == 0
 	if !j.exact && !inside {
-		inside = !slices.ContainsFunc(b.spans, func(k known) bool { return k.From < want.From || want.To < k.To })
+		unit := b.unit(j.pace.grain)
+		inside = !slices.ContainsFunc(b.spans, func(k known) bool {
+			own := k.overlap(unit)
+			return !own.empty() && (own.From < want.From || want.To < own.To)
+		})
 	}
 	if inside {
 		return b.rows, nil

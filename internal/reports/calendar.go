@@ -30,6 +30,7 @@ type Verdict struct {
 const (
 	verdictLife  = 7 * 24 * time.Hour
 	attemptPause = time.Hour
+	failurePause = time.Minute
 	proofTime    = time.Minute
 )
 
@@ -59,12 +60,20 @@ func (s *Service) proveAfter(r cmu.Request, v Verdict) {
 		if err != nil {
 			s.Log.WarnContext(ctx, "the calendar check came to no verdict; nothing is cut meanwhile", "error", err)
 		}
+		if err != nil && !errors.Is(err, errNoProof) {
+			s.tryAgain(failurePause)
+		}
 	})
 	if !started {
-		s.shared.mu.Lock()
-		s.shared.tried = time.Time{}
-		s.shared.mu.Unlock()
+		s.tryAgain(0)
 	}
+}
+
+// tryAgain lets the next calendar check begin after a pause.
+func (s *Service) tryAgain(pause time.Duration) {
+	s.shared.mu.Lock()
+	defer s.shared.mu.Unlock()
+	s.shared.tried = s.Now().Add(pause - attemptPause)
 }
 
 // cutExact puts the rows of r's exact block, the answer that the proof came after, into blocks by period: Adobe is not asked
@@ -132,28 +141,32 @@ func (s *Service) Prove(ctx context.Context, r cmu.Request) (Verdict, error) {
 		if _, err := s.Store.Purge(ctx, func(store.Report) bool { return true }); err != nil {
 			return before, err
 		}
-		s.memory.clear()
+		s.forget()
 	}
 	s.Log.InfoContext(ctx, "calendar checked", "event", "calendar_checked", "proven", v.Proven, "evidence", v.Evidence)
 	return v, s.setVerdict(ctx, v)
 }
 
-// contradicted withdraws the verdict: an answer held a row that it cannot hold if the verdict is true.
-func (s *Service) contradicted(ctx context.Context, e *errOutside) {
+// contradicted withdraws the verdict: an answer held a row that it cannot hold if the verdict is true. If the row has no
+// period, only its report is not cut any more.
+func (s *Service) contradicted(ctx context.Context, r cmu.Request, e *errOutside) {
+	if e.noPeriod {
+		s.Log.WarnContext(ctx, "a report has rows without a period and is not cut", "report", r.Report(), "evidence", e.evidence)
+		s.uncut.Store(r.Report(), true)
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), proofTime)
 	defer cancel()
 	s.Log.ErrorContext(ctx, "calendar contradicted: reports are no longer cut", "event", "calendar_contradicted", "evidence", e.evidence)
 	v := Verdict{At: s.Now(), Evidence: e.evidence, Unclean: true}
-	err := s.setVerdict(ctx, v)
-	s.memory.clear()
-	if err == nil {
-		_, err = s.Store.Purge(ctx, func(store.Report) bool { return true })
-	}
-	if err == nil {
+	noted := s.setVerdict(ctx, v)
+	s.forget()
+	_, err := s.Store.Purge(ctx, func(store.Report) bool { return true })
+	if err == nil && noted == nil {
 		v.Unclean = false
 		err = s.setVerdict(ctx, v)
 	}
-	if err != nil {
+	if err := errors.Join(noted, err); err != nil {
 		s.Log.ErrorContext(ctx, "blocks cut under the old verdict may still be stored", "error", err)
 	}
 }
@@ -168,13 +181,16 @@ func (s *Service) check(ctx context.Context, like cmu.Request) (Verdict, error) 
 		for _, day := range []cmu.Civil{last, cmu.Day.Step(last, -7)} {
 			narrow, err := s.hours(ctx, path, span{day, cmu.Day.Step(day, 1)})
 			var refusal *cmu.Error
-			if errors.As(err, &refusal) && (refusal.Status == http.StatusNotFound || refusal.Status == http.StatusBadRequest || refusal.Status == http.StatusForbidden) {
+			if errors.Is(err, errNoProof) || errors.As(err, &refusal) && (refusal.Status == http.StatusNotFound || refusal.Status == http.StatusBadRequest || refusal.Status == http.StatusForbidden) {
 				break
 			}
 			if err != nil {
 				return Verdict{}, err
 			}
 			wide, err := s.hours(ctx, path, span{cmu.Day.Step(day, -1), cmu.Day.Step(day, 3)})
+			if errors.Is(err, errNoProof) {
+				break
+			}
 			if err != nil {
 				return Verdict{}, err
 			}
@@ -224,7 +240,7 @@ func (s *Service) hours(ctx context.Context, path []string, w span) ([]hourRow, 
 		return nil
 	})
 	if err == nil && (out.full || out.raw != nil) {
-		err = errors.New("the answer is cut or not understood")
+		err = fmt.Errorf("%w: the answer is cut or not understood", errNoProof)
 	}
 	return rows, err
 }

@@ -161,6 +161,12 @@ func (r *rig) whole(ask string) ([]string, error) {
 	return r.tryDirect(ask)
 }
 
+// completable reports whether nothing keeps the service from asking in parts.
+func (r *rig) completable(ask string) bool {
+	_, ok := splittable(request(r.t, ask), r.Policy, r.clock.now())
+	return ok && r.verdict(r.t.Context(), nil).Proven
+}
+
 // compare asks both sides. The rows of a stale answer are as Adobe had them: they are not compared.
 func (r *rig) compare(ask string) Source {
 	r.t.Helper()
@@ -172,7 +178,10 @@ func (r *rig) compare(ask string) Source {
 		if !errors.As(refused, &e) || !errors.As(err, &own) || e.Status != own.Status {
 			r.t.Fatalf("%s: %v, Adobe says %v", ask, err, refused)
 		}
+	case a.Incomplete && r.completable(ask):
+		r.t.Fatalf("%s: incomplete from %v", ask, source)
 	case source != Stale && !a.Incomplete && r.clock.now().Sub(a.Fetched) == 0:
+		r.inOrder(ask, a)
 		got := rowsOf(r.t, a)
 		slices.Sort(got)
 		slices.Sort(want)

@@ -44,6 +44,7 @@ func TestNothingOfAFailedFetchIsKept(t *testing.T) {
 			t.Errorf("%s: %d rows", kind.Kind, a.Rows)
 		}
 		r.behave(none)
+		r.clock.add(longestPause)
 		if source := r.same(daily); source != FromAdobe {
 			t.Errorf("%s: afterwards from %v", kind.Kind, source)
 		}
@@ -65,6 +66,7 @@ func TestStaleWhileAdobeIsDown(t *testing.T) {
 		t.Error("answered from rows that are too old")
 	}
 	r.behave(none)
+	r.clock.add(longestPause)
 	r.same(ask)
 }
 

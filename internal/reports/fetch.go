@@ -19,14 +19,17 @@ type fetcher struct {
 	*Service
 	job    *job
 	blocks []*block // what is known so far
-	links  cmu.Links
-	raw    *Raw
+	// generation is the service's when blocks was read: after a purge nothing of it may be stored again.
+	generation int64
+	links      cmu.Links
+	raw        *Raw
 
 	mu sync.Mutex
 	// perPeriod is the densest that answers were seen to be; zero: not known.
 	perPeriod float64
-	// widest is the most periods that a call may ask for, as Adobe refused more; zero: not refused.
-	widest  int
+	// widest is the most periods that a call may ask for, as more was refused; guess what it asks for while the density is not
+	// known, as more was cut. Zero: no bound.
+	widest, guess int
 	pending map[cmu.Civil][]part // by start of block, not yet in blocks; all of an exact job are under zero
 }
 
@@ -37,8 +40,12 @@ const (
 	firstCut = 0.45
 )
 
-// errOutside is returned when an answer holds a row outside the range asked: what cutting by calendar rests on is wrong.
-type errOutside struct{ evidence string }
+// errOutside is returned when an answer holds a row outside the range asked: what cutting by calendar rests on is wrong. With
+// noPeriod the row has no period at all, which tells of its report only.
+type errOutside struct {
+	evidence string
+	noPeriod bool
+}
 
 func (e *errOutside) Error() string { return "a row lies outside the range asked for: " + e.evidence }
 
@@ -51,9 +58,12 @@ func (f *fetcher) run(ctx context.Context, spans []span) ([]*block, error) {
 	f.pending = map[cmu.Civil][]part{}
 	queue := slices.Clone(spans)
 	var failure error
-	for len(queue) > 0 && failure == nil {
+	for rounds := 0; len(queue) > 0 && failure == nil; rounds++ {
 		if failure = f.timeLeft(ctx); failure != nil {
 			break
+		}
+		if rounds > 0 {
+			f.extendLease(ctx, f.job)
 		}
 		batch, rest := f.next(queue)
 		var again []span
@@ -92,13 +102,17 @@ func (f *fetcher) next(queue []span) (batch, rest []span) {
 	if n == 0 {
 		return queue[:1], queue[1:]
 	}
+	most := f.Parallel
+	if f.perPeriod == 0 {
+		most = 1 // the size is a guess
+	}
 	grain := f.job.pace.grain
 	var joined []span
 	for _, s := range queue {
 		joined = appendSpan(joined, s) // what an answer was cut into, when nothing told its size
 	}
 	queue = joined
-	for len(queue) > 0 && len(batch) < f.Parallel {
+	for len(queue) > 0 && len(batch) < most {
 		s := queue[0]
 		if total := periods(grain, s); total > n {
 			// Even shares: a remainder of a few periods would cost a call of its own.
@@ -154,7 +168,8 @@ func (f *fetcher) one(ctx context.Context, s span) ([]span, error) {
 	}
 	if !f.job.exact {
 		if total := periods(grain, s); !f.learn(total, out, c) && total > 1 {
-			return f.split(s, total), nil
+			f.shrink(total)
+			return []span{s}, nil
 		}
 	}
 	parts, err := c.parts(out.at, out.full)
@@ -197,25 +212,29 @@ func (f *fetcher) learn(total int, out reply, c *collector) bool {
 	return !out.full
 }
 
-// split returns what to ask instead of s, whose answer was cut. Where the density is known next sizes the parts, if they
-// are smaller then.
-func (f *fetcher) split(s span, total int) []span {
+// shrink makes next ask for less than the total of periods that was cut.
+func (f *fetcher) shrink(total int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if n := f.perCall(); n > 0 && n < total {
-		return []span{s}
+		return
 	}
-	cut := f.job.pace.grain.Step(s.From, max(1, int(firstCut*float64(total))))
-	return []span{{s.From, cut}, {cut, s.To}}
+	less := max(1, int(firstCut*float64(total)))
+	if f.perPeriod > 0 {
+		f.widest = less // the density that was seen is too small
+	} else {
+		f.guess = less
+	}
 }
 
 // perCall is how many periods one call may ask for; zero: nothing tells.
 func (f *fetcher) perCall() int {
-	n := f.widest
+	n := f.guess
 	if f.perPeriod > 0 {
-		if fit := int(max(1, maxFill*float64(f.adobe.capacity())/f.perPeriod)); n == 0 || fit < n {
-			n = fit
-		}
+		n = int(max(1, maxFill*float64(f.adobe.capacity())/f.perPeriod))
+	}
+	if f.widest > 0 && (n == 0 || n > f.widest) {
+		n = f.widest
 	}
 	return n
 }
@@ -224,8 +243,9 @@ func (f *fetcher) perCall() int {
 func density(g cmu.Grain, blocks []*block) (most float64) {
 	for _, b := range blocks {
 		n := 0
+		unit := b.unit(g)
 		for _, k := range b.spans {
-			n += periods(g, k.span)
+			n += periods(g, k.overlap(unit))
 		}
 		if n > 0 {
 			most = max(most, float64(b.rows.Rows)/float64(n))
@@ -240,17 +260,21 @@ func (f *fetcher) timeLeft(ctx context.Context) error {
 		return err
 	}
 	deadline, ok := ctx.Deadline()
-	need := max(2*time.Duration(f.adobe.latency.Load()), time.Second)
+	need := min(max(2*time.Duration(f.adobe.latency.Load()), time.Second), maxNeed)
 	if ok && f.Now().Add(need).After(deadline) {
 		return errNoTime
 	}
 	return nil
 }
 
+// maxNeed bounds the time held to be needed for a call, lest one slow call stop all others.
+const maxNeed = 5 * time.Second
+
 var errNoTime = errors.New("no time left for another call")
 
 // settle puts pending parts into their blocks and stores those, but for blocks that the queue still wants more of.
 func (f *fetcher) settle(ctx context.Context, queue []span) error {
+	var done []*block
 	for start, parts := range f.pending {
 		name := f.job.first
 		if !f.job.exact {
@@ -275,7 +299,10 @@ func (f *fetcher) settle(ctx context.Context, queue []span) error {
 		} else {
 			f.blocks = slices.Insert(f.blocks, at, fresh)
 		}
-		f.save(ctx, f.job, fresh)
+		done = append(done, fresh)
+	}
+	if len(done) > 0 {
+		f.save(ctx, f.job, done, f.generation)
 	}
 	return nil
 }
@@ -311,14 +338,14 @@ func (c *collector) add(row cmu.Row) error {
 	var start cmu.Civil
 	if !j.exact {
 		if err != nil {
-			return &errOutside{err.Error()}
+			return &errOutside{err.Error(), true}
 		}
 		period := c.key.period
 		if period == c.asked.To {
 			return nil // Adobe's end is inclusive: its period was not asked for
 		}
 		if !c.asked.holds(period) {
-			return &errOutside{fmt.Sprintf("%s of %s in an answer from %s to %s", j.pace.grain, period, c.asked.From, c.asked.To)}
+			return &errOutside{evidence: fmt.Sprintf("%s of %s in an answer from %s to %s", j.pace.grain, period, c.asked.From, c.asked.To)}
 		}
 		if c.seen == 0 || period != c.last {
 			c.inTime = c.inTime && (c.seen == 0 || period > c.last)
@@ -343,18 +370,24 @@ func (c *collector) add(row cmu.Row) error {
 	return nil
 }
 
-// parts returns what each block that the span touches has got: also those without a row, which are known to be empty.
+// parts returns what each block that the span touches has got: also those without a row, which are known to be empty. That
+// the blocks of time to come are empty is told by the last one that is not.
 func (c *collector) parts(at time.Time, cut bool) (map[cmu.Civil]part, error) {
-	out := map[cmu.Civil]part{}
 	starts := []cmu.Civil{0}
 	if !c.job.exact {
 		starts = blockStarts(c.job.pace.grain, c.asked)
+		for n := len(starts) - 1; n > 0 && c.sorted[starts[n]] == nil && starts[n] > c.job.pace.civil(at); n-- {
+			starts = starts[:n]
+		}
 	}
-	for _, start := range starts {
+	out := map[cmu.Civil]part{}
+	for i, start := range starts {
 		p := part{span: c.asked, at: at, cut: cut}
 		if !c.job.exact {
-			unit := blockUnit(c.job.pace.grain)
-			p.span = c.asked.overlap(span{start, unit.Step(start, 1)})
+			p.From = max(p.From, start)
+			if i < len(starts)-1 {
+				p.To = starts[i+1]
+			}
 		}
 		if b, ok := c.sorted[start]; ok {
 			var err error

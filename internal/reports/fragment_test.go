@@ -126,6 +126,7 @@ func TestSorterSortsAnyOrderInRuns(t *testing.T) {
 func TestBlockEncoding(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawScene(t)
+		s.spans = append(s.spans, known{span: exactSpan, Fetched: noon})
 		b := &block{
 			name: "b2026-07-01", rows: fragmentOf(drawRows(t, "rows")), spans: s.spans, lead: rapid.String().Draw(t, "lead"), mixed: rapid.Bool().Draw(t, "mixed"),
 			links: cmu.Links{Self: "/cmu/v2/year?a=b", RollUp: []cmu.Link{{Href: "/cmu/v2", Name: ""}}, DrillDown: []cmu.Link{{Href: "/x", Name: "x"}, {Href: "/y", Name: "y"}}},

@@ -71,10 +71,11 @@ func (p Policy) civil(at time.Time) cmu.Civil {
 	return cmu.CivilAt(at, p.Zone)
 }
 
-// latest is what no wall clock of Adobe's can be past at a time, where its zone is not known.
+// latest is what no wall clock of Adobe's can have shown up to a time. Where the zone is known a clock may have been put
+// back an hour.
 func (p Policy) latest(at time.Time) cmu.Civil {
 	if p.Zone == nil {
 		return cmu.CivilAt(at, time.UTC).Add(14 * time.Hour)
 	}
-	return cmu.CivilAt(at, p.Zone)
+	return cmu.CivilAt(at, p.Zone).Add(time.Hour)
 }

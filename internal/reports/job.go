@@ -96,11 +96,12 @@ func splittable(r cmu.Request, p Policy, now time.Time) (s span, ok bool) {
 		to, ended = grain.Ceil(p.latest(now)), true
 	}
 	s = span{from, to}
-	return s, ended && !s.empty() && periods(grain, span{grain.Floor(from), grain.Ceil(to)}) <= maxPeriods
+	unit := blockUnit(grain)
+	return s, ended && !s.empty() && periods(unit, span{unit.Floor(from), unit.Ceil(to)}) <= maxBlocks
 }
 
-// maxPeriods bounds the periods of one window: ten years of days, two and a half days of minutes.
-const maxPeriods = 100_000
+// maxBlocks bounds the blocks of one window: 25 months of hours, 33 days of minutes.
+const maxBlocks = 800
 
 // leaseName names the lease under which the job's rows are fetched.
 func (j *job) leaseName() string {

@@ -17,7 +17,9 @@ type order struct {
 	slots map[string]int
 	times []cmu.Grain // by slot
 	grain cmu.Grain   // NoGrain: periods are not read
-	lead  []int       // slots before the time dimensions of a block's name that are no time dimensions
+	// others tells that a dimension which is no time dimension precedes the grain's.
+	others bool
+	lead   []int // slots before the time dimensions of a block's name that are no time dimensions
 }
 
 func newOrder(r cmu.Request) *order {
@@ -42,6 +44,7 @@ func newOrder(r cmu.Request) *order {
 				o.lead = append(o.lead, i)
 			}
 		}
+		o.others = slices.Contains(o.times[:slices.Index(o.times, g)], cmu.NoGrain)
 	}
 	return o
 }

@@ -81,7 +81,9 @@ type plan struct {
 	missing, refresh []span
 	// fetched is when the rows that may still change were fetched, or where all are settled the oldest; fresh is until when all are fresh.
 	fetched, fresh time.Time
-	cut            bool
+	// tail tells that some rows may still change.
+	tail bool
+	cut  bool
 }
 
 // makePlan decides, over the spans known, sorted and disjoint, what the rows of s need at now.
@@ -112,8 +114,8 @@ func makePlan(p pace, s span, spans []known, d demand, now time.Time) plan {
 	if at < s.To {
 		out.missing = appendSpan(out.missing, span{at, s.To})
 	}
-	out.fetched = oldestTail
-	if oldestTail.IsZero() {
+	out.fetched, out.tail = oldestTail, !oldestTail.IsZero()
+	if !out.tail {
 		out.fetched = oldest
 	}
 	return out

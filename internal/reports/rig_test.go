@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -186,6 +187,24 @@ func rowsOf(t testing.TB, a *Answer) (rows []string) {
 		t.Fatalf("%d rows, %d announced", len(rows), a.Rows)
 	}
 	return rows
+}
+
+// inOrder checks that the rows come sorted by the path's dimensions.
+func (r *rig) inOrder(ask string, a *Answer) {
+	r.t.Helper()
+	o := newOrder(request(r.t, ask))
+	var k key
+	var last []byte
+	if err := a.Each(func(row cmu.Row) error {
+		o.of(row, &k) // a period that cannot be read still has its place
+		if bytes.Compare(last, k.sort) > 0 {
+			r.t.Errorf("%s: %s is out of order", ask, row)
+		}
+		last = bytes.Clone(k.sort)
+		return nil
+	}); err != nil {
+		r.t.Error(err)
+	}
 }
 
 func fields(row cmu.Row) string {

@@ -18,6 +18,8 @@ import (
 
 	"cmu-gateway/internal/store"
 	"cmu-gateway/pkg/cmu"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Service is the report cache. Set the fields, then call Start once before anything else. Optional fields say so.
@@ -42,11 +44,16 @@ type Service struct {
 	adobe  *adobe
 	memory *memory
 	locks  locks
-	// renewing holds the lease names of refreshes under way after an answer.
+	// generation counts purges: what was begun in another is not kept.
+	generation atomic.Int64
+	// renewing holds what is under way after an answer, by name, and since when.
 	renewing sync.Map
-	shared   shared
-	holder   string
-	count    counters
+	failures failures
+	// uncut holds reports with rows that have no period.
+	uncut  sync.Map
+	shared shared
+	holder string
+	count  counters
 }
 
 // counters count since the process began.
@@ -70,7 +77,7 @@ func (s *Service) Start() {
 	}
 	s.holder = rand.Text()
 	s.memory = newMemory(s.Memory)
-	s.adobe = &adobe{client: s.Client, token: s.Token, refused: s.Refused, now: s.Now, log: s.Log, slots: make(chan struct{}, s.Parallel), limit: s.RowLimit}
+	s.adobe = &adobe{client: s.Client, onPause: s.noteCoolDown, token: s.Token, refused: s.Refused, now: s.Now, log: s.Log, slots: make(chan struct{}, s.Parallel), limit: s.RowLimit}
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -177,9 +184,27 @@ func (s *Service) Get(ctx context.Context, r cmu.Request, d Directives) (*Answer
 			return a, FromMemory, nil
 		}
 	}
-	a, source, err := s.make(ctx, r, d)
-	s.remember(name, a, err)
+	ctx, cancel := s.leaveTime(ctx)
+	defer cancel()
+	generation := s.generation.Load()
+	a, source, err := s.make(ctx, r, d, false)
+	if s.generation.Load() == generation {
+		s.remember(name, a, err)
+	}
+	if s.sharedIsOld() {
+		s.checkSharedAfter(r)
+	}
 	return a, source, err
+}
+
+// leaveTime ends waiting and fetching somewhat before the caller's deadline, so that it gets a word instead of silence.
+func (s *Service) leaveTime(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return ctx, func() {}
+	}
+	left := deadline.Sub(s.Now())
+	return context.WithTimeout(ctx, left-min(left/4, 2*time.Second))
 }
 
 // refusalLife is how long a refusal of the request itself is remembered.
@@ -187,8 +212,7 @@ const refusalLife = time.Minute
 
 // remember keeps an answer, or a refusal for a short while.
 func (s *Service) remember(name string, a *Answer, err error) {
-	var e *cmu.Error
-	if errors.As(err, &e) && (e.Status == http.StatusBadRequest || e.Status == http.StatusNotFound) {
+	if e, ok := refusal(err); ok && (e.Status == http.StatusBadRequest || e.Status == http.StatusNotFound) {
 		now := s.Now()
 		a, err = &Answer{err: err, Fetched: now, Fresh: now.Add(refusalLife)}, nil
 	}
@@ -197,9 +221,22 @@ func (s *Service) remember(name string, a *Answer, err error) {
 	}
 }
 
-// make answers r from blocks if they may be cut, else from one exact block.
-func (s *Service) make(ctx context.Context, r cmu.Request, d Directives) (*Answer, Source, error) {
-	jobs := s.jobs(ctx, r)
+// refusal returns Adobe's refusal of a report itself: asking again at once changes nothing.
+func refusal(err error) (*cmu.Error, bool) {
+	var u *Unavailable
+	var e *cmu.Error
+	if errors.As(err, &u) || !errors.As(err, &e) || e.Op != "report" || e.Status/100 != 4 || e.Status == http.StatusUnauthorized || e.Status == http.StatusTooManyRequests {
+		return nil, false
+	}
+	return e, true
+}
+
+// make answers r from blocks if they may be cut, else, or if whole is set, from one exact block.
+func (s *Service) make(ctx context.Context, r cmu.Request, d Directives, whole bool) (*Answer, Source, error) {
+	jobs := []*job{s.Policy.exactJob(r)}
+	if !whole {
+		jobs = s.jobs(ctx, r)
+	}
 	views, sources, errs := make([]view, len(jobs)), make([]Source, len(jobs)), make([]error, len(jobs))
 	var known sync.WaitGroup
 	for i, j := range jobs {
@@ -209,12 +246,15 @@ func (s *Service) make(ctx context.Context, r cmu.Request, d Directives) (*Answe
 	source := slices.Max(sources)
 	var outside *errOutside
 	if err := errors.Join(errs...); errors.As(err, &outside) {
-		s.contradicted(ctx, outside)
-		return s.make(ctx, r, d)
+		s.contradicted(ctx, r, outside)
+		return s.make(ctx, r, d, true)
 	}
 	for i, v := range views {
 		if errs[i] != nil {
 			return nil, source, errs[i]
+		}
+		if v.raw != nil && !(v.job.exact && v.job.only.empty()) {
+			return s.make(ctx, r, d, true) // it is the answer to another window than the caller's
 		}
 		if v.raw != nil {
 			return &Answer{Request: r, Raw: v.raw, Fetched: s.Now()}, FromAdobe, nil
@@ -238,6 +278,9 @@ func (s *Service) make(ctx context.Context, r cmu.Request, d Directives) (*Answe
 func (s *Service) jobs(ctx context.Context, r cmu.Request) []*job {
 	all, ok := splittable(r, s.Policy, s.Now())
 	if !ok {
+		return []*job{s.Policy.exactJob(r)}
+	}
+	if _, odd := s.uncut.Load(r.Report()); odd {
 		return []*job{s.Policy.exactJob(r)}
 	}
 	grain, _ := r.Grain()
@@ -283,7 +326,8 @@ func (s *Service) know(ctx context.Context, j *job, d Directives) (view, Source,
 		return v, source, nil
 	}
 	if len(v.plan.missing) == 0 {
-		if s.renewAfter(j, d) {
+		// Where nothing can run after the answer a caller waits once the copy is stale for long.
+		if d.OnlyIfCached || s.renewAfter(j, d) || s.Now().Before(v.plan.fresh.Add(j.pace.tail())) {
 			return v, Stale, nil
 		}
 	} else if d.OnlyIfCached {
@@ -294,12 +338,14 @@ func (s *Service) know(ctx context.Context, j *job, d Directives) (view, Source,
 		return fresh, FromAdobe, nil
 	}
 	var outside *errOutside
-	var refusal *cmu.Error
-	if errors.As(err, &outside) || errors.As(err, &refusal) && refusal.Status < 500 {
+	if _, refused := refusal(err); refused || errors.As(err, &outside) {
 		return v, source, err
 	}
 	// What is known may be good enough while Adobe cannot be had.
-	old := s.lookWith(j, s.remembered(j), demand{}, s.Policy.StaleIfError)
+	if len(fresh.blocks) == 0 {
+		fresh = v
+	}
+	old := s.lookWith(j, fresh.blocks, demand{}, s.Policy.StaleIfError)
 	if len(old.plan.missing) == 0 {
 		s.Log.WarnContext(ctx, "answered stale: Adobe cannot be had", "report", j.report, "error", err)
 		return old, Stale, nil
@@ -311,12 +357,9 @@ func (s *Service) know(ctx context.Context, j *job, d Directives) (view, Source,
 func (s *Service) explain(j *job, v view, err error) error {
 	u := &Unavailable{RetryAfter: 2 * time.Second, Reason: "Adobe could not be asked in time", Cause: err}
 	var given *Unavailable
-	var refusal *cmu.Error
 	switch {
 	case errors.As(err, &given):
 		*u = *given
-	case errors.As(err, &refusal), errors.Is(err, context.Canceled):
-		return err
 	case !errors.Is(err, errNoTime) && !errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
@@ -378,6 +421,10 @@ func (s *Service) loadRange(ctx context.Context, j *job, first, last string) (bl
 		s.Log.WarnContext(ctx, "the store cannot be read", "report", j.report, "error", err)
 		return s.remembered(j)
 	}
+	// What could not be stored is in memory only.
+	blocks = slices.DeleteFunc(s.remembered(j), func(b *block) bool {
+		return slices.ContainsFunc(kept, func(k store.Block) bool { return k.Name == b.name })
+	})
 	for _, k := range kept {
 		b, err := decodeBlock(k)
 		if err != nil {
@@ -392,27 +439,69 @@ func (s *Service) loadRange(ctx context.Context, j *job, first, last string) (bl
 		}
 		blocks = append(blocks, b)
 	}
+	slices.SortFunc(blocks, func(a, b *block) int { return strings.Compare(a.name, b.name) })
 	return blocks
 }
 
-// save keeps a block in memory and in the store. A store that fails costs another fetch later, not the answer.
-func (s *Service) save(ctx context.Context, j *job, b *block) {
-	s.memory.blocks.Set(blockKey{j.report, b.name}, b)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
-	defer cancel()
-	kept := b.encode()
-	if j.exact {
-		kept.Expires = s.Now().Add(s.Policy.Settled + s.Policy.StaleIfError)
-	} else {
-		kept.Expires = s.Now().Add(keepBlocks)
+// save keeps blocks in memory and in the store, unless there was a purge since they were begun. A store that fails is tried once more
+// after the answer; then it costs another fetch later.
+func (s *Service) save(ctx context.Context, j *job, blocks []*block, generation int64) {
+	if s.shared.age(s.Now()) > time.Second {
+		if err := s.readShared(ctx); err != nil {
+			s.Log.WarnContext(ctx, "the shared notes cannot be read", "error", err)
+		}
 	}
-	if err := s.Store.Put(ctx, j.report, kept); err != nil && !errors.Is(err, store.ErrNewer) {
-		s.Log.WarnContext(ctx, "a block could not be stored", "report", j.report, "block", b.name, "error", err)
+	if s.generation.Load() != generation {
+		return
+	}
+	for _, b := range blocks {
+		s.memory.blocks.Set(blockKey{j.report, b.name}, b)
+	}
+	limit := saveTime
+	if deadline, ok := ctx.Deadline(); ok {
+		limit = min(limit, max(deadline.Sub(s.Now()), time.Second))
+	}
+	failed := s.put(ctx, j, blocks, limit)
+	if len(failed) > 0 {
+		s.After(func(ctx context.Context) {
+			if s.generation.Load() == generation {
+				s.put(ctx, j, failed, saveTime)
+			}
+		})
 	}
 }
 
+// put stores blocks and returns those that could not be stored.
+func (s *Service) put(ctx context.Context, j *job, blocks []*block, limit time.Duration) (failed []*block) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+	defer cancel()
+	life := keepBlocks
+	if j.exact {
+		life = s.Policy.Settled + s.Policy.StaleIfError
+	}
+	var puts errgroup.Group
+	puts.SetLimit(putsAtOnce)
+	var mu sync.Mutex
+	for _, b := range blocks {
+		puts.Go(func() error {
+			kept := b.encode()
+			kept.Expires = s.Now().Add(life)
+			if err := s.Store.Put(ctx, j.report, kept); err != nil && !errors.Is(err, store.ErrNewer) {
+				s.Log.WarnContext(ctx, "a block could not be stored", "report", j.report, "block", b.name, "error", err)
+				mu.Lock()
+				defer mu.Unlock()
+				failed = append(failed, b)
+			}
+			return nil
+		})
+	}
+	puts.Wait()
+	return failed
+}
+
 const (
-	saveTime = 10 * time.Second
+	saveTime   = 10 * time.Second
+	putsAtOnce = 8
 	// keepBlocks is past Adobe's own 25 months of data, and how long past that a block that nobody refreshes is of use.
 	keepBlocks = 400 * 24 * time.Hour
 )
@@ -420,22 +509,34 @@ const (
 // renewAfter refreshes the job after the answer at hand, unless somebody already does. It returns false where nothing
 // can run after the answer.
 func (s *Service) renewAfter(j *job, d Directives) bool {
-	name := j.leaseName()
-	if _, busy := s.renewing.LoadOrStore(name, true); busy || s.Now().Before(s.adobe.coolUntil()) {
-		if !busy {
-			s.renewing.Delete(name)
-		}
+	name, now := j.leaseName(), s.Now()
+	if s.failures.last(name, now) != nil || now.Before(s.adobe.coolUntil()) {
 		return true
 	}
-	started := s.After(func(ctx context.Context) {
-		defer s.renewing.Delete(name)
+	return s.onceAfter(name, func(ctx context.Context) {
 		if _, err := s.fetch(ctx, j, d); err != nil {
 			s.Log.WarnContext(ctx, "a refresh failed", "report", j.report, "error", err)
 			var outside *errOutside
 			if errors.As(err, &outside) {
-				s.contradicted(ctx, outside)
+				s.contradicted(ctx, j.req, outside)
 			}
 		}
+	})
+}
+
+// onceAfter runs work after the answer at hand unless work of that name is under way; true either way. It returns false if nothing can
+// run now. Work that was lost is taken to be over after a while.
+func (s *Service) onceAfter(name string, work func(context.Context)) bool {
+	now := s.Now()
+	if since, busy := s.renewing.LoadOrStore(name, now); busy {
+		if now.Sub(since.(time.Time)) < afterTime {
+			return true
+		}
+		s.renewing.Store(name, now)
+	}
+	started := s.After(func(ctx context.Context) {
+		defer s.renewing.Delete(name)
+		work(ctx)
 	})
 	if !started {
 		s.renewing.Delete(name)
@@ -465,6 +566,9 @@ func (s *Service) fetch(ctx context.Context, j *job, d Directives) (view, error)
 	if v := s.look(j, s.remembered(j), d); v.plan.complete() {
 		return v, nil
 	}
+	if err := s.failures.last(name, s.Now()); err != nil {
+		return view{}, err
+	}
 	for {
 		err := s.Store.Acquire(ctx, name, s.holder, s.Now().Add(leaseTime))
 		var held *store.HeldError
@@ -482,27 +586,29 @@ func (s *Service) fetch(ctx context.Context, j *job, d Directives) (view, error)
 		if err := s.Sleep(ctx, pollTime); err != nil {
 			return view{}, err
 		}
-		if v := s.look(j, s.load(ctx, j), d); v.plan.complete() {
-			return v, nil
-		}
 	}
 	if err := s.readShared(ctx); err != nil {
 		s.Log.WarnContext(ctx, "the shared notes cannot be read", "error", err)
 	}
+	generation := s.generation.Load()
 	around := s.loadAround(ctx, j)
 	v := s.look(j, j.own(around), d)
 	if v.plan.complete() {
 		return v, nil
 	}
-	f := &fetcher{Service: s, job: j, blocks: around}
-	cooled := s.adobe.coolUntil()
+	f := &fetcher{Service: s, job: j, blocks: around, generation: generation}
 	blocks, err := f.run(ctx, f.spans(v.plan))
-	if until := s.adobe.coolUntil(); until.After(cooled) {
-		s.noteCoolDown(context.WithoutCancel(ctx), until)
-	}
+	s.failures.note(name, err, s.Now())
 	v = s.look(j, j.own(blocks), Directives{})
 	v.raw = f.raw
 	return v, err
+}
+
+// extendLease keeps the lease while a fetch of many calls goes on.
+func (s *Service) extendLease(ctx context.Context, j *job) {
+	if err := s.Store.Acquire(ctx, j.leaseName(), s.holder, s.Now().Add(leaseTime)); err != nil {
+		s.Log.WarnContext(ctx, "the lease could not be extended", "error", err)
+	}
 }
 
 func (s *Service) release(ctx context.Context, lease string) {
@@ -544,7 +650,7 @@ func (s *Service) Purge(ctx context.Context, r cmu.Request) (int, error) {
 		own, _, _ := strings.Cut(string(report), "?")
 		return path == "" || own == path
 	})
-	s.memory.clear()
+	s.forget()
 	if err != nil {
 		return n, err
 	}
@@ -553,6 +659,12 @@ func (s *Service) Purge(ctx context.Context, r cmu.Request) (int, error) {
 	s.shared.purged = stamp
 	s.shared.mu.Unlock()
 	return n, s.Store.PutNote(ctx, notePurged, store.Note{Value: []byte(stamp)})
+}
+
+// forget clears the memory; what is under way is not kept.
+func (s *Service) forget() {
+	s.generation.Add(1)
+	s.memory.clear()
 }
 
 // Status is what the service knows of itself. Counts are since the process began.

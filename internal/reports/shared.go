@@ -68,30 +68,38 @@ func (s *Service) readShared(ctx context.Context) error {
 	if n, ok := notes[noteCooldown]; ok {
 		s.adobe.coolDown(n.Expires)
 	}
-	s.shared.mu.Lock()
-	defer s.shared.mu.Unlock()
 	purged := string(notes[notePurged].Value)
-	if !s.shared.read.IsZero() && (purged != s.shared.purged || s.shared.verdict.Proven && !v.Proven) {
-		s.memory.clear()
+	s.shared.mu.Lock()
+	before, first := s.shared.verdict, s.shared.read.IsZero()
+	unwritten := !before.At.IsZero() && v != before && !v.At.After(before.At)
+	if unwritten {
+		v = before
 	}
+	changed := !first && (purged != s.shared.purged || before.Proven != v.Proven || before.Inclusive != v.Inclusive)
 	s.shared.read, s.shared.verdict, s.shared.purged = s.Now(), v, purged
+	s.shared.mu.Unlock()
+	if changed {
+		s.forget()
+	}
+	if unwritten {
+		return s.setVerdict(ctx, v)
+	}
 	return nil
 }
 
-// sharedIsOld reports whether the notes should be read again.
-func (s *Service) sharedIsOld() bool {
-	s.shared.mu.Lock()
-	defer s.shared.mu.Unlock()
-	return s.Now().Sub(s.shared.read) > sharedAge
+// age is how long ago the notes were read.
+func (s *shared) age(now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return now.Sub(s.read)
 }
+
+// sharedIsOld reports whether the notes should be read again.
+func (s *Service) sharedIsOld() bool { return s.shared.age(s.Now()) > sharedAge }
 
 // checkSharedAfter reads the notes again after the answer at hand, and checks the calendar if that is due.
 func (s *Service) checkSharedAfter(r cmu.Request) {
-	if _, busy := s.renewing.LoadOrStore(noteCalendar, true); busy {
-		return
-	}
-	if !s.After(func(ctx context.Context) {
-		defer s.renewing.Delete(noteCalendar)
+	s.onceAfter(noteCalendar, func(ctx context.Context) {
 		if err := s.readShared(ctx); err != nil {
 			s.Log.WarnContext(ctx, "the shared notes cannot be read", "error", err)
 			return
@@ -99,9 +107,7 @@ func (s *Service) checkSharedAfter(r cmu.Request) {
 		if _, ok := splittable(r, s.Policy, s.Now()); ok {
 			s.proveAfter(r, s.verdict(ctx, nil))
 		}
-	}) {
-		s.renewing.Delete(noteCalendar)
-	}
+	})
 }
 
 // setVerdict notes a verdict for all processes.
@@ -111,6 +117,9 @@ func (s *Service) setVerdict(ctx context.Context, v Verdict) error {
 		return err
 	}
 	s.shared.mu.Lock()
+	if v.Proven && !s.shared.verdict.Proven {
+		s.memory.answers.InvalidateAll() // blocks may have what a whole answer lacked
+	}
 	s.shared.verdict = v
 	if s.shared.read.IsZero() {
 		s.shared.read = s.Now()
