@@ -108,7 +108,7 @@ func (a *adobe) report(ctx context.Context, r cmu.Request, sink func(cmu.Row) er
 			return reply{}, &Unavailable{RetryAfter: accessPause, Reason: "Adobe refuses the access token", Cause: err}
 		}
 	}
-	if own && r.Limit > 0 && refusesLimit(err) && a.limitsUnknown() {
+	if own && r.Limit > 0 && refusesLimit(err) && !a.takesLimits() {
 		r.Limit = 0
 		var second error
 		if out, second = a.once(ctx, token, r, sink); second == nil {
@@ -223,10 +223,10 @@ func refusesLimit(err error) bool {
 	return errors.As(err, &e) && e.Status == http.StatusBadRequest && !errors.Is(e, cmu.ErrTooWide)
 }
 
-func (a *adobe) limitsUnknown() bool {
+func (a *adobe) takesLimits() bool {
 	a.learn()
 	defer a.mu.Unlock()
-	return a.limits == limitsUnknown
+	return a.limits == limitsTaken
 }
 
 func (a *adobe) setLimits(s limitsState) {

@@ -30,7 +30,7 @@ type fetcher struct {
 	// widest is the most periods that a call may ask for, as more was refused; guess what it asks for while the density is not
 	// known, as more was cut. Zero: no bound.
 	widest, guess int
-	pending map[cmu.Civil][]part // by start of block, not yet in blocks; all of an exact job are under zero
+	pending       map[cmu.Civil][]part // by start of block, not yet in blocks; all of an exact job are under zero
 }
 
 // maxFill is which part of an answer's capacity a sized call aims to use, firstCut which part of a span is asked next

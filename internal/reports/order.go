@@ -138,7 +138,8 @@ func (o *order) merge(fragments []Fragment, do func(row cmu.Row, k *key, from in
 			return false, nil
 		}
 		if err == nil {
-			err = o.of(c.row, &c.key)
+			// A row without a period has its place all the same: only those who cut by periods must not have it.
+			_ = o.of(c.row, &c.key)
 		}
 		return err == nil, err
 	}
