@@ -320,7 +320,7 @@ func TestTheLeaseLastsAsLongAsTheFetch(t *testing.T) {
 	token := r.token.Value
 	stolen := 0
 	r.Service.adobe.token = func(context.Context) (cmu.Secret, error) {
-		r.clock.add(20 * time.Second)
+		r.clock.add(5 * time.Second)
 		j := other.Policy.periodsJob(request(t, "tenant/year/month/day/mvpd/platform/application-id"), span{0, 1})
 		if err := other.Store.Acquire(t.Context(), j.leaseName(), other.holder, r.clock.now().Add(time.Millisecond)); err == nil {
 			stolen++

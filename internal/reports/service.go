@@ -547,7 +547,7 @@ func (s *Service) onceAfter(name string, work func(context.Context)) bool {
 // leaseTime is how long a fetch may go without a word before another process takes over; pollTime is how often those who
 // wait look again.
 const (
-	leaseTime = 90 * time.Second
+	leaseTime = 30 * time.Second
 	pollTime  = 200 * time.Millisecond
 )
 
