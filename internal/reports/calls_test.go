@@ -85,7 +85,7 @@ func TestCallsOfAColdWindow(t *testing.T) {
 			t.Parallel()
 			worst := 0.0
 			for _, path := range []string{"tenant/year/month/day/mvpd/platform/application-id", "mvpd/year/month/day/tenant"} {
-				for _, days := range []int{1, 61, 200} {
+				for _, days := range []int{1, 61, 160} {
 					r := newRig(t)
 					r.prove()
 					r.behave(c.change)
