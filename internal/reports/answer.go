@@ -12,8 +12,8 @@ import (
 
 // Answer is a report. It is shared between callers and must not be changed.
 type Answer struct {
-	// Request is what the answer is to, with everything that Adobe or the gateway filled in: filters, window and, where Adobe
-	// applied one, the limit.
+	// Request is what the answer is to, with everything that Adobe or the gateway filled in: filters, window and, where
+	// Adobe applied one, the limit.
 	Request cmu.Request
 	// Fragments hold the rows in order, sorted by the path's dimensions.
 	Fragments []Fragment

@@ -38,8 +38,8 @@ func blockName(start cmu.Civil) string { return "b" + start.String() }
 // size is about the memory that the block takes.
 func (b *block) size() int { return len(b.rows.Deflate) + 512 }
 
-// unit returns the calendar unit of a block of rows of grain g. What the block knows may go on after it: that time to come is
-// empty.
+// unit returns the calendar unit of a block of rows of grain g. What the block knows may go on after it: that time to
+// come is empty.
 func (b *block) unit(g cmu.Grain) span {
 	start := blockUnit(g).Floor(b.spans[0].From)
 	return span{start, blockUnit(g).Step(start, 1)}
@@ -126,7 +126,8 @@ func decodeBlock(s store.Block) (*block, error) {
 	b.rows.CRC = d.uint32()
 	copy(b.rows.Digest[:], d.take(len(b.rows.Digest)))
 	b.rows.Deflate = d.data
-	if d.broken || len(b.spans) == 0 || b.rows.Rows < 0 || b.rows.Len < 0 || b.rows.Rows > 0 && !bytes.HasSuffix(b.rows.Deflate, []byte("\x00\x00\xff\xff")) {
+	whole := b.rows.Rows == 0 || bytes.HasSuffix(b.rows.Deflate, []byte("\x00\x00\xff\xff")) // a sync flush
+	if d.broken || !whole || len(b.spans) == 0 || b.rows.Rows < 0 || b.rows.Len < 0 {
 		return nil, fmt.Errorf("%w: %q", errBlock, s.Name)
 	}
 	return b, nil

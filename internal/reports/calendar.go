@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -76,8 +75,8 @@ func (s *Service) tryAgain(pause time.Duration) {
 	s.shared.tried = s.Now().Add(pause - attemptPause)
 }
 
-// cutExact puts the rows of r's exact block, the answer that the proof came after, into blocks by period: Adobe is not asked
-// for them again.
+// cutExact puts the rows of r's exact block, the answer that the proof came after, into blocks by period: Adobe is not
+// asked for them again.
 func (s *Service) cutExact(ctx context.Context, r cmu.Request) error {
 	exact := s.remembered(s.Policy.exactJob(r))
 	if len(exact) == 0 || exact[0].spans[0].Cut {
@@ -157,7 +156,8 @@ func (s *Service) contradicted(ctx context.Context, r cmu.Request, e *errOutside
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), proofTime)
 	defer cancel()
-	s.Log.ErrorContext(ctx, "calendar contradicted: reports are no longer cut", "event", "calendar_contradicted", "evidence", e.evidence)
+	s.Log.ErrorContext(ctx, "calendar contradicted: reports are no longer cut",
+		"event", "calendar_contradicted", "evidence", e.evidence)
 	v := Verdict{At: s.Now(), Evidence: e.evidence, Unclean: true}
 	noted := s.setVerdict(ctx, v)
 	s.forget()
@@ -180,8 +180,7 @@ func (s *Service) check(ctx context.Context, like cmu.Request) (Verdict, error) 
 	for _, path := range proofPaths(like.Path) {
 		for _, day := range []cmu.Civil{last, cmu.Day.Step(last, -7)} {
 			narrow, err := s.hours(ctx, path, span{day, cmu.Day.Step(day, 1)})
-			var refusal *cmu.Error
-			if errors.Is(err, errNoProof) || errors.As(err, &refusal) && (refusal.Status == http.StatusNotFound || refusal.Status == http.StatusBadRequest || refusal.Status == http.StatusForbidden) {
+			if _, refused := refusal(err); refused || errors.Is(err, errNoProof) {
 				break
 			}
 			if err != nil {

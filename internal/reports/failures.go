@@ -1,14 +1,13 @@
 package reports
 
 import (
-	"context"
 	"errors"
 	"sync"
 	"time"
 )
 
-// failures remembers for a short while how fetches failed, so that those who waited do not all fail again, one after the other, and a
-// refresh that keeps failing is tried less and less often.
+// failures remembers for a short while how fetches failed, so that those who waited do not all fail again, one after the
+// other, and a refresh that keeps failing is tried less and less often.
 type failures struct {
 	mu   sync.Mutex
 	kept map[string]failure
@@ -41,7 +40,7 @@ func (f *failures) last(name string, now time.Time) error {
 func (f *failures) note(name string, err error, now time.Time) {
 	var u *Unavailable
 	var outside *errOutside
-	if errors.As(err, &u) || errors.As(err, &outside) || errors.Is(err, errNoTime) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.As(err, &u) || errors.As(err, &outside) || errors.Is(err, errNoTime) || ended(err) {
 		return
 	}
 	f.mu.Lock()

@@ -27,21 +27,22 @@ type fetcher struct {
 	mu sync.Mutex
 	// perPeriod is the densest that answers were seen to be; zero: not known.
 	perPeriod float64
-	// widest is the most periods that a call may ask for, as more was refused; guess what it asks for while the density is not
-	// known, as more was cut. Zero: no bound.
+	// widest is the most periods that a call may ask for, as more was refused; guess what it asks for while the density
+	// is not known, as more was cut. Zero: no bound.
 	widest, guess int
 	pending       map[cmu.Civil][]part // by start of block, not yet in blocks; all of an exact job are under zero
 }
 
 // maxFill is which part of an answer's capacity a sized call aims to use, firstCut which part of a span is asked next
-// when an answer was cut and nothing tells how much is missing. With these a window of n rows and limit L costs at most 1.5 n/L + 2 calls.
+// when an answer was cut and nothing tells how much is missing. With these a window of n rows and limit L costs at most
+// 1.5 n/L + 2 calls.
 const (
 	maxFill  = 0.92
 	firstCut = 0.45
 )
 
-// errOutside is returned when an answer holds a row outside the range asked: what cutting by calendar rests on is wrong. With
-// noPeriod the row has no period at all, which tells of its report only.
+// errOutside is returned when an answer holds a row outside the range asked: what cutting by calendar rests on is wrong.
+// With noPeriod the row has no period at all, which tells of its report only.
 type errOutside struct {
 	evidence string
 	noPeriod bool
@@ -152,9 +153,7 @@ func (f *fetcher) one(ctx context.Context, s span) ([]span, error) {
 		out, err = f.adobe.report(ctx, f.job.ask(s), c.add)
 	}
 	if errors.Is(err, cmu.ErrTooWide) && !f.job.exact && periods(grain, s) > 1 {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		f.widest = periods(grain, s) / 2
+		f.narrow(periods(grain, s) / 2)
 		return []span{s}, nil
 	}
 	if err != nil {
@@ -191,12 +190,17 @@ func passing(err error) bool {
 	var u *Unavailable
 	var outside *errOutside
 	switch {
-	case err == nil, errors.As(err, &u), errors.As(err, &outside), errors.Is(err, cmu.ErrTooLarge), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case err == nil, errors.As(err, &u), errors.As(err, &outside), errors.Is(err, cmu.ErrTooLarge), ended(err):
 		return false
 	case errors.As(err, &e):
 		return e.Status >= 500
 	}
 	return true
+}
+
+// ended reports whether the caller's context ended.
+func ended(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // learn takes the density from an answer over a number of periods, and reports whether the answer is whole.
@@ -220,10 +224,19 @@ func (f *fetcher) shrink(total int) {
 		return
 	}
 	less := max(1, int(firstCut*float64(total)))
-	if f.perPeriod > 0 {
-		f.widest = less // the density that was seen is too small
-	} else {
+	if f.perPeriod == 0 {
 		f.guess = less
+	} else if f.widest == 0 || less < f.widest {
+		f.widest = less // the density that was seen is too small
+	}
+}
+
+// narrow lets no call ask for more than n periods any more.
+func (f *fetcher) narrow(n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.widest == 0 || n < f.widest {
+		f.widest = n
 	}
 }
 
@@ -345,7 +358,8 @@ func (c *collector) add(row cmu.Row) error {
 			return nil // Adobe's end is inclusive: its period was not asked for
 		}
 		if !c.asked.holds(period) {
-			return &errOutside{evidence: fmt.Sprintf("%s of %s in an answer from %s to %s", j.pace.grain, period, c.asked.From, c.asked.To)}
+			return &errOutside{evidence: fmt.Sprintf("%s of %s in an answer from %s to %s",
+				j.pace.grain, period, c.asked.From, c.asked.To)}
 		}
 		if c.seen == 0 || period != c.last {
 			c.inTime = c.inTime && (c.seen == 0 || period > c.last)

@@ -172,8 +172,8 @@ func (o *order) merge(fragments []Fragment, do func(row cmu.Row, k *key, from in
 	return nil
 }
 
-// sorter takes rows in any order and gives one sorted fragment. It keeps about runSize bytes of rows as they are and the rest as
-// compressed sorted runs.
+// sorter takes rows in any order and gives one sorted fragment. It keeps about runSize bytes of rows as they are and the
+// rest as compressed sorted runs.
 type sorter struct {
 	order *order
 	rows  []sortRow

@@ -79,7 +79,8 @@ type plan struct {
 	// missing must be fetched before the answer; refresh is known but no longer fresh. Neither overlaps the other or
 	// what is fresh, and both are sorted, without ranges that touch within one list.
 	missing, refresh []span
-	// fetched is when the rows that may still change were fetched, or where all are settled the oldest; fresh is until when all are fresh.
+	// fetched is when the rows that may still change were fetched, or where all are settled the oldest; fresh is until
+	// when all are fresh.
 	fetched, fresh time.Time
 	// tail tells that some rows may still change.
 	tail bool
@@ -158,8 +159,8 @@ func (out plan) calls() []span {
 	return joined
 }
 
-// widen stretches a missing range into unknown settled time beside it, as far as the blocks that it touches and the next one
-// on the side that is unknown, while all of it is expected to be at most budget rows. It makes a window that slides
+// widen stretches a missing range into unknown settled time beside it, as far as the blocks that it touches and the next
+// one on the side that is unknown, while all of it is expected to be at most budget rows. It makes a window that slides
 // on day by day cost one call a block or two, not one a day. perPeriod is the densest seen; zero is not known.
 func widen(p pace, s span, spans []known, perPeriod, budget float64, now time.Time) span {
 	if perPeriod == 0 {
@@ -204,9 +205,9 @@ func periods(g cmu.Grain, s span) int {
 	return int((s.To - s.From) / (g.Step(0, 1)))
 }
 
-// keep returns spans with what was fetched of s put over whatever they say of its range. What lies before settled will not change any more.
-// Neighbours that are settled become one, as old as the older: a block is known in a handful of spans however often
-// its tail is refreshed.
+// keep returns spans with what was fetched of s put over whatever they say of its range. What lies before settled will
+// not change any more. Neighbours that are settled become one, as old as the older: a block is known in a handful of
+// spans however often its tail is refreshed.
 func keep(spans []known, s span, fetched time.Time, settled cmu.Civil, cut bool) []known {
 	var out []known
 	for _, o := range spans {

@@ -1,6 +1,6 @@
 // Package reports answers report requests from rows that are already known, and fetches what is missing. Rows are kept by
-// calendar period, so that tomorrow's window finds today's rows; see plan.go for what an answer needs, fetch.go for how it is
-// had from Adobe, block.go for how it is kept, and service.go for the flow.
+// calendar period, so that tomorrow's window finds today's rows; see plan.go for what an answer needs, fetch.go for how
+// it is had from Adobe, block.go for how it is kept, and service.go for the flow.
 package reports
 
 import (
@@ -34,7 +34,8 @@ type Service struct {
 	RowLimit, Parallel int
 	// Memory bounds what is kept in memory, in bytes.
 	Memory int64
-	// After runs work once the answer at hand is sent, within a bounded time, or returns false if it cannot. Nil runs a goroutine.
+	// After runs work once the answer at hand is sent, within a bounded time, or returns false if it cannot. Nil runs a
+	// goroutine.
 	After func(work func(context.Context)) bool
 	// Now is the clock; nil is time.Now. Sleep waits or returns the context's error; nil waits for real.
 	Now   func() time.Time
@@ -77,7 +78,10 @@ func (s *Service) Start() {
 	}
 	s.holder = rand.Text()
 	s.memory = newMemory(s.Memory)
-	s.adobe = &adobe{client: s.Client, onPause: s.noteCoolDown, token: s.Token, refused: s.Refused, now: s.Now, log: s.Log, slots: make(chan struct{}, s.Parallel), limit: s.RowLimit}
+	s.adobe = &adobe{
+		client: s.Client, token: s.Token, refused: s.Refused, onPause: s.noteCoolDown, now: s.Now, log: s.Log,
+		slots: make(chan struct{}, s.Parallel), limit: s.RowLimit,
+	}
 }
 
 func sleep(ctx context.Context, d time.Duration) error {
@@ -225,10 +229,10 @@ func (s *Service) remember(name string, a *Answer, err error) {
 func refusal(err error) (*cmu.Error, bool) {
 	var u *Unavailable
 	var e *cmu.Error
-	if errors.As(err, &u) || !errors.As(err, &e) || e.Op != "report" || e.Status/100 != 4 || e.Status == http.StatusUnauthorized || e.Status == http.StatusTooManyRequests {
+	if errors.As(err, &u) || !errors.As(err, &e) || e.Op != "report" || e.Status/100 != 4 {
 		return nil, false
 	}
-	return e, true
+	return e, e.Status != http.StatusUnauthorized && e.Status != http.StatusTooManyRequests
 }
 
 // make answers r from blocks if they may be cut, else, or if whole is set, from one exact block.
@@ -238,11 +242,12 @@ func (s *Service) make(ctx context.Context, r cmu.Request, d Directives, whole b
 		jobs = s.jobs(ctx, r)
 	}
 	views, sources, errs := make([]view, len(jobs)), make([]Source, len(jobs)), make([]error, len(jobs))
-	var known sync.WaitGroup
-	for i, j := range jobs {
-		known.Go(func() { views[i], sources[i], errs[i] = s.know(ctx, j, d) })
+	var others sync.WaitGroup
+	for i, j := range jobs[1:] {
+		others.Go(func() { views[i+1], sources[i+1], errs[i+1] = s.know(ctx, j, d) })
 	}
-	known.Wait()
+	views[0], sources[0], errs[0] = s.know(ctx, jobs[0], d)
+	others.Wait()
 	source := slices.Max(sources)
 	var outside *errOutside
 	if err := errors.Join(errs...); errors.As(err, &outside) {
@@ -443,8 +448,8 @@ func (s *Service) loadRange(ctx context.Context, j *job, first, last string) (bl
 	return blocks
 }
 
-// save keeps blocks in memory and in the store, unless there was a purge since they were begun. A store that fails is tried once more
-// after the answer; then it costs another fetch later.
+// save keeps blocks in memory and in the store, unless there was a purge since they were begun. A store that fails is
+// tried once more after the answer; then it costs another fetch later.
 func (s *Service) save(ctx context.Context, j *job, blocks []*block, generation int64) {
 	if s.shared.age(s.Now()) > time.Second {
 		if err := s.readShared(ctx); err != nil {
@@ -524,8 +529,8 @@ func (s *Service) renewAfter(j *job, d Directives) bool {
 	})
 }
 
-// onceAfter runs work after the answer at hand unless work of that name is under way; true either way. It returns false if nothing can
-// run now. Work that was lost is taken to be over after a while.
+// onceAfter runs work after the answer at hand unless work of that name is under way; true either way. It returns false
+// if nothing can run now. Work that was lost is taken to be over after a while.
 func (s *Service) onceAfter(name string, work func(context.Context)) bool {
 	now := s.Now()
 	if since, busy := s.renewing.LoadOrStore(name, now); busy {

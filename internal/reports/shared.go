@@ -131,7 +131,8 @@ func (s *Service) setVerdict(ctx context.Context, v Verdict) error {
 // noteCoolDown tells all processes to leave Adobe alone until an instant.
 func (s *Service) noteCoolDown(ctx context.Context, until time.Time) {
 	until = until.Truncate(time.Second).Add(time.Second)
-	if err := s.Store.PutNote(ctx, noteCooldown, store.Note{Value: []byte(until.UTC().Format(time.RFC3339)), Expires: until}); err != nil {
+	note := store.Note{Value: []byte(until.UTC().Format(time.RFC3339)), Expires: until}
+	if err := s.Store.PutNote(ctx, noteCooldown, note); err != nil {
 		s.Log.WarnContext(ctx, "the cool-down could not be noted", "error", err)
 	}
 }
