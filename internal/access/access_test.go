@@ -225,8 +225,8 @@ func TestRevokedClient(t *testing.T) {
 		}
 		w.counts(2, 2)
 		w.wantAccess()
-		if w.events(EventInvalidClient) != 1 {
-			t.Errorf("%d alarms", w.events(EventInvalidClient))
+		if w.events(eventInvalidClient) != 1 {
+			t.Errorf("%d alarms", w.events(eventInvalidClient))
 		}
 		s := must[Status](t)(k.Status(background))
 		if s.Registrations.Count != 2 || s.Registrations.Reason != "Adobe refused the client credentials" || !s.Credentials.RefusedSince.IsZero() {
@@ -514,10 +514,10 @@ func TestSecretsThatCannotBeRead(t *testing.T) {
 		for _, text := range []string{"nonsense", "{}", `{"client_id":"a"}`, `{"version":2,"client_id":"a","client_secret":"b"}`, `["client_secret"]`} {
 			w.put(credentialsName, text)
 			for range 2 {
-				if _, err := tell(k.Register(background, RegisterOptions{})); !errors.Is(err, ErrUnreadable) || !strings.Contains(err.Error(), credentialsName) {
+				if _, err := tell(k.Register(background, RegisterOptions{})); !errors.Is(err, errUnreadable) || !strings.Contains(err.Error(), credentialsName) {
 					t.Errorf("Register with %s: %v", text, err)
 				}
-				if _, err := tell(k.Refresh(background, RefreshOptions{})); !errors.Is(err, ErrUnreadable) {
+				if _, err := tell(k.Refresh(background, RefreshOptions{})); !errors.Is(err, errUnreadable) {
 					t.Errorf("Refresh with %s: %v", text, err)
 				}
 			}
@@ -584,7 +584,7 @@ func TestNoReportScope(t *testing.T) {
 		if r := must[RegisterResult](t)(w.keeper().Register(background, RegisterOptions{})); len(r.Warnings) != 1 {
 			t.Errorf("%+v", r)
 		}
-		if w.events(EventNoReportScope) != 1 {
+		if w.events(eventNoReportScope) != 1 {
 			t.Error("not logged")
 		}
 	})
@@ -632,7 +632,7 @@ func TestStoringFails(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "CREDENTIALS NOT STORED") || ctx.Err() != nil {
 			t.Errorf("%v, %v", err, ctx.Err())
 		}
-		if w.events(EventOrphan) != 1 {
+		if w.events(eventOrphan) != 1 {
 			t.Error("no alarm")
 		}
 		if s := must[Status](t)(k.Status(background)); s.Registrations.Count != 1 || s.Registrations.Orphans != 1 {
@@ -757,7 +757,7 @@ func TestShortLife(t *testing.T) {
 		if c := w.adobe.Counts(); c.Issued > 24*60/8 {
 			t.Errorf("%d tokens in a day", c.Issued)
 		}
-		if w.events(EventTokenLifeShort) == 0 {
+		if w.events(eventTokenLifeShort) == 0 {
 			t.Error("no warning")
 		}
 	})

@@ -67,13 +67,13 @@ func judgeToken(t *token, c *credentials, refused string, now time.Time) decisio
 	}
 	due := t.ExpiresAt.Add(-renewBefore(t.Life, clientID))
 	switch {
+	case t.ClientID != clientID:
+		return decision{renew, "the access token is another client's", now}
 	case refused != "" && refused == t.fingerprint():
 		if at := t.ObtainedAt.Add(refusalWait(t.Refusals)); now.Before(at) && !absurd(t, now) {
 			return decision{wait, "Adobe refuses new tokens too", at}
 		}
 		return decision{renew, "Adobe refused the access token", now}
-	case t.ClientID != clientID:
-		return decision{renew, "the access token is another client's", now}
 	case absurd(t, now) && !now.Before(t.DoubtAfter):
 		return decision{renew, "the dates of the access token cannot be right", now}
 	case !now.Before(t.ExpiresAt):
@@ -95,7 +95,7 @@ const maxPause = 15 * time.Minute
 
 const doubtEvery = 24 * time.Hour
 
-// successor dates a token that was got for the given client and replaces old, which may be nil.
+// successor dates a token that replaces old, which may be nil.
 func successor(got token, old *token, refused string, now time.Time) token {
 	got.ObtainedAt = now
 	if old == nil {
@@ -105,7 +105,7 @@ func successor(got token, old *token, refused string, now time.Time) token {
 	if absurd(old, now) && !now.Before(old.DoubtAfter) {
 		got.DoubtAfter = now.Add(doubtEvery)
 	}
-	if refused != "" && refused == old.fingerprint() {
+	if refused != "" && refused == old.fingerprint() && got.ClientID == old.ClientID {
 		got.Refusals = old.Refusals + 1
 	}
 	return got
@@ -134,8 +134,10 @@ func refusalWait(n int) time.Duration {
 	if n == 0 {
 		return 0
 	}
-	return min(time.Minute<<min(2*(n-1), 10), 10*time.Minute)
+	return min(time.Minute<<min(2*(n-1), 10), maxRefusalWait)
 }
+
+const maxRefusalWait = 10 * time.Minute
 
 // replaces tells whether the token got may be written over the one that is stored.
 func replaces(got, stored *token, refused string, now time.Time) bool {

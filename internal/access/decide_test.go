@@ -62,6 +62,8 @@ func TestDecide(t *testing.T) {
 		{"refused after many refused ones, by a clock that was wrong",
 			state{credentials: client(), token: aged(-time.Hour, func(t *token) { t.Refusals = 99 }), refused: own}, renew, 0},
 		{"another client's", state{credentials: client(), token: aged(0, func(t *token) { t.ClientID = "old" })}, renew, 0},
+		{"another client's, refused after many refused ones", state{credentials: client(),
+			token: aged(0, func(t *token) { t.ClientID, t.Refusals = "old", 99 }), refused: own}, renew, 0},
 		{"obtained in three minutes", state{credentials: client(), token: aged(-3 * time.Minute)}, keep, life - due + 3*time.Minute},
 		{"obtained in five hours", state{credentials: client(), token: aged(-5 * time.Hour)}, renew, 0},
 		{"obtained in five hours, but that was doubted before",

@@ -14,9 +14,9 @@ import (
 	"cmu-gateway/pkg/cmu"
 )
 
-// ErrUnreadable is what a stored document that this release cannot read wraps. It is not absent: what it holds may be the
+// errUnreadable is what the error for a stored document wraps that this release cannot read. It is not absent: what it holds may be the
 // only copy.
-var ErrUnreadable = errors.New("stored document cannot be read")
+var errUnreadable = errors.New("stored document cannot be read")
 
 // Fingerprint names a token in logs and marks: it tells two tokens apart and gives nothing away.
 func Fingerprint(token cmu.Secret) string {
@@ -58,11 +58,11 @@ func decodeCredentials(text []byte) (*credentials, error) {
 	// A syntax error would quote the text.
 	switch err := json.Unmarshal(text, &d); {
 	case err != nil:
-		return nil, fmt.Errorf(`%w: want a JSON object with "client_id" and "client_secret"`, ErrUnreadable)
+		return nil, fmt.Errorf(`%w: want a JSON object with "client_id" and "client_secret"`, errUnreadable)
 	case d.Version > version:
-		return nil, fmt.Errorf("%w: it has version %d, this release knows %d", ErrUnreadable, d.Version, version)
+		return nil, fmt.Errorf("%w: it has version %d, this release knows %d", errUnreadable, d.Version, version)
 	case d.ClientID == "" || d.ClientSecret == "":
-		return nil, fmt.Errorf(`%w: "client_id" or "client_secret" is missing or empty`, ErrUnreadable)
+		return nil, fmt.Errorf(`%w: "client_id" or "client_secret" is missing or empty`, errUnreadable)
 	}
 	return &credentials{cmu.Credentials{
 		ClientID: d.ClientID, ClientSecret: cmu.Secret(d.ClientSecret), IssuedAt: d.IssuedAt, ExpiresAt: d.ExpiresAt, Scopes: d.Scopes,
@@ -90,7 +90,7 @@ type token struct {
 	cmu.Token
 	ClientID   string    // whose it is
 	ObtainedAt time.Time // by the clock that also measured ExpiresAt
-	// Refusals counts the tokens before this one that Adobe refused, without one in between that ended in peace.
+	// Refusals counts the client's tokens before this one that Adobe refused, without one in between that ended in peace.
 	Refusals int
 	// DoubtAfter: until then no date is doubted, as a token was renewed for that reason. Zero: dates may be doubted.
 	DoubtAfter time.Time
@@ -118,11 +118,11 @@ func decodeToken(text []byte) (*token, error) {
 	var d tokenDocument
 	switch err := json.Unmarshal(text, &d); {
 	case err != nil:
-		return nil, fmt.Errorf("%w: it is no JSON object of the form expected", ErrUnreadable)
+		return nil, fmt.Errorf("%w: it is no JSON object of the form expected", errUnreadable)
 	case d.Version > version:
-		return nil, fmt.Errorf("%w: it has version %d, this release knows %d", ErrUnreadable, d.Version, version)
+		return nil, fmt.Errorf("%w: it has version %d, this release knows %d", errUnreadable, d.Version, version)
 	case d.AccessToken == "" || d.ExpiresAt.IsZero() || d.LifeSeconds <= 0:
-		return nil, fmt.Errorf(`%w: "access_token", "expires_at" or "life_seconds" is missing`, ErrUnreadable)
+		return nil, fmt.Errorf(`%w: "access_token", "expires_at" or "life_seconds" is missing`, errUnreadable)
 	}
 	return &token{
 		cmu.Token{

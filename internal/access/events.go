@@ -8,20 +8,20 @@ import (
 
 // The values of the attribute "event" in log lines. Metric filters and alarms match them: they never change.
 const (
-	EventRegistered         = "registered"          // count, reason, client_id
-	EventRegisterKept       = "register_kept"       // client_id
-	EventOrphan             = "client_orphaned"     // client_id: Adobe made a client whose secret could not be stored
-	EventStatementRefused   = "statement_refused"   // code
-	EventNoReportScope      = "no_report_scope"     // client_id
-	EventTokenRenewed       = "token_renewed"       // token_remaining_seconds, token_life_seconds, reason
-	EventTokenKept          = "token_kept"          // token_age_seconds, token_remaining_seconds
-	EventTokenLifeShort     = "token_life_short"    // token_life_seconds
-	EventTokenRefused       = "token_refused"       // fingerprint
-	EventInvalidClient      = "invalid_client"      // client_id
-	EventRegisterAsked      = "register_asked"      // reason
-	EventAccessWaits        = "access_waits"        // reason, retry_after_seconds
-	EventRefreshFailed      = "refresh_failed"      // error
-	EventDocumentUnreadable = "document_unreadable" // error
+	eventRegistered         = "registered"          // count, reason, client_id
+	eventRegisterKept       = "register_kept"       // client_id
+	eventOrphan             = "client_orphaned"     // client_id: Adobe made a client whose secret could not be stored
+	eventStatementRefused   = "statement_refused"   // code
+	eventNoReportScope      = "no_report_scope"     // client_id
+	eventTokenRenewed       = "token_renewed"       // token_remaining_seconds, token_life_seconds, reason
+	eventTokenKept          = "token_kept"          // token_age_seconds, token_remaining_seconds
+	eventTokenLifeShort     = "token_life_short"    // token_life_seconds
+	eventTokenRefused       = "token_refused"       // fingerprint
+	eventInvalidClient      = "invalid_client"      // client_id
+	eventRegisterAsked      = "register_asked"      // reason
+	eventAccessWaits        = "access_waits"        // reason, retry_after_seconds
+	eventRefreshFailed      = "refresh_failed"      // error
+	eventDocumentUnreadable = "document_unreadable" // error
 )
 
 func (k *Keeper) log() *slog.Logger {

@@ -43,6 +43,9 @@ type Keeper struct {
 	Now func() time.Time
 	// Sleep waits for d or until ctx is done, and returns ctx's error then; nil waits by a timer.
 	Sleep func(ctx context.Context, d time.Duration) error
+	// Waits is told, in a sentence, that another process is at work and until when at the latest this one waits for it, and told
+	// again when that changes. It is called in the goroutine that waits. Nil: nobody is told.
+	Waits func(message string)
 	// Log gets the events; nil is slog.Default.
 	Log *slog.Logger
 	// Holder names this process in leases, for people who look at them; a random part is added for every call.
@@ -108,6 +111,7 @@ func (k *Keeper) end(ctx context.Context) time.Time {
 // before each try to take the lease, and again when the lease is taken.
 func (k *Keeper) alone(ctx context.Context, l lease, look func(held bool) (done bool, err error), act func() error) error {
 	end := k.end(ctx)
+	var told time.Time
 	for n := 1; ; n++ {
 		if done, err := look(false); done || err != nil {
 			return err
@@ -116,13 +120,19 @@ func (k *Keeper) alone(ctx context.Context, l lease, look func(held bool) (done 
 		if err == nil {
 			break
 		}
-		if !errors.As(err, new(*store.HeldError)) {
+		var held *store.HeldError
+		if !errors.As(err, &held) {
 			return fmt.Errorf("%w: %w", errNoLease, err)
 		}
 		poll := min(time.Duration(n)*200*time.Millisecond, 2*time.Second)
 		poll += mathrand.N(poll) // those who began at once do not come back at once
 		if k.now().Add(poll).After(end) {
-			return fmt.Errorf("another process has been at it for too long: %w", err)
+			return fmt.Errorf("another process is %s, until %s at the latest; ask again then: %w", l.work(), held.Until.UTC().Format(time.RFC3339), err)
+		}
+		if k.Waits != nil && !held.Until.Equal(told) {
+			told = held.Until
+			k.Waits(fmt.Sprintf("another process is %s: this one goes on when that is done, at %s UTC at the latest",
+				l.work(), held.Until.UTC().Format(time.TimeOnly)))
 		}
 		if err := k.sleep(ctx, poll); err != nil {
 			return err

@@ -15,10 +15,10 @@ type lease struct {
 const (
 	leaseRegister = "access.register"
 	leaseRefresh  = "access.refresh"
-	// beyondCall is how long a lease lasts past the longest call to Adobe. Two registrations at once leave an orphan, so there
-	// the clocks of two processes may differ by minutes.
+	// beyondCall is how long a lease lasts past the longest call to Adobe. After a registration, it has to last for a try to store
+	// the answer, and by the clock of another process; longer, and whoever follows a process that was killed waits in vain.
 	beyondCall         = 10 * time.Second
-	beyondRegistration = 4 * time.Minute
+	beyondRegistration = 30 * time.Second
 )
 
 func (k *Keeper) lease(name string, beyond time.Duration) lease {
@@ -27,6 +27,14 @@ func (k *Keeper) lease(name string, beyond time.Duration) lease {
 		call = time.Minute
 	}
 	return lease{k, name, k.holder(), call + beyond}
+}
+
+// work says what the holder of the lease does.
+func (l lease) work() string {
+	if l.name == leaseRegister {
+		return "registering"
+	}
+	return "renewing the access token"
 }
 
 // take takes the lease or extends it. It returns a *store.HeldError when another holds it.

@@ -13,6 +13,7 @@ import (
 const (
 	noteRegistrations    = "access.registrations"
 	noteRefusedClient    = "access.refused-client"
+	noteRefusedToken     = "access.refused-token"
 	noteRefusedStatement = "access.refused-statement"
 	noteCooldown         = "access.cooldown"
 	noteAsked            = "access.asked"
@@ -22,6 +23,7 @@ const (
 type marks struct {
 	Registrations    registrations
 	RefusedClient    refusedClient
+	RefusedToken     refusedToken
 	RefusedStatement refusedStatement
 	Cooldown         cooldown
 	Asked            asked
@@ -44,6 +46,12 @@ type registrations struct {
 type refusedClient struct {
 	ClientID string    `json:"client_id"`
 	Since    time.Time `json:"since"`
+}
+
+// refusedToken marks the stored token while Adobe refuses it and gives none that is better. It is for people: decisions rest on
+// what callers report.
+type refusedToken struct {
+	Fingerprint string `json:"fingerprint"`
 }
 
 // refusedStatement marks what Adobe will not register.
@@ -74,7 +82,7 @@ func (k *Keeper) readMarks(ctx context.Context) (marks, error) {
 	var m marks
 	for name, into := range map[string]any{
 		noteRegistrations: &m.Registrations, noteRefusedClient: &m.RefusedClient, noteRefusedStatement: &m.RefusedStatement,
-		noteCooldown: &m.Cooldown, noteAsked: &m.Asked,
+		noteRefusedToken: &m.RefusedToken, noteCooldown: &m.Cooldown, noteAsked: &m.Asked,
 	} {
 		if n, ok := notes[name]; ok && err == nil && json.Unmarshal(n.Value, into) != nil {
 			k.log().WarnContext(ctx, "a note cannot be read and counts as absent", "note", name)

@@ -78,11 +78,12 @@ func (k *Keeper) Refresh(ctx context.Context, o RefreshOptions) (RefreshResult, 
 		err = &NoAccessError{"it could not be renewed", retryAfter, err}
 	}
 	if err != nil {
+		r.noteRefusal(ctx)
 		level := slog.LevelError
 		if errors.Is(err, context.Canceled) {
 			level = slog.LevelInfo // the caller has gone
 		}
-		k.event(ctx, level, EventRefreshFailed, "the access token could not be refreshed", "error", err,
+		k.event(ctx, level, eventRefreshFailed, "the access token could not be refreshed", "error", err,
 			"token_remaining_seconds", r.remaining())
 		return r.report(Waiting, ""), fmt.Errorf("refresh: %w", err)
 	}
@@ -130,7 +131,7 @@ func (r *refresh) look(ctx context.Context, held bool) (done bool, err error) {
 // keep ends a refresh that has nothing to do.
 func (r *refresh) keep(ctx context.Context) error {
 	r.result = r.report(Kept, "The access token is kept: "+r.validity()+".")
-	r.k.event(ctx, slog.LevelInfo, EventTokenKept, "access token kept",
+	r.k.event(ctx, slog.LevelInfo, eventTokenKept, "access token kept",
 		"token_age_seconds", seconds(r.k.now().Sub(r.state.token.ObtainedAt)), "token_remaining_seconds", r.remaining())
 	return nil
 }
@@ -139,7 +140,7 @@ func (r *refresh) keep(ctx context.Context) error {
 func (r *refresh) wait(ctx context.Context, reason string, at time.Time, cause error) error {
 	now := r.k.now()
 	after := max(at.Sub(now), time.Second)
-	r.k.event(ctx, slog.LevelWarn, EventAccessWaits, "access cannot be renewed now", "reason", reason, "retry_after_seconds", seconds(after),
+	r.k.event(ctx, slog.LevelWarn, eventAccessWaits, "access cannot be renewed now", "reason", reason, "retry_after_seconds", seconds(after),
 		"token_remaining_seconds", r.remaining())
 	if !usable(r.state.token, r.refused, now) {
 		return &NoAccessError{reason, after, cause}
@@ -156,7 +157,7 @@ func (r *refresh) wait(ctx context.Context, reason string, at time.Time, cause e
 func (r *refresh) act(ctx context.Context) error {
 	k := r.k
 	if r.refused != "" && r.state.token != nil && r.state.token.fingerprint() == r.refused {
-		k.event(ctx, slog.LevelWarn, EventTokenRefused, "Adobe refused the access token", "fingerprint", r.refused)
+		k.event(ctx, slog.LevelWarn, eventTokenRefused, "Adobe refused the access token", "fingerprint", r.refused)
 	}
 	if r.decision.action == register {
 		if done, err := r.register(ctx, r.decision.reason); done || err != nil {
@@ -180,13 +181,23 @@ func (r *refresh) act(ctx context.Context) error {
 	return r.store(ctx, got)
 }
 
+// noteRefusal notes that the stored token is refused, until a further refusal would replace it.
+func (r *refresh) noteRefusal(ctx context.Context) {
+	if r.refused == "" || r.state.token == nil || r.state.token.fingerprint() != r.refused || ctx.Err() != nil {
+		return
+	}
+	if err := r.k.putMark(ctx, noteRefusedToken, refusedToken{r.refused}, r.k.now().Add(maxRefusalWait)); err != nil {
+		r.k.log().WarnContext(ctx, "the refusal could not be noted", "error", err)
+	}
+}
+
 // register sees to it that there are credentials. It is done when they will only come later.
 func (r *refresh) register(ctx context.Context, reason string) (done bool, err error) {
 	k := r.k
 	if k.AskRegister == nil {
 		if _, err := k.Register(ctx, RegisterOptions{Reason: reason}); err != nil {
 			at := k.now().Add(time.Minute)
-			if tooEarly := new(WaitError); errors.As(err, &tooEarly) && !tooEarly.Until.IsZero() {
+			if tooEarly := new(WaitError); errors.As(err, &tooEarly) {
 				at = tooEarly.Until
 			}
 			return true, r.wait(ctx, reason, at, err)
@@ -205,7 +216,7 @@ func (r *refresh) register(ctx context.Context, reason string) (done bool, err e
 	if err := k.AskRegister(ctx, reason); err != nil {
 		return false, fmt.Errorf("registration could not be asked for: %w", err)
 	}
-	k.event(ctx, slog.LevelWarn, EventRegisterAsked, "registration was asked for", "reason", reason)
+	k.event(ctx, slog.LevelWarn, eventRegisterAsked, "registration was asked for", "reason", reason)
 	if err := k.putMark(ctx, noteAsked, asked{k.now().UTC()}, k.now().Add(askEvery)); err != nil {
 		k.log().WarnContext(ctx, "it could not be noted that registration was asked for", "error", err)
 	}
@@ -223,11 +234,11 @@ const askEvery = 15 * time.Minute
 // come later.
 func (r *refresh) replaceClient(ctx context.Context, refusal error) (done bool, err error) {
 	k, id := r.k, r.state.credentials.ClientID
-	k.event(ctx, slog.LevelError, EventInvalidClient, "Adobe refuses the client credentials", "client_id", id)
+	k.event(ctx, slog.LevelError, eventInvalidClient, "Adobe refuses the client credentials", "client_id", id)
 	if r.state.marks.RefusedClient.ClientID != id {
 		mark := refusedClient{id, k.now().UTC()}
 		if err := k.putMark(ctx, noteRefusedClient, mark, time.Time{}); err != nil {
-			return false, errors.Join(refusal, err)
+			return false, fmt.Errorf("%w, which could not be noted: %w", refusal, err)
 		}
 		r.state.marks.RefusedClient = mark
 	}
@@ -284,7 +295,7 @@ func (r *refresh) call(ctx context.Context, c cmu.Credentials) (got cmu.Token, e
 				}
 			}
 			got, err = k.Client.Token(ctx, c)
-			return err
+			return k.checkAddress(err)
 		})
 	})
 	return got, err
@@ -347,10 +358,10 @@ func (r *refresh) store(ctx context.Context, got cmu.Token) error {
 		_ = k.deleteMark(ctx, noteRefusedClient) // Adobe accepts it again
 	}
 	r.result = r.report(Renewed, "The access token was renewed, as "+r.decision.reason+": "+r.validity()+".")
-	k.event(ctx, slog.LevelInfo, EventTokenRenewed, "access token renewed", "reason", r.decision.reason, "client_id", c.ClientID,
+	k.event(ctx, slog.LevelInfo, eventTokenRenewed, "access token renewed", "reason", r.decision.reason, "client_id", c.ClientID,
 		"fingerprint", t.fingerprint(), "token_life_seconds", seconds(t.Life), "token_remaining_seconds", r.remaining())
 	if t.Life < shortLife {
-		k.event(ctx, slog.LevelWarn, EventTokenLifeShort, "tokens live so short that renewing them strains the secret store",
+		k.event(ctx, slog.LevelWarn, eventTokenLifeShort, "tokens live so short that renewing them strains the secret store",
 			"token_life_seconds", seconds(t.Life))
 	}
 	return nil
@@ -392,8 +403,8 @@ func (k *Keeper) token(ctx context.Context) (t *token, err error) {
 		t, err = readToken(ctx, k.Secrets, k.TokenName)
 		return err
 	})
-	if errors.Is(err, ErrUnreadable) {
-		k.event(ctx, slog.LevelWarn, EventDocumentUnreadable, "the stored access token cannot be read and counts as absent", "error", err)
+	if errors.Is(err, errUnreadable) {
+		k.event(ctx, slog.LevelWarn, eventDocumentUnreadable, "the stored access token cannot be read and counts as absent", "error", err)
 		return nil, nil
 	}
 	return t, err

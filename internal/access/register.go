@@ -67,13 +67,10 @@ type StatementInfo struct {
 // WaitError says that nothing is done now, and when to ask again.
 type WaitError struct {
 	Reason string
-	Until  time.Time // zero: not before something changes
+	Until  time.Time
 }
 
 func (e *WaitError) Error() string {
-	if e.Until.IsZero() {
-		return e.Reason
-	}
 	return e.Reason + "; not before " + e.Until.UTC().Format(time.RFC3339)
 }
 
@@ -82,9 +79,9 @@ func (e *WaitError) Error() string {
 // registration that would follow another too soon is not made.
 //
 // Errors: cmu.ErrStatement or ErrNoStatement when there is no usable statement; cmu.ErrStatementRefused when Adobe does not
-// accept it, now or before; *WaitError when it is too early; ErrUnreadable when there are credentials that cannot be
-// read; those of package secrets; *cmu.Error. Credentials that Adobe gave and that could not be stored live on in k alone,
-// whose next Register stores them: the error says so.
+// accept it, now or before; *WaitError when it is too early; those of package secrets; *cmu.Error; others, as when the credentials
+// that are stored cannot be read. Credentials that Adobe gave and that could not be stored live on in k alone, whose next Register
+// stores them: the error says so.
 func (k *Keeper) Register(ctx context.Context, o RegisterOptions) (RegisterResult, error) {
 	o.Reason = strings.TrimSpace(o.Reason)
 	if o.Force && o.Reason == "" {
@@ -175,7 +172,7 @@ type registration struct {
 func (r *registration) look(ctx context.Context, held bool) (done bool, err error) {
 	k := r.k
 	stored, err := k.credentials(ctx)
-	if err != nil && (!r.options.Force || !errors.Is(err, ErrUnreadable)) {
+	if err != nil && (!r.options.Force || !errors.Is(err, errUnreadable)) {
 		return false, err
 	}
 	if r.marks, err = k.readMarks(ctx); err != nil {
@@ -201,11 +198,11 @@ func (r *registration) look(ctx context.Context, held bool) (done bool, err erro
 		d = mayRegister(stored, r.marks, digest, k.registerInterval(), k.now())
 	}
 	if held && !force && d.action == wait && k.unstored.Load() == nil {
-		err := error(&WaitError{d.reason, d.at})
-		if digest == r.marks.RefusedStatement.Digest {
-			err = fmt.Errorf("%w; replace it, or register with force", errors.Join(cmu.ErrStatementRefused, err))
+		if refusal := r.marks.RefusedStatement; refusal.Digest == digest {
+			return false, fmt.Errorf("%w at %s (%s): replace it, or register with force",
+				cmu.ErrStatementRefused, refusal.Since.UTC().Format(time.RFC3339), refusal.Code)
 		}
-		return false, err
+		return false, &WaitError{d.reason, d.at}
 	}
 	r.reason, r.replaces = r.options.Reason, ""
 	if r.reason == "" {
@@ -233,7 +230,7 @@ func (r *registration) kept(ctx context.Context, c *credentials) error {
 				"The statement given is of software %s, the credentials are of software %s. Force registers with it.", s.SoftwareID, c.SoftwareID))
 		}
 	}
-	r.k.event(ctx, slog.LevelInfo, EventRegisterKept, "client credentials kept", "client_id", c.ClientID)
+	r.k.event(ctx, slog.LevelInfo, eventRegisterKept, "client credentials kept", "client_id", c.ClientID)
 	return nil
 }
 
@@ -279,7 +276,7 @@ func (r *registration) register(ctx context.Context) error {
 		k.log().WarnContext(ctx, "the registration could not be noted", "client_id", c.ClientID, "error", err)
 	}
 	if storeErr != nil {
-		k.event(ctx, slog.LevelError, EventOrphan, "Adobe registered a client whose credentials could not be stored", "client_id", c.ClientID,
+		k.event(ctx, slog.LevelError, eventOrphan, "Adobe registered a client whose credentials could not be stored", "client_id", c.ClientID,
 			"orphans", count.Orphans, "error", storeErr)
 		return fmt.Errorf("CREDENTIALS NOT STORED: Adobe registered client %s, but its secret exists only in this process's memory. If it "+
 			"ends before another try succeeds, the client is an orphan: ask Adobe to remove it: %w", c.ClientID, storeErr)
@@ -293,11 +290,11 @@ func (r *registration) register(ctx context.Context) error {
 		Outcome: Registered, ClientID: c.ClientID, Since: c.RegisteredAt, Scopes: c.Scopes, Statement: k.statementInfo(r.statement),
 		Message: fmt.Sprintf("Adobe registered client %s: %s.", c.ClientID, r.reason),
 	}
-	k.event(ctx, slog.LevelInfo, EventRegistered, "Adobe registered a client", "client_id", c.ClientID, "reason", r.reason, "count", count.Count,
+	k.event(ctx, slog.LevelInfo, eventRegistered, "Adobe registered a client", "client_id", c.ClientID, "reason", r.reason, "count", count.Count,
 		"software_id", c.SoftwareID)
 	if !c.GrantsReports() {
 		r.result.Warnings = append(r.result.Warnings, "None of the granted scopes begins with cmu: Adobe may refuse reports to this client.")
-		k.event(ctx, slog.LevelWarn, EventNoReportScope, "no granted scope begins with cmu", "client_id", c.ClientID, "scopes", c.Scopes)
+		k.event(ctx, slog.LevelWarn, eventNoReportScope, "no granted scope begins with cmu", "client_id", c.ClientID, "scopes", c.Scopes)
 	}
 	return nil
 }
@@ -318,11 +315,24 @@ func (r *registration) call(ctx context.Context) (got cmu.Credentials, err error
 		return k.repeat(ctx, end, wait, func() (err error) {
 			if err = r.lease.take(ctx); err == nil {
 				got, err = k.Client.Register(ctx, r.statement)
+				err = k.checkAddress(err)
 			}
 			return err
 		})
 	})
 	return got, err
+}
+
+// checkAddress adds the address that was asked, and the settings that choose it, to an error that a wrong address may explain.
+func (k *Keeper) checkAddress(err error) error {
+	var e *cmu.Error
+	switch {
+	case err == nil || errors.Is(err, context.Canceled):
+		return err
+	case errors.As(err, &e) && (e.Code != "" || e.Status >= http.StatusInternalServerError || errors.Is(err, cmu.ErrThrottled)):
+		return err
+	}
+	return fmt.Errorf("%w; %s was asked: check CMU_AUTH_URL and CMU_ENVIRONMENT", err, k.Client.AuthURL)
 }
 
 // adobeWait is the wait before a call is made again that failed for the n-th time in a row.
@@ -357,7 +367,7 @@ func (r *registration) refused(ctx context.Context, err error, count registratio
 	if e.Code == "" {
 		return err
 	}
-	k.event(ctx, slog.LevelError, EventStatementRefused, "Adobe refused the registration for good", "code", e.Code,
+	k.event(ctx, slog.LevelError, eventStatementRefused, "Adobe refused the registration for good", "code", e.Code,
 		"software_id", r.statement.SoftwareID)
 	mark := refusedStatement{k.digest(r.statement), e.Code, k.now().UTC()}
 	if err := k.putMark(ctx, noteRefusedStatement, mark, time.Time{}); err != nil {
@@ -375,19 +385,31 @@ func (r *registration) store(ctx context.Context, c *credentials) error {
 		k.log().ErrorContext(ctx, "new client credentials could not be stored yet", "client_id", c.ClientID, "tries", n, "error", err)
 		return min(backOff(n), 10*time.Second), true
 	}
-	return k.repeat(ctx, end, hard, func() error {
-		ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	brief := func(f func(ctx context.Context) error) error {
+		ctx, cancel := context.WithTimeout(ctx, storeTime)
 		defer cancel()
-		err := k.Secrets.Write(ctx, k.CredentialsName, "client-"+c.ClientID, c.encode())
-		if err != nil {
-			_ = r.lease.take(ctx)
-			if stored, readErr := k.credentials(ctx); readErr == nil && stored != nil && stored.equal(c) {
-				return nil
-			}
+		return f(ctx)
+	}
+	return k.repeat(ctx, end, hard, func() error {
+		err := brief(func(ctx context.Context) error {
+			return k.Secrets.Write(ctx, k.CredentialsName, "client-"+c.ClientID, c.encode())
+		})
+		if err == nil {
+			return nil
 		}
+		_ = brief(r.lease.take)
+		_ = brief(func(ctx context.Context) error {
+			if stored, readErr := k.credentials(ctx); readErr == nil && stored != nil && stored.equal(c) {
+				err = nil
+			}
+			return nil
+		})
 		return err
 	})
 }
+
+// storeTime bounds each step of storing credentials, so that the lease can be extended in time.
+const storeTime = 15 * time.Second
 
 // credentials returns those that are stored, or nil.
 func (k *Keeper) credentials(ctx context.Context) (c *credentials, err error) {
@@ -400,6 +422,6 @@ func (k *Keeper) credentials(ctx context.Context) (c *credentials, err error) {
 
 // readWait repeats reads of secrets, which the store retries on its own, a few times only.
 func readWait(n int, err error) (time.Duration, bool) {
-	final := errors.Is(err, ErrUnreadable) || errors.Is(err, secrets.ErrDenied) || errors.Is(err, secrets.ErrAbsent)
+	final := errors.Is(err, errUnreadable) || errors.Is(err, secrets.ErrDenied) || errors.Is(err, secrets.ErrAbsent)
 	return time.Duration(n) * 200 * time.Millisecond, !final && n < 4
 }

@@ -2,7 +2,6 @@ package access
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -61,7 +60,7 @@ func (k *Keeper) Status(ctx context.Context) (Status, error) {
 	c, credentialsErr := readCredentials(ctx, k.Secrets, k.CredentialsName)
 	m, notesErr := k.readMarks(ctx)
 	s := Status{
-		Token: tokenStatus(t, "", now),
+		Token: tokenStatus(t, m.RefusedToken.Fingerprint, now),
 		Registrations: RegistrationsStatus{
 			m.Registrations.Count, m.Registrations.Orphans, m.Registrations.Last, m.Registrations.Reason, m.Registrations.Failed, time.Time{},
 		},
@@ -79,6 +78,9 @@ func (k *Keeper) Status(ctx context.Context) (Status, error) {
 			s.Credentials.RefusedSince = m.RefusedClient.Since
 		}
 	}
+	if tokenErr != nil {
+		s.Token.Summary = "The access token cannot be read."
+	}
 	s.Summary = s.Token.Summary
 	switch {
 	case credentialsErr != nil:
@@ -88,7 +90,21 @@ func (k *Keeper) Status(ctx context.Context) (Status, error) {
 	case !s.Credentials.RefusedSince.IsZero():
 		s.Summary += " Adobe refuses the client credentials."
 	}
-	return s, errors.Join(tokenErr, credentialsErr, notesErr)
+	return s, oneLine(tokenErr, credentialsErr, notesErr)
+}
+
+// oneLine puts errors into one line; it is nil if all are.
+func oneLine(errs ...error) (all error) {
+	for _, err := range errs {
+		switch {
+		case err == nil:
+		case all == nil:
+			all = err
+		default:
+			all = fmt.Errorf("%w; %w", all, err)
+		}
+	}
+	return all
 }
 
 func tokenStatus(t *token, refused string, now time.Time) TokenStatus {
@@ -102,6 +118,11 @@ func tokenStatus(t *token, refused string, now time.Time) TokenStatus {
 	switch {
 	case s.Valid:
 		s.Summary = fmt.Sprintf("Access lasts %s without any call succeeding.", words(t.ExpiresAt.Sub(now)))
+		if t.Refusals > 0 && now.Sub(t.ObtainedAt) < maxRefusalWait {
+			s.Summary += " Adobe refused the token before this one, and may refuse this one too."
+		}
+	case now.Before(t.ExpiresAt) && t.Refusals > 0:
+		s.Summary = fmt.Sprintf("Adobe refused the access token and, in a row, %d before it: new ones do not help.", t.Refusals)
 	case now.Before(t.ExpiresAt):
 		s.Summary = "Adobe refused the access token."
 	default:

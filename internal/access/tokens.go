@@ -152,7 +152,7 @@ func (t *Tokens) read(ctx context.Context, force bool) error {
 		return nil
 	}
 	stored, err := readToken(ctx, t.Secrets, t.Name)
-	if err != nil && !errors.Is(err, ErrUnreadable) {
+	if err != nil && !errors.Is(err, errUnreadable) {
 		return err
 	}
 	t.mu.Lock()

@@ -72,8 +72,12 @@ func (c *Client) Register(ctx context.Context, s Statement) (Credentials, error)
 	if answer.ClientID == "" || answer.ClientSecret == "" {
 		return Credentials{}, errors.New("adobe register: the answer names no client_id and client_secret")
 	}
+	if !isName(answer.ClientID) {
+		return Credentials{}, fmt.Errorf("adobe register: the answer's client_id is not printable text of up to %d bytes", maxName)
+	}
+	scopes := slices.DeleteFunc(append(answer.Scopes, answer.Scope...), func(s string) bool { return !isName(s) })
 	return Credentials{
-		ClientID: answer.ClientID, ClientSecret: Secret(answer.ClientSecret), Scopes: append(answer.Scopes, answer.Scope...),
+		ClientID: answer.ClientID, ClientSecret: Secret(answer.ClientSecret), Scopes: scopes,
 		IssuedAt: epoch(answer.IssuedAt), ExpiresAt: epoch(answer.ExpiresAt),
 	}, nil
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -15,6 +16,8 @@ const (
 	maxStatement = 16 << 10
 	// minSignature is the size of a signature by the smallest key that RFC 7518 section 3.3 allows for RS256.
 	minSignature = 256
+	// maxName bounds names that others give and people are shown.
+	maxName = 256
 )
 
 // ErrStatement is what every problem with a software statement's own text wraps.
@@ -64,10 +67,19 @@ func ParseStatement(text []byte) (Statement, error) {
 	if claims.Subject == "" || claims.Issuer == "" {
 		return Statement{}, fmt.Errorf("%w: it must name its subject (sub) and issuer (iss)", ErrStatement)
 	}
+	if !isName(claims.Subject) || !isName(claims.Issuer) {
+		return Statement{}, fmt.Errorf("%w: its subject (sub) and issuer (iss) must be printable text of up to %d bytes", ErrStatement, maxName)
+	}
 	return Statement{
 		Text: Secret(token), SoftwareID: claims.Subject, Issuer: claims.Issuer,
 		IssuedAt: dateOf(claims.IssuedAt), NotBefore: dateOf(claims.NotBefore), ExpiresAt: dateOf(claims.ExpiresAt),
 	}, nil
+}
+
+// isName tells whether a name can be shown as it is: it is not empty, bounded, and of printable characters. JSON decoding turns bytes
+// that are not UTF-8 into U+FFFD.
+func isName(s string) bool {
+	return s != "" && len(s) <= maxName && !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) })
 }
 
 func dateOf(d *jwt.NumericDate) time.Time {
