@@ -12,6 +12,9 @@ import (
 // silent keeps the log of commands that tell in words what happened.
 const silent = slog.LevelError + 1
 
+// maxReason is the length of a registration's reason, in bytes, that access allows.
+const maxReason = 300
+
 var registerCommand = command{
 	name:     "register",
 	synopsis: "[--statement FILE] [--dry-run] [--force --reason TEXT]",
@@ -31,10 +34,13 @@ them one day. Each registration leaves one more client at Adobe: force is for wh
 		fs.StringVar(&file, "statement", "", "`FILE` with the software statement; without it, the one that is kept")
 		fs.BoolVar(&o.DryRun, "dry-run", false, "only read and check the statement")
 		fs.BoolVar(&o.Force, "force", false, "register even if there are good credentials")
-		fs.StringVar(&o.Reason, "reason", "", "`TEXT` that says why, noted with the registration")
+		fs.StringVar(&o.Reason, "reason", "", "`TEXT` that says why, noted with the registration; up to 300 bytes")
 		return func(ctx context.Context, t *terminal, _ *call) error {
 			if o.Force && strings.TrimSpace(o.Reason) == "" {
 				return usagef("register: --force needs a --reason: each registration leaves one more client at Adobe")
+			}
+			if o.Reason = strings.TrimSpace(o.Reason); len(o.Reason) > maxReason {
+				return usagef("register: the --reason has %d bytes; %d are allowed", len(o.Reason), maxReason)
 			}
 			return runRegister(ctx, t, f, file, o)
 		}

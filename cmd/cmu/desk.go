@@ -54,6 +54,7 @@ type desk struct {
 	secrets  secrets.Store
 	store    store.Store
 	log      *slog.Logger
+	instance string // of a cmu serve, else empty
 	after    *after.Goroutines
 	closers  []func()
 
@@ -157,14 +158,14 @@ func (d *desk) gateway() http.Handler {
 		Access:  func(ctx context.Context) (any, error) { return d.keeper.Status(ctx) },
 		Purge:   d.settings.Purge,
 		Log:     d.log,
-		Version: wire.Version(),
+		Version: wire.Version(), Instance: d.instance,
 	}.Handler()
 }
 
 // simulate makes the simulated Adobe answer at an address, and its statement known here.
 func (d *desk) simulate(ctx context.Context, listener net.Listener, latency time.Duration) error {
 	d.sandbox = sandbox.New(sandbox.Options{Seed: d.place.seed, Latency: latency})
-	server := newServer(d.sandbox, d.log)
+	server := newServer(d.sandbox, listener.Addr(), d.log)
 	go server.Serve(listener) //nolint:errcheck // it ends with Close
 	d.closers = append(d.closers, func() { server.Close() })
 	return d.useSandbox(ctx, "http://"+listener.Addr().String())
@@ -261,9 +262,18 @@ func (d *desk) register(ctx context.Context, t *terminal, o access.RegisterOptio
 	return result, nil
 }
 
-// tellPatience says after a while why nothing happens, until stop is called.
-func (d *desk) tellPatience(t *terminal) (stop func() bool) {
-	return time.AfterFunc(3*time.Second, func() {
+// tellPatience says why nothing happens: at once when another process has to be waited for, after a while when Adobe does not
+// answer. It ends with stop.
+func (d *desk) tellPatience(t *terminal) (stop func()) {
+	trying := time.AfterFunc(3*time.Second, func() {
 		t.warnf("still trying to reach %s; Ctrl-C gives up", d.settings.AuthURL)
-	}).Stop
+	})
+	d.keeper.Waits = func(message string) {
+		trying.Stop()
+		t.warnf("%s; Ctrl-C gives up", message)
+	}
+	return func() {
+		trying.Stop()
+		d.keeper.Waits = nil
+	}
 }

@@ -40,7 +40,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"address": waitForAddress, "http": httpCall, "walk": walk, "stats": stats, "secretless": secretless, "code": code, "occupy": occupy,
-			"proven": proven, "free": free,
+			"proven": proven, "free": free, "others": others,
 		},
 	})
 }
@@ -56,7 +56,7 @@ func expired(good string) []byte {
 // waitForAddress waits until a cmu serve has left its address in a folder, given as a pattern, and sets GATEWAY and SANDBOX to it.
 // Negated, there must be none.
 func waitForAddress(ts *testscript.TestScript, neg bool, args []string) {
-	pattern := filepath.Join(ts.MkAbs(args[0]), "serve.json")
+	pattern := filepath.Join(ts.MkAbs(args[0]), "serve-*.json")
 	for range 500 {
 		files, err := filepath.Glob(pattern)
 		ts.Check(err)
@@ -76,6 +76,19 @@ func waitForAddress(ts *testscript.TestScript, neg bool, args []string) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	ts.Fatalf("no cmu serve has left its address in %s", pattern)
+}
+
+// others waits until so many cmu serve have left their addresses in a folder: others NUMBER FOLDER.
+func others(ts *testscript.TestScript, _ bool, args []string) {
+	for range 500 {
+		files, err := filepath.Glob(filepath.Join(ts.MkAbs(args[1]), "serve-*.json"))
+		ts.Check(err)
+		if strconv.Itoa(len(files)) == args[0] {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	ts.Fatalf("there are not %s addresses in %s", args[0], args[1])
 }
 
 // proven waits until the gateway has found out that reports may be cut by calendar: from then on counts of calls are certain.
@@ -117,6 +130,7 @@ func httpCall(ts *testscript.TestScript, _ bool, args []string) {
 	for range 500 {
 		req, err := http.NewRequest(args[0], args[1], strings.NewReader(strings.Join(args[2:], "")))
 		ts.Check(err)
+		req.Host = ts.Getenv("HOST") // empty: that of the URL
 		if res, err = http.DefaultClient.Do(req); err == nil {
 			break
 		}

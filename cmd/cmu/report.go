@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"os"
@@ -144,7 +145,7 @@ func (f *reporting) run(ctx context.Context, t *terminal, in *call) error {
 	if !slices.Contains(reportFormats, r.Format) {
 		return usagef("report: there is no format %q; want one of %s", r.Format, strings.Join(reportFormats, ", "))
 	}
-	d, err := openDesk(t, f.desk, false, silent)
+	d, err := openDesk(t, f.desk, false, slog.LevelWarn)
 	if err != nil {
 		return err
 	}
@@ -292,9 +293,9 @@ func (a *answer) warn(t *terminal) error {
 	if a.header.Get("Cmu-Passed-Through") != "" {
 		t.warnf("warning: Adobe's answer was not understood and is passed through as it came")
 	}
-	if a.header.Get("Cmu-Incomplete") != "" {
-		t.warnf("warning: rows are missing: Adobe cut its answer, and it cannot be asked for in smaller parts; " +
-			"a filter or a narrower window helps")
+	if incomplete := a.header.Get("Cmu-Incomplete"); incomplete != "" {
+		_, detail, _ := strings.Cut(incomplete, `detail="`)
+		t.warnf("warning: %s", strings.TrimSuffix(detail, `"`))
 		return errIncomplete
 	}
 	return nil

@@ -5,6 +5,11 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"cmu-gateway/internal/access"
+	"cmu-gateway/internal/settings"
 )
 
 // on runs a command line on a screen, or not, and returns what it printed.
@@ -32,12 +37,41 @@ func TestScreen(t *testing.T) {
 	}
 }
 
+func TestReasonIsTooLong(t *testing.T) {
+	code, out, warned := on(t, t.Context(), false, "register", "--force", "--reason", strings.Repeat("x", 301), "--data", t.TempDir())
+	if code != exitUsage || out != "" || warned != "cmu: register: the --reason has 301 bytes; 300 are allowed\n" {
+		t.Errorf("code %d, %s, %s", code, out, warned)
+	}
+}
+
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	code, out, warned := on(t, ctx, false, "report", "tenant/year", "--data", t.TempDir())
 	if code != exitFailure || out != "" || warned != "cmu: interrupted\n" {
 		t.Errorf("code %d, %s, %s", code, out, warned)
+	}
+}
+
+// What is said while nothing happens is true: Adobe does not answer, or another process has to be waited for.
+func TestPatience(t *testing.T) {
+	for _, waits := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var said strings.Builder
+			d := &desk{keeper: &access.Keeper{}, settings: settings.Settings{AuthURL: "https://adobe.example"}}
+			stop := d.tellPatience(&terminal{stderr: &said})
+			want := "cmu: still trying to reach https://adobe.example; Ctrl-C gives up\n"
+			if waits {
+				d.keeper.Waits("another process is registering")
+				want = "cmu: another process is registering; Ctrl-C gives up\n"
+			}
+			time.Sleep(time.Minute)
+			synctest.Wait()
+			stop()
+			if said.String() != want || d.keeper.Waits != nil {
+				t.Errorf("said %q, want %q", said.String(), want)
+			}
+		})
 	}
 }
 

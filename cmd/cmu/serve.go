@@ -81,7 +81,8 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 		return err
 	}
 	defer listener.Close()
-	a := address{Gateway: "http://" + listener.Addr().String()}
+	d.instance = newInstance()
+	a := address{Instance: d.instance, Gateway: "http://" + listener.Addr().String(), Since: time.Now()}
 	if d.place.simulated {
 		sandboxListener, err := listen(s.sandboxListen, "--sandbox-listen")
 		if err != nil {
@@ -112,7 +113,7 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 	}()
 	defer func() { stop(); <-done }()
 
-	server := newServer(d.face(s.desk.verbose), d.log)
+	server := newServer(d.face(s.desk.verbose), listener.Addr(), d.log)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	if err := d.announce(a); err != nil {
@@ -174,8 +175,12 @@ Asked again, a report comes in a millisecond. Ctrl-C ends it.
 `, base, date(-30), date(-7), date(0))
 }
 
-// newServer returns a server that no slow or endless header can block.
-func newServer(h http.Handler, log *slog.Logger) *http.Server {
+// newServer returns a server for a listener at the address, that no slow or endless header can block. On a loopback address it
+// answers to local names only.
+func newServer(h http.Handler, at net.Addr, log *slog.Logger) *http.Server {
+	if loopback(at) {
+		h = localNames(h)
+	}
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"text/tabwriter"
 	"time"
@@ -18,7 +19,8 @@ var statusCommand = command{
 	synopsis: "[--json]",
 	short:    "tell how access and cache are doing",
 	text: `Tells which Adobe is asked, how long access lasts if no call succeeds any more, whether reports may be cut by calendar, what
-is kept, and, while cmu serve runs, what it has answered. Adobe is not asked.`,
+is kept, and, while cmu serve runs, what it has answered. Adobe is not asked. The exit code is 1 if
+not all could be found out.`,
 	examples: `  cmu status
   cmu status --json
 `,
@@ -28,7 +30,7 @@ is kept, and, while cmu serve runs, what it has answered. Adobe is not asked.`,
 		f.define(fs)
 		fs.BoolVar(&asJSON, "json", false, "print JSON: the document of GET /status in \"status\", and what surrounds it")
 		return func(ctx context.Context, t *terminal, _ *call) error {
-			d, err := openDesk(t, f, false, silent)
+			d, err := openDesk(t, f, false, slog.LevelWarn)
 			if err != nil {
 				return err
 			}
@@ -38,15 +40,20 @@ is kept, and, while cmu serve runs, what it has answered. Adobe is not asked.`,
 			if err != nil {
 				return err
 			}
-			if !asJSON {
-				return s.tell(t, time.Now())
-			}
-			text, err := json.MarshalIndent(s, "", "  ")
+			doc, err := s.read()
 			if err != nil {
 				return err
 			}
-			t.printf("%s\n", text)
-			return nil
+			if asJSON {
+				text, err := json.MarshalIndent(s, "", "  ")
+				if err != nil {
+					return err
+				}
+				t.printf("%s\n", text)
+			} else if err := s.tell(t, doc, time.Now()); err != nil {
+				return err
+			}
+			return doc.problem(s.Gateway)
 		}
 	},
 }
@@ -64,12 +71,9 @@ type status struct {
 
 func (d *desk) status(ctx context.Context) (status, error) {
 	s := status{Adobe: d.adobe(), Simulated: d.place.simulated, Folder: d.folder}
-	if a, ok := d.readAddress(); ok {
-		text, err := fetchSmall(ctx, a.Gateway+"/status")
-		if err == nil && json.Valid(text) {
-			s.Gateway, s.Status = a.Gateway, text
-			return s, nil
-		}
+	if a, text, ok := d.running(ctx); ok {
+		s.Gateway, s.Status = a.Gateway, text
+		return s, nil
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "/status", nil)
 	if err != nil {
@@ -84,26 +88,44 @@ func (d *desk) status(ctx context.Context) (status, error) {
 	return s, nil
 }
 
-// tell says s in words.
-func (s status) tell(t *terminal, now time.Time) error {
-	var doc struct {
-		Calendar struct {
-			Proven    bool      `json:"proven"`
-			CheckedAt time.Time `json:"checked_at"`
-			Evidence  string    `json:"evidence"`
-		} `json:"calendar"`
-		CooldownUntil time.Time `json:"cooldown_until"`
-		Stored        struct {
-			Items, Bytes int64
-		} `json:"stored"`
-		Answers    struct{ Memory, Store, Stale, Adobe int64 } `json:"answers"`
-		AdobeCalls struct{ Total, Failed int64 }               `json:"adobe_calls"`
-		Access     access.Status                               `json:"access"`
-		Problems   []string                                    `json:"problems"`
-	}
+// document is what is told of the document of GET /status.
+type document struct {
+	Calendar struct {
+		Proven    bool      `json:"proven"`
+		CheckedAt time.Time `json:"checked_at"`
+		Evidence  string    `json:"evidence"`
+	} `json:"calendar"`
+	CooldownUntil time.Time `json:"cooldown_until"`
+	Stored        struct {
+		Items, Bytes int64
+	} `json:"stored"`
+	Answers    struct{ Memory, Store, Stale, Adobe int64 } `json:"answers"`
+	AdobeCalls struct{ Total, Failed int64 }               `json:"adobe_calls"`
+	Access     access.Status                               `json:"access"`
+	Problems   []string                                    `json:"problems"`
+}
+
+func (s status) read() (doc document, err error) {
 	if err := json.Unmarshal(s.Status, &doc); err != nil {
-		return fmt.Errorf("the status of the running gateway is of another release: %w", err)
+		return doc, fmt.Errorf("the status of the running gateway is of another release: %w", err)
 	}
+	return doc, nil
+}
+
+// problem is an error if not all could be found out. Its causes are in the log of whoever wrote the document: a running gateway, else
+// this process, on stderr.
+func (doc document) problem(gateway string) error {
+	switch {
+	case len(doc.Problems) == 0:
+		return nil
+	case gateway != "":
+		return errors.New("not all could be found out; the output of the running cmu serve has the causes")
+	}
+	return errors.New("not all could be found out; the causes are above")
+}
+
+// tell says s, which holds doc, in words.
+func (s status) tell(t *terminal, doc document, now time.Time) error {
 	tab := tabwriter.NewWriter(t.stdout, 0, 8, 2, ' ', 0)
 	line := func(name, format string, a ...any) { fmt.Fprintf(tab, name+"\t"+format+"\n", a...) }
 	adobe := s.Adobe

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
 const (
@@ -34,7 +36,7 @@ type Extension struct {
 	api, id  string
 	client   *http.Client
 	log      *slog.Logger
-	answered chan struct{} // holds one token for each answer sent
+	answered chan string // holds the request id of the last answer sent, until it is taken
 
 	mu    sync.Mutex
 	queue []func(context.Context)
@@ -63,7 +65,7 @@ func Register(environ []string, log *slog.Logger) (*Extension, error) {
 	}
 	// No proxy, and no time limit on the wait for events.
 	e := &Extension{api: "http://" + api + "/2020-01-01/extension/", client: &http.Client{Transport: &http.Transport{}}, log: log,
-		answered: make(chan struct{}, 1)}
+		answered: make(chan string, 1)}
 	if err := e.register(); err != nil {
 		return nil, fmt.Errorf("register an extension for the work after the answer: %w", err)
 	}
@@ -116,7 +118,8 @@ func (e *Extension) call(ctx context.Context, method, path string, header http.H
 func (e *Extension) loop() {
 	for {
 		var event struct {
-			DeadlineMS int64 `json:"deadlineMs"`
+			DeadlineMS int64  `json:"deadlineMs"`
+			RequestID  string `json:"requestId"`
 		}
 		header := http.Header{"Lambda-Extension-Identifier": {e.id}}
 		if _, err := e.call(context.Background(), http.MethodGet, "event/next", header, "", &event); err != nil {
@@ -126,18 +129,22 @@ func (e *Extension) loop() {
 			e.log.Error("no more work after answers: the extension gets no events", "error", err)
 			return
 		}
-		e.afterInvoke(time.UnixMilli(event.DeadlineMS).Add(-margin))
+		e.afterInvoke(event.RequestID, time.UnixMilli(event.DeadlineMS).Add(-margin))
 	}
 }
 
-// afterInvoke waits for the answer to one invocation, then runs the work. It returns at the deadline, come what may.
-func (e *Extension) afterInvoke(deadline time.Time) {
+// afterInvoke waits for the answer to the invocation with the request id, then runs the work. An answer that came too late for an
+// earlier invocation does not count. It returns at the deadline, come what may.
+func (e *Extension) afterInvoke(id string, deadline time.Time) {
 	ctx, cancel := context.WithDeadline(context.Background(), deadline)
 	defer cancel()
-	select {
-	case <-e.answered:
-	case <-ctx.Done():
-		return
+	for waiting := true; waiting; {
+		select {
+		case answered := <-e.answered:
+			waiting = answered != id
+		case <-ctx.Done():
+			return
+		}
 	}
 	ctx, cancel = context.WithTimeout(ctx, maxTime)
 	defer cancel()
@@ -191,7 +198,8 @@ func run(ctx context.Context, work func(context.Context), log *slog.Logger) {
 
 // Go queues work for the time after the answer to the invocation under way. The context given to it ends after 25 seconds or
 // shortly before the function's time is up. The order of work is not kept, and work that is still queued when the time is up
-// is kept for the next answer. Go returns false, and work is never run, when too much is queued or the extension is off.
+// is kept for the next answer. Go returns false, and work is never run, when too much is queued or the extension is off. An extension
+// goes off when Lambda gives it no more events: what is queued then is dropped, and the log says that there is no more work.
 func (e *Extension) Go(work func(context.Context)) bool {
 	if e == nil {
 		return false
@@ -215,20 +223,26 @@ func (e *Extension) Handler(h interface {
 		return h
 	}
 	return func(ctx context.Context, payload json.RawMessage) (*answer, error) {
+		var id string
+		if of, ok := lambdacontext.FromContext(ctx); ok {
+			id = of.AwsRequestID
+		}
 		out, err := h.Invoke(ctx, payload)
 		if err != nil {
-			e.sent()
+			e.sent(id)
 			return nil, err
 		}
-		return &answer{bytes.NewReader(out), e.sent}, nil
+		return &answer{bytes.NewReader(out), func() { e.sent(id) }}, nil
 	}
 }
 
-func (e *Extension) sent() {
+// sent notes an answer in the place of one that was not waited for. One invocation runs at a time.
+func (e *Extension) sent(id string) {
 	select {
-	case e.answered <- struct{}{}:
-	default: // the last one was not waited for
+	case <-e.answered:
+	default:
 	}
+	e.answered <- id
 }
 
 // answer is a body that the runtime client sends as it is and closes once it is sent.

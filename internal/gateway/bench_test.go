@@ -71,7 +71,7 @@ func BenchmarkHandler(b *testing.B) {
 // BenchmarkFormats makes bodies anew.
 func BenchmarkFormats(b *testing.B) {
 	r := newRig(b)
-	r.gateway.MemoryForBodies = 1
+	r.gateway.memory = 1
 	h := r.gateway.Handler()
 	for _, format := range []string{"json", "csv", "xml", "ndjson", "html"} {
 		for _, encoding := range []string{"identity", "gzip"} {

@@ -86,7 +86,7 @@ func (d *document) missing() string {
 	if d.Request.Limit > 0 {
 		return "rows past the limit of " + strconv.Itoa(d.Request.Limit) + " are missing"
 	}
-	return "rows are missing: Adobe cut its answer, and it cannot be asked in smaller parts"
+	return "rows are missing: Adobe cut its answer, and it could not be asked in smaller parts"
 }
 
 // keep notes a body that is there whole.
@@ -188,7 +188,7 @@ func (h *handler) represent(w http.ResponseWriter, r *http.Request, d *document)
 // maxKept is the largest body that is kept.
 const maxKept = 4 << 20
 
-func (h *handler) keepLimit() int { return int(min(h.MemoryForBodies/4, maxKept)) }
+func (h *handler) keepLimit() int { return int(min(h.memory/4, maxKept)) }
 
 func (h *handler) remember(k bodyKey, rep *representation) {
 	if rep.size <= h.keepLimit() {

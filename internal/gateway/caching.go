@@ -93,8 +93,9 @@ func wholeSeconds(d time.Duration) int64 {
 	return s
 }
 
-func cacheControl(a *reports.Answer, now time.Time) string {
-	return "private, max-age=" + strconv.FormatInt(max(wholeSeconds(a.Fresh.Sub(now)), 0), 10)
+// cacheControl tells the whole life of an answer: caches subtract Age from it. Source: RFC 9111 section 4.2.
+func cacheControl(a *reports.Answer) string {
+	return "private, max-age=" + strconv.FormatInt(max(wholeSeconds(a.Fresh.Sub(a.Fetched)), 0), 10)
 }
 
 func age(a *reports.Answer, now time.Time) string {

@@ -31,12 +31,14 @@ type Gateway struct {
 	BasePath func(context.Context) string
 	// BodyLimit returns the size of the largest body that can be sent, in bytes as written; not ok: any. Nil: any.
 	BodyLimit func(context.Context) (limit int, ok bool)
-	// MemoryForBodies bounds what is kept of bodies to send again, in bytes. Zero: 16 MiB.
-	MemoryForBodies int64
 	// Version is shown in status and the API's description. Empty: "unknown".
 	Version string
 	Now     func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: slog.Default
+	// Instance tells this process from others in status. Empty: not shown.
+	Instance string
+
+	memory int64 // for bodies to send again, in bytes; zero: defaultBodies
 }
 
 // defaultBodies is what is kept of bodies unless said otherwise.
@@ -56,8 +58,8 @@ func (g Gateway) Handler() http.Handler {
 	if g.BodyLimit == nil {
 		g.BodyLimit = func(context.Context) (int, bool) { return 0, false }
 	}
-	if g.MemoryForBodies == 0 {
-		g.MemoryForBodies = defaultBodies
+	if g.memory == 0 {
+		g.memory = defaultBodies
 	}
 	if g.Version == "" {
 		g.Version = "unknown"
@@ -70,7 +72,7 @@ func (g Gateway) Handler() http.Handler {
 		h.methods = append(h.methods, http.MethodDelete)
 	}
 	h.bodies = otter.Must(&otter.Options[bodyKey, *representation]{
-		MaximumWeight: uint64(g.MemoryForBodies),
+		MaximumWeight: uint64(g.memory),
 		Weigher:       func(k bodyKey, r *representation) uint32 { return uint32(min(r.size+2<<10, 1<<31)) },
 	})
 	return h
@@ -149,16 +151,16 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
 		h.fail(w, r, err)
 		return
 	}
-	// For metric filters: how often Adobe is spared, and what is cut.
+	// For metric filters: how often Adobe is spared, and what is cut. The report is escaped as in a URL, and bounded.
 	h.Log.LogAttrs(ctx, slog.LevelInfo, "report answered", slog.String("event", "answered"), slog.String("source", source.String()),
-		slog.Bool("incomplete", answer.Incomplete && asked.Limit == 0), slog.Int("rows", answer.Rows))
+		slog.Bool("incomplete", answer.Incomplete && asked.Limit == 0), slog.Int("rows", answer.Rows), slog.String("report", asked.Report()))
 	now := h.Now()
 	header["Cache-Status"] = []string{cacheStatus(answer, source, d, now)}
 	if answer.Raw != nil {
 		h.passThrough(w, r, answer.Raw)
 		return
 	}
-	header["Cache-Control"] = []string{cacheControl(answer, now)}
+	header["Cache-Control"] = []string{cacheControl(answer)}
 	header["Age"] = []string{age(answer, now)}
 	h.represent(w, r, &document{
 		Answer: answer, asked: asked, media: media, base: h.BasePath(ctx) + reportsPath,
@@ -187,11 +189,16 @@ const (
 	headerPassedThrough = "Cmu-Passed-Through"
 )
 
-// purge forgets what is kept of a report, whatever the window.
+// purge forgets what is kept of a report, whatever the window: blocks are shared by windows.
 func (h *handler) purge(w http.ResponseWriter, r *http.Request, below string) {
 	asked, err := cmu.Parse(below, r.URL.RawQuery)
 	if err != nil {
 		h.fail(w, r, err)
+		return
+	}
+	if !asked.Start.IsZero() || !asked.End.IsZero() || asked.Limit > 0 {
+		h.problem(w, r, problem{Status: http.StatusBadRequest, Code: "bad_request",
+			Detail: "The request is not valid: all windows of a report are forgotten; leave out start, end and limit."})
 		return
 	}
 	n, err := h.Reports.Purge(r.Context(), asked)

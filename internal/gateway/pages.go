@@ -48,6 +48,7 @@ func (h *handler) index(w http.ResponseWriter, r *http.Request) {
 type statusDocument struct {
 	Service       string          `json:"service"`
 	Version       string          `json:"version"`
+	Instance      string          `json:"instance,omitempty"`
 	UptimeSeconds int64           `json:"uptime_seconds"`
 	Calendar      calendarStatus  `json:"calendar"`
 	CooldownUntil time.Time       `json:"cooldown_until,omitzero"`
@@ -89,7 +90,7 @@ type adobeCallStatus struct {
 // status shows what the service knows of itself. What could not be found out is named, and no reason to fail.
 func (h *handler) status(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
-	doc := statusDocument{Service: cacheName, Version: h.Version, UptimeSeconds: wholeSeconds(h.Now().Sub(h.started)), Problems: []string{}}
+	doc := statusDocument{Service: cacheName, Version: h.Version, Instance: h.Instance, UptimeSeconds: wholeSeconds(h.Now().Sub(h.started)), Problems: []string{}}
 	s, err := h.Reports.Status(ctx)
 	if err != nil {
 		h.Log.WarnContext(ctx, "the state of the store cannot be read", "error", err)

@@ -47,10 +47,11 @@ func TestIndex(t *testing.T) {
 func TestStatus(t *testing.T) {
 	var accessErr error
 	r := newRig(t, func(g *Gateway) {
+		g.Instance = "one"
 		g.Access = func(context.Context) (any, error) { return map[string]string{"summary": "fine"}, accessErr }
 	})
-	r.ok(days)
 	r.prove()
+	r.ok(days)
 	r.ok(days)
 	r.clock.add(90 * time.Second)
 	var s statusDocument
@@ -64,7 +65,7 @@ func TestStatus(t *testing.T) {
 		}
 	}
 	read()
-	if s.UptimeSeconds != 90 || s.Version != "1.2.3" || !s.Calendar.Proven || s.Calendar.Evidence == "" || s.Stored.Items == 0 ||
+	if s.UptimeSeconds != 90 || s.Version != "1.2.3" || s.Instance != "one" || !s.Calendar.Proven || s.Calendar.Evidence == "" || s.Stored.Items == 0 ||
 		s.Answers != (answersStatus{Memory: 1, Adobe: 1}) || s.AdobeCalls.Total < 1 || summary() != "fine" || len(s.Problems) != 0 {
 		t.Errorf("%+v", s)
 	}
@@ -80,7 +81,17 @@ func TestPurge(t *testing.T) {
 	r := newRig(t, func(g *Gateway) { g.Purge = true })
 	r.ok(days)
 	r.ok(days + "&format=csv")
-	got := r.do(http.MethodDelete, days)
+	path, _, _ := strings.Cut(days, "?")
+	for _, query := range []string{"start=2026-06", "end=2026-07", "limit=5"} {
+		got := r.do(http.MethodDelete, path+"?"+query)
+		if got.StatusCode != http.StatusBadRequest || !strings.Contains(got.body, "leave out start, end and limit.") {
+			t.Errorf("%s: %d %s", query, got.StatusCode, got.body)
+		}
+	}
+	if got := r.ok(days); !strings.Contains(got.Header.Get("Cache-Status"), "hit") {
+		t.Error(got.Header.Get("Cache-Status"))
+	}
+	got := r.do(http.MethodDelete, path)
 	if got.StatusCode != http.StatusOK || strings.Join(strings.Fields(got.body), "") != `{"deleted":1}` {
 		t.Errorf("%d %s", got.StatusCode, got.body)
 	}
@@ -94,7 +105,7 @@ func TestPurge(t *testing.T) {
 		t.Error(got.StatusCode)
 	}
 	r.service.Store.Close()
-	if got := r.do(http.MethodDelete, days); got.StatusCode != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" {
+	if got := r.do(http.MethodDelete, path); got.StatusCode != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" {
 		t.Errorf("%d %s", got.StatusCode, got.body)
 	}
 }

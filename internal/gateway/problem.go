@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -78,13 +79,18 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	p := problemOf(err)
+	notCached := errors.Is(err, reports.ErrNotCached)
 	if p.Status >= 500 {
-		h.Log.WarnContext(ctx, "request failed", "status", p.Status, "code", p.Code, "path", r.URL.Path, "error", err)
+		level := slog.LevelWarn
+		if notCached {
+			level = slog.LevelInfo // as the caller wanted it
+		}
+		h.Log.Log(ctx, level, "request failed", "status", p.Status, "code", p.Code, "path", r.URL.Path, "error", err)
 	}
 	var request *cmu.RequestError
 	if !errors.As(err, &request) {
 		status := failureStatus(p.Adobe)
-		if errors.Is(err, reports.ErrNotCached) {
+		if notCached {
 			status = cacheName + "; detail=only-if-cached"
 		}
 		w.Header().Set("Cache-Status", status)

@@ -237,13 +237,13 @@ func TestCachingHeaders(t *testing.T) {
 		headers                                 []string
 	}{
 		{name: "first", cacheStatus: "cmu-gateway; fwd=miss; fwd-status=200; stored; ttl=2700", age: "0", control: "private, max-age=2700"},
-		{name: "again", cacheStatus: "cmu-gateway; hit; ttl=2600; detail=memory", age: "100", control: "private, max-age=2600",
+		{name: "again", cacheStatus: "cmu-gateway; hit; ttl=2600; detail=memory", age: "100", control: "private, max-age=2700",
 			before: func() { r.clock.add(100 * time.Second) }},
-		{name: "only if cached", cacheStatus: "cmu-gateway; hit; ttl=2600; detail=memory", age: "100", control: "private, max-age=2600",
+		{name: "only if cached", cacheStatus: "cmu-gateway; hit; ttl=2600; detail=memory", age: "100", control: "private, max-age=2700",
 			headers: []string{"Cache-Control", "only-if-cached"}},
-		{name: "young enough", cacheStatus: "cmu-gateway; hit; ttl=2600; detail=memory", age: "100", control: "private, max-age=2600",
+		{name: "young enough", cacheStatus: "cmu-gateway; hit; ttl=2600; detail=memory", age: "100", control: "private, max-age=2700",
 			headers: []string{"Cache-Control", "max-age=100"}},
-		{name: "stale", cacheStatus: "cmu-gateway; hit; ttl=-100; detail=stale", age: "2800", control: "private, max-age=0",
+		{name: "stale", cacheStatus: "cmu-gateway; hit; ttl=-100; detail=stale", age: "2800", control: "private, max-age=2700",
 			before: func() { r.clock.add(2700 * time.Second) }},
 		{name: "renewed", cacheStatus: "cmu-gateway; hit; ttl=2700; detail=memory", age: "0", control: "private, max-age=2700", before: r.after},
 	}
@@ -266,6 +266,9 @@ func TestDirectives(t *testing.T) {
 	r := newRig(t)
 	if got := r.get(days, "Cache-Control", "only-if-cached"); got.StatusCode != http.StatusGatewayTimeout || r.adobe.Counts().Report != 0 {
 		t.Errorf("only-if-cached on nothing: %d", got.StatusCode)
+	}
+	if log := r.log.String(); !strings.Contains(log, "code=not_cached") || strings.Contains(log, "level=WARN") {
+		t.Errorf("a miss that the caller wanted is logged as %s", log)
 	}
 	r.ok(days)
 	r.after()
@@ -321,7 +324,7 @@ func TestConditional(t *testing.T) {
 }
 
 func TestHead(t *testing.T) {
-	r := newRig(t, func(g *Gateway) { g.MemoryForBodies = 40 << 10 })
+	r := newRig(t, func(g *Gateway) { g.memory = 40 << 10 })
 	for _, target := range []string{
 		"/", "/status", "/openapi.json", days, days + "&format=csv", days + "&format=html", "/nowhere", "/cmu/v2/nowhere", days + "&format=pdf",
 		"/cmu/v2/year/month/day/hour?start=2026-06-01&end=2026-06-15", // not kept
@@ -379,6 +382,32 @@ func TestIncompleteIsTold(t *testing.T) {
 	}
 }
 
+// What is missing is told as it is: past the limit of the caller, or past the one that Adobe put in its place.
+func TestMissingRowsAreExplained(t *testing.T) {
+	r := newRig(t)
+	target := "/cmu/v2/year/month/day/mvpd?start=2026-06-01&end=2026-07-01&limit="
+	if got := r.ok(target + "1").Header.Get("Cmu-Incomplete"); got != `?1; detail="rows past the limit of 1 are missing"` {
+		t.Error(got)
+	}
+	r.behave(func(b *sandbox.Behaviour) { b.MaxLimit, b.LimitMode = 2, "clamp" })
+	if got := r.ok(target + "20").Header.Get("Cmu-Incomplete"); got != `?1; detail="rows past the limit of 2 are missing"` {
+		t.Error(got)
+	}
+}
+
+// The log tells which report was answered, in one line whatever the request, and without a token.
+func TestAnswersAreLogged(t *testing.T) {
+	r := newRig(t)
+	r.ok("/cmu/v2/year/month?start=2026-01&mvpd=A%22%20event=forged%E2%80%A8&access_token=sesame")
+	log := r.log.String()
+	if strings.Count(log, "report answered") != 1 || !strings.Contains(log, ` rows=0 report="/year/month?mvpd=A%22%20event%3Dforged`) {
+		t.Error(log)
+	}
+	if strings.Contains(log, "sesame") || strings.Contains(log, "event=forged") {
+		t.Error(log)
+	}
+}
+
 func TestPassedThrough(t *testing.T) {
 	r := newRig(t)
 	r.behave(func(b *sandbox.Behaviour) {
@@ -399,7 +428,7 @@ func TestPassedThrough(t *testing.T) {
 // A body past what is kept is streamed, with the same bytes.
 func TestLargeBodiesStream(t *testing.T) {
 	r := newRig(t)
-	r.gateway.MemoryForBodies = 8 << 10
+	r.gateway.memory = 8 << 10
 	small := r.gateway.Handler()
 	large := r.handler
 	for _, format := range []string{"json", "csv", "xml", "ndjson", "html"} {
@@ -506,7 +535,7 @@ func TestPageEscapesAndConfines(t *testing.T) {
 // A caller that cannot be written to any more gets no end that looks right.
 func TestBrokenBodyIsSeen(t *testing.T) {
 	r := newRig(t)
-	r.gateway.MemoryForBodies = 8 << 10
+	r.gateway.memory = 8 << 10
 	h := r.gateway.Handler()
 	defer func() {
 		if recover() != http.ErrAbortHandler {

@@ -16,7 +16,7 @@ import (
 // Many callers at once, over real connections, get what one gets alone.
 func TestManyCallersOverHTTP(t *testing.T) {
 	r := newRig(t)
-	r.gateway.MemoryForBodies = 60 << 10 // some bodies are kept, others not
+	r.gateway.memory = 60 << 10 // some bodies are kept, others not
 	server := httptest.NewServer(r.gateway.Handler())
 	defer server.Close()
 	targets := []string{}

@@ -77,7 +77,7 @@ func (e *event) request(ctx context.Context) (*http.Request, error) {
 	if len(body) > 0 {
 		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}
-	return req.WithContext(context.WithValue(ctx, contextKey{}, facts{base, e.RequestContext.RequestID})), nil
+	return req.WithContext(context.WithValue(ctx, contextKey{}, facts{base})), nil
 }
 
 func (e *event) header() http.Header {

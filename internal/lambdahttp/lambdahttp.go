@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"time"
 )
 
 // maxEnvelope is Lambda's bound on a buffered answer, in bytes of the whole envelope.
@@ -18,6 +19,9 @@ const maxEnvelope = 6_291_556
 
 // bodyLimit is what fits into maxEnvelope in base64, with room for the headers.
 const bodyLimit = (maxEnvelope - 32<<10) / 4 * 3
+
+// reserve is the time to write an answer and hand it over, once the handler has been told to end.
+const reserve = 500 * time.Millisecond
 
 // Handler serves API Gateway events. It has the method of lambda.Handler and may be called concurrently.
 type Handler struct {
@@ -28,8 +32,8 @@ type Handler struct {
 // New returns a Handler that answers by h. What must not be told to callers goes to log.
 func New(h http.Handler, log *slog.Logger) *Handler { return &Handler{h, log} }
 
-// Invoke answers one event. The request's context is ctx, with Lambda's deadline, and what BasePath, BodyLimit and RequestID
-// return. It fails only when the payload is not a REST proxy event; a handler that panics is answered with 500, an answer that
+// Invoke answers one event. The request's context is ctx, with a deadline half a second before Lambda's, and what BasePath and
+// BodyLimit return. It fails only when the payload is not a REST proxy event; a handler that panics is answered with 500, an answer that
 // does not fit with 413, both as problem details (RFC 9457).
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	var e event
@@ -39,28 +43,33 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if err := e.check(); err != nil {
 		return nil, fmt.Errorf("the event is not an API Gateway REST proxy event: %w", err)
 	}
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-reserve))
+		defer cancel()
+	}
 	req, err := e.request(ctx)
 	if err != nil {
 		return problem(e.HTTPMethod, http.StatusBadRequest, fmt.Sprintf("The request is malformed: %v.", err)), nil
 	}
 	rec := newRecorder(e.HTTPMethod)
-	if !h.serve(rec, req) {
+	if !h.serve(rec, req, e.RequestContext.RequestID) {
 		return problem(e.HTTPMethod, http.StatusInternalServerError,
 			fmt.Sprintf("The request failed; the log tells why under request id %q.", e.RequestContext.RequestID)), nil
 	}
 	if out, ok := rec.envelope(); ok {
 		return out, nil
 	}
-	h.log.ErrorContext(ctx, "the answer does not fit into a Lambda answer", "limit", maxEnvelope, "request_id", RequestID(req.Context()))
+	h.log.ErrorContext(ctx, "the answer does not fit into a Lambda answer", "limit", maxEnvelope, "request_id", e.RequestContext.RequestID)
 	return problem(e.HTTPMethod, http.StatusRequestEntityTooLarge,
 		fmt.Sprintf("The answer is larger than %d bytes, the most that can be sent here; ask for less, or with gzip.", bodyLimit)), nil
 }
 
-func (h *Handler) serve(w http.ResponseWriter, req *http.Request) (ok bool) {
+func (h *Handler) serve(w http.ResponseWriter, req *http.Request, id string) (ok bool) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			h.log.ErrorContext(req.Context(), "panic", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()),
-				"request_id", RequestID(req.Context()))
+				"request_id", id)
 		}
 	}()
 	h.next.ServeHTTP(w, req)
@@ -86,7 +95,7 @@ func problem(method string, status int, detail string) []byte {
 type contextKey struct{}
 
 // facts are what a request's context tells beyond the request.
-type facts struct{ basePath, requestID string }
+type facts struct{ basePath string }
 
 // BasePath returns the path under which the client sees the handler's root: the stage of the API, or the base path of a custom
 // domain, such as /prod. It begins with a slash and does not end in one, and needs no escaping; it is empty at a domain's
@@ -94,12 +103,6 @@ type facts struct{ basePath, requestID string }
 func BasePath(ctx context.Context) string {
 	f, _ := ctx.Value(contextKey{}).(facts)
 	return f.basePath
-}
-
-// RequestID returns API Gateway's id of the request; it is empty for requests that did not come through a Handler.
-func RequestID(ctx context.Context) string {
-	f, _ := ctx.Value(contextKey{}).(facts)
-	return f.requestID
 }
 
 // BodyLimit returns the size up to which any body of an answer fits, in bytes as written to the ResponseWriter. Without a

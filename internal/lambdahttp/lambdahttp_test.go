@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unicode/utf8"
 
@@ -76,9 +77,9 @@ func get(path string) object { return object{"httpMethod": "GET", "path": path} 
 
 func TestRequest(t *testing.T) {
 	type seen struct {
-		Method, Host, URL, URI, Remote, Body, ID, Base string
-		Length                                         int64
-		Header                                         http.Header
+		Method, Host, URL, URI, Remote, Body, Base string
+		Length                                     int64
+		Header                                     http.Header
 	}
 	tests := []struct {
 		name  string
@@ -98,7 +99,7 @@ func TestRequest(t *testing.T) {
 				"domainName": "abc.execute-api.us-east-1.amazonaws.com", "identity": {"sourceIp": "203.0.113.7"}},
 			"body": null, "isBase64Encoded": false}`,
 			seen{Method: "GET", Host: "abc.execute-api.us-east-1.amazonaws.com", URL: "/cmu/v2/year/month?mvpd=a&mvpd=b&tenant=",
-				URI: "/cmu/v2/year/month?mvpd=a&mvpd=b&tenant=", Remote: "203.0.113.7:0", ID: "r-1", Base: "/prod",
+				URI: "/cmu/v2/year/month?mvpd=a&mvpd=b&tenant=", Remote: "203.0.113.7:0", Base: "/prod",
 				Header: http.Header{"X-Forwarded-Proto": {"https"}, "X-Forwarded-For": {"203.0.113.7, 10.0.0.1"}, "Accept": {"application/json", "text/csv"}}}},
 		{"lower-case names and no lists", `{"path": "/", "httpMethod": "HEAD",
 			"headers": {"host": "h:1", "if-none-match": "\"x\"", "content-length": "9"},
@@ -127,7 +128,6 @@ func TestRequest(t *testing.T) {
 					t.Error(err)
 				}
 				got := seen{r.Method, r.Host, r.URL.String(), r.RequestURI, r.RemoteAddr, string(body),
-					lambdahttp.RequestID(r.Context()),
 					lambdahttp.BasePath(r.Context()), r.ContentLength, r.Header}
 				if diff := cmp.Diff(test.want, got); diff != "" {
 					t.Error(diff)
@@ -490,20 +490,36 @@ func TestNotAnEvent(t *testing.T) {
 
 func TestContext(t *testing.T) {
 	ctx := context.Background()
-	if _, ok := lambdahttp.BodyLimit(ctx); ok || lambdahttp.BasePath(ctx) != "" || lambdahttp.RequestID(ctx) != "" {
+	if _, ok := lambdahttp.BodyLimit(ctx); ok || lambdahttp.BasePath(ctx) != "" {
 		t.Error("a plain context tells of API Gateway")
 	}
 	deadline := time.Date(2100, 1, 2, 3, 4, 5, 0, time.UTC)
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	h := lambdahttp.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if got, ok := r.Context().Deadline(); !ok || !got.Equal(deadline) {
+		if got, ok := r.Context().Deadline(); !ok || !got.Equal(deadline.Add(-500*time.Millisecond)) {
 			t.Errorf("deadline %v, %v", got, ok)
 		}
 	}), slog.New(slog.DiscardHandler))
 	if _, err := h.Invoke(ctx, []byte(`{"httpMethod": "GET", "path": "/"}`)); err != nil {
 		t.Error(err)
 	}
+}
+
+// A handler that waits until it is told to end still answers before Lambda's time is up.
+func TestAnswerBeforeDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 29*time.Second)
+		defer cancel()
+		h := lambdahttp.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}), slog.New(slog.DiscardHandler))
+		out, err := h.Invoke(ctx, []byte(`{"httpMethod": "GET", "path": "/status"}`))
+		if err != nil || !strings.Contains(string(out), "503") || ctx.Err() != nil {
+			t.Errorf("%s, %v, %v", out, err, ctx.Err())
+		}
+	})
 }
 
 func FuzzInvoke(f *testing.F) {

@@ -52,10 +52,7 @@ func (s *Service) proveAfter(r cmu.Request, v Verdict) {
 	started := s.After(func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, proofTime)
 		defer cancel()
-		v, err := s.Prove(ctx, r)
-		if err == nil && v.Proven {
-			err = s.cutExact(ctx, r)
-		}
+		_, err := s.Prove(ctx, r)
 		if err != nil {
 			s.Log.WarnContext(ctx, "the calendar check came to no verdict; nothing is cut meanwhile", "error", err)
 		}
@@ -117,7 +114,8 @@ func (s *Service) cutExact(ctx context.Context, r cmu.Request) error {
 
 const leaseCalendar = "calendar"
 
-// Prove checks the calendar against Adobe, on a settled day of a report like r, and notes the verdict. An error means
+// Prove checks the calendar against Adobe, on a settled day of a report like r, and notes the verdict; if r itself has been
+// answered whole, its rows are cut into blocks first. An error means
 // that nothing was shown either way; what was known then stays.
 func (s *Service) Prove(ctx context.Context, r cmu.Request) (Verdict, error) {
 	if err := s.Store.Acquire(ctx, leaseCalendar, s.holder, s.Now().Add(proofTime)); err != nil {
@@ -141,6 +139,11 @@ func (s *Service) Prove(ctx context.Context, r cmu.Request) (Verdict, error) {
 			return before, err
 		}
 		s.forget()
+	}
+	if v.Proven {
+		if err := s.cutExact(ctx, r); err != nil {
+			return before, err
+		}
 	}
 	s.Log.InfoContext(ctx, "calendar checked", "event", "calendar_checked", "proven", v.Proven, "evidence", v.Evidence)
 	return v, s.setVerdict(ctx, v)

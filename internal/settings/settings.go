@@ -93,11 +93,14 @@ func FromEnv(environ []string) (Settings, error) {
 	err := env.ParseWithOptions(&s, env.Options{Environment: set, FuncMap: parsers})
 	errs := byVariable(err)
 	for _, rule := range rules(&s) {
-		broken := slices.ContainsFunc(errs, func(err error) bool {
+		broken := slices.IndexFunc(errs, func(err error) bool {
 			e, ok := errors.AsType[*Error](err)
 			return ok && e.Variable == rule.variable
 		})
-		if broken {
+		if broken >= 0 {
+			if rule.allowed != "" {
+				errs[broken] = &Error{rule.variable, errs[broken].(*Error).Problem + ", " + rule.allowed}
+			}
 			continue
 		}
 		if err := rule.check(); err != nil {
@@ -129,6 +132,7 @@ func byVariable(err error) (errs []error) {
 type rule struct {
 	variable string
 	check    func() error
+	allowed  string // "between LOW and HIGH" for a range, else empty
 }
 
 // rules judges what types alone do not, and resolves the hosts.
@@ -140,31 +144,31 @@ func rules(s *Settings) []rule {
 				return fmt.Errorf("%q is none of %s", s.Environment, strings.Join(cmu.EnvironmentNames(), ", "))
 			}
 			return nil
-		}},
-		{"CMU_AUTH_URL", base(&s.AuthURL, hosts.AuthURL)},
-		{"CMU_REPORTS_URL", base(&s.ReportsURL, hosts.ReportsURL)},
-		{"CMU_REDIRECT_URI", func() error { return checkRedirect(s.RedirectURI) }},
-		{"CMU_DEVICE_INFO", func() error { return checkDeviceInfo(s.DeviceInfo) }},
-		{"CMU_STATEMENT_SECRET", name(s.StatementSecret, 2048)},
-		{"CMU_CREDENTIALS_SECRET", name(s.CredentialsSecret, 2048)},
-		{"CMU_TOKEN_SECRET", name(s.TokenSecret, 2048)},
-		{"CMU_TABLE", name(s.Table, 1024)},
-		{"CMU_REFRESH_FUNCTION", name(s.RefreshFunction, 170)},
-		{"CMU_REGISTER_FUNCTION", name(s.RegisterFunction, 170)},
-		{"CMU_ROW_LIMIT", between(s.RowLimit, 1, cmu.MaxLimit)},
-		{"CMU_FETCH_PARALLEL", between(s.FetchParallel, 1, 64)},
-		{"CMU_MEMORY", between(s.Memory, 1<<20, 1<<40)},
-		{"CMU_SETTLE_MARGIN", between(s.SettleMargin, 0, 31*day)},
-		{"CMU_FRESH_MINUTE", between(s.FreshMinute, time.Second, maxAge)},
-		{"CMU_FRESH_HOUR", between(s.FreshHour, time.Second, maxAge)},
-		{"CMU_FRESH_DAY", between(s.FreshDay, time.Second, maxAge)},
-		{"CMU_FRESH_MONTH", between(s.FreshMonth, time.Second, maxAge)},
-		{"CMU_FRESH_LEVEL", between(s.FreshLevel, time.Second, maxAge)},
-		{"CMU_FRESH_SETTLED", between(s.FreshSettled, time.Second, maxAge)},
-		{"CMU_STALE_WINDOW", between(s.StaleWindow, 0, maxAge)},
-		{"CMU_STALE_IF_ERROR", between(s.StaleIfError, 0, maxAge)},
-		{"CMU_ADOBE_TIMEOUT", between(s.AdobeTimeout, time.Second, 15*time.Minute)},
-		{"CMU_REGISTER_INTERVAL", between(s.RegisterInterval, time.Minute, maxAge)},
+		}, ""},
+		{"CMU_AUTH_URL", base(&s.AuthURL, hosts.AuthURL), ""},
+		{"CMU_REPORTS_URL", base(&s.ReportsURL, hosts.ReportsURL), ""},
+		{"CMU_REDIRECT_URI", func() error { return checkRedirect(s.RedirectURI) }, ""},
+		{"CMU_DEVICE_INFO", func() error { return checkDeviceInfo(s.DeviceInfo) }, ""},
+		{"CMU_STATEMENT_SECRET", name(s.StatementSecret, 2048), ""},
+		{"CMU_CREDENTIALS_SECRET", name(s.CredentialsSecret, 2048), ""},
+		{"CMU_TOKEN_SECRET", name(s.TokenSecret, 2048), ""},
+		{"CMU_TABLE", name(s.Table, 1024), ""},
+		{"CMU_REFRESH_FUNCTION", name(s.RefreshFunction, 170), ""},
+		{"CMU_REGISTER_FUNCTION", name(s.RegisterFunction, 170), ""},
+		between("CMU_ROW_LIMIT", s.RowLimit, 1, cmu.MaxLimit),
+		between("CMU_FETCH_PARALLEL", s.FetchParallel, 1, 64),
+		between("CMU_MEMORY", s.Memory, 1<<20, 1<<40),
+		between("CMU_SETTLE_MARGIN", s.SettleMargin, 0, 31*day),
+		between("CMU_FRESH_MINUTE", s.FreshMinute, time.Second, maxAge),
+		between("CMU_FRESH_HOUR", s.FreshHour, time.Second, maxAge),
+		between("CMU_FRESH_DAY", s.FreshDay, time.Second, maxAge),
+		between("CMU_FRESH_MONTH", s.FreshMonth, time.Second, maxAge),
+		between("CMU_FRESH_LEVEL", s.FreshLevel, time.Second, maxAge),
+		between("CMU_FRESH_SETTLED", s.FreshSettled, time.Second, maxAge),
+		between("CMU_STALE_WINDOW", s.StaleWindow, 0, maxAge),
+		between("CMU_STALE_IF_ERROR", s.StaleIfError, 0, maxAge),
+		between("CMU_ADOBE_TIMEOUT", s.AdobeTimeout, time.Second, 15*time.Minute),
+		between("CMU_REGISTER_INTERVAL", s.RegisterInterval, time.Minute, maxAge),
 	}
 }
 

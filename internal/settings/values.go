@@ -84,13 +84,14 @@ func parseZone(text string) (time.Location, error) {
 	return *zone, nil
 }
 
-func between[T cmp.Ordered](v, low, high T) func() error {
-	return func() error {
+func between[T cmp.Ordered](variable string, v, low, high T) rule {
+	allowed := fmt.Sprintf("between %v and %v", low, high)
+	return rule{variable, func() error {
 		if v < low || v > high {
-			return fmt.Errorf("%v is not between %v and %v", v, low, high)
+			return fmt.Errorf("%v is not %s", v, allowed)
 		}
 		return nil
-	}
+	}, allowed}
 }
 
 // name checks what AWS takes as a name or ARN only so far that a slip of the pen is caught: AWS says the rest.

@@ -1,0 +1,40 @@
+package after
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// An answer that came after the end of its invocation does not begin the work of the next one before its answer.
+func TestLateAnswerDoesNotCount(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &Extension{answered: make(chan string, 1), log: slog.New(slog.DiscardHandler)}
+		e.sent("first")
+		ran := false
+		e.Go(func(context.Context) { ran = true })
+		over := make(chan struct{})
+		go func() {
+			defer close(over)
+			e.afterInvoke("second", time.Now().Add(time.Minute))
+		}()
+		synctest.Wait()
+		if ran {
+			t.Error("work runs before the answer")
+		}
+		e.sent("second")
+		<-over
+		if !ran {
+			t.Error("work does not run after the answer")
+		}
+		e.sent("second") // nobody waited for it
+		e.sent("third")
+		began := time.Now()
+		e.afterInvoke("third", began.Add(time.Minute))
+		if waited := time.Since(began); waited > 0 {
+			t.Errorf("an answer was missed for %v", waited)
+		}
+	})
+}
