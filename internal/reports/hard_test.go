@@ -536,3 +536,18 @@ func TestAVeryWideWindowIsAskedWhole(t *testing.T) {
 		t.Errorf("%d blocks, %v", len(blocks), err)
 	}
 }
+
+func TestWorkAfterTheAnswerMayBeginAtOnce(t *testing.T) {
+	r := newRig(t)
+	r.nameLimit(300)
+	r.Service.After = func(work func(context.Context)) bool {
+		work(t.Context())
+		return true
+	}
+	const ask = "tenant/year/month/day/mvpd/platform/application-id?start=2026-05-01&end=2026-06-01"
+	for i, incomplete := range []bool{true, false, false} {
+		if a, source, err := r.Get(t.Context(), request(t, ask), Directives{}); err != nil || a.Incomplete != incomplete {
+			t.Errorf("answer %d: incomplete %v from %v, %v", i, a.Incomplete, source, err)
+		}
+	}
+}

@@ -192,11 +192,15 @@ func (s *Service) Get(ctx context.Context, r cmu.Request, d Directives) (*Answer
 	defer cancel()
 	generation := s.generation.Load()
 	a, source, err := s.make(ctx, r, d, false)
-	if s.generation.Load() == generation {
+	_, cuttable := splittable(r, s.Policy, s.Now())
+	// What blocks may complete is not kept as an answer.
+	if s.generation.Load() == generation && (err != nil || !a.Incomplete || !cuttable) {
 		s.remember(name, a, err)
 	}
 	if s.sharedIsOld() {
 		s.checkSharedAfter(r)
+	} else if cuttable {
+		s.proveAfter(r, s.verdict(ctx, nil))
 	}
 	return a, source, err
 }
@@ -295,7 +299,6 @@ func (s *Service) jobs(ctx context.Context, r cmu.Request) []*job {
 		whole = s.Policy.periodsJob(r, w.whole)
 	}
 	verdict := s.verdict(ctx, whole)
-	s.proveAfter(r, verdict)
 	if !verdict.Proven {
 		return []*job{s.Policy.exactJob(r)}
 	}
