@@ -165,7 +165,7 @@ func (d *desk) gateway() http.Handler {
 // simulate makes the simulated Adobe answer at an address, and its statement known here.
 func (d *desk) simulate(ctx context.Context, listener net.Listener, latency time.Duration) error {
 	d.sandbox = sandbox.New(sandbox.Options{Seed: d.place.seed, Latency: latency})
-	server := newServer(d.sandbox, listener.Addr(), d.log)
+	server := newServer(d.sandbox, d.log)
 	go server.Serve(listener) //nolint:errcheck // it ends with Close
 	d.closers = append(d.closers, func() { server.Close() })
 	return d.useSandbox(ctx, "http://"+listener.Addr().String())

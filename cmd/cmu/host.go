@@ -8,9 +8,12 @@ import (
 	"strings"
 )
 
-// localNames lets through what was sent to localhost or to an IP address. A web page can make its own host name lead to this machine
-// (DNS rebinding), and would read here what it likes; it cannot have one of these names.
-func localNames(h http.Handler) http.Handler {
+// localNames lets through, on a loopback address, what was sent to localhost or to an IP address. A web page can make its own
+// host name lead to this machine (DNS rebinding), and would read here what it likes; it cannot have one of these names.
+func localNames(h http.Handler, at net.Addr) http.Handler {
+	if !loopback(at) {
+		return h
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !localName(r.Host) {
 			http.Error(w, fmt.Sprintf("This address answers to localhost and to IP addresses, not to the host name %.100q.", r.Host),

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -12,11 +11,11 @@ import (
 func TestLocalNames(t *testing.T) {
 	answers := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	status := func(address, host string) (int, string) {
-		server := newServer(answers, &net.TCPAddr{IP: net.ParseIP(address), Port: 8080}, slog.New(slog.DiscardHandler))
+		local := localNames(answers, &net.TCPAddr{IP: net.ParseIP(address), Port: 8080})
 		w := httptest.NewRecorder()
 		r := httptest.NewRequest(http.MethodGet, "/status", nil)
 		r.Host = host
-		server.Handler.ServeHTTP(w, r)
+		local.ServeHTTP(w, r)
 		return w.Code, w.Body.String()
 	}
 	for _, host := range []string{"localhost", "localhost:8080", "LocalHost.", "a.b.localhost:80", "127.0.0.1", "127.0.0.1:8080", "[::1]", "[::1]:8080",

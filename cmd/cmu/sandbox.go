@@ -57,7 +57,7 @@ func (s *simulation) run(ctx context.Context, t *terminal, _ *call) error {
 	if err != nil {
 		return err
 	}
-	server := newServer(adobe, listener.Addr(), slog.New(slog.NewTextHandler(t.stderr, nil)))
+	server := newServer(adobe, slog.New(slog.NewTextHandler(t.stderr, nil)))
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	base := "http://" + listener.Addr().String()

@@ -113,7 +113,7 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 	}()
 	defer func() { stop(); <-done }()
 
-	server := newServer(d.face(s.desk.verbose), listener.Addr(), d.log)
+	server := newServer(localNames(d.face(s.desk.verbose), listener.Addr()), d.log)
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	if err := d.announce(a); err != nil {
@@ -175,12 +175,8 @@ Asked again, a report comes in a millisecond. Ctrl-C ends it.
 `, base, date(-30), date(-7), date(0))
 }
 
-// newServer returns a server for a listener at the address, that no slow or endless header can block. On a loopback address it
-// answers to local names only.
-func newServer(h http.Handler, at net.Addr, log *slog.Logger) *http.Server {
-	if loopback(at) {
-		h = localNames(h)
-	}
+// newServer returns a server that no slow or endless header can block.
+func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
