@@ -3,7 +3,6 @@
 package access
 
 import (
-	"context"
 	"crypto/rand"
 	"net/http/httptest"
 	"os"
@@ -16,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"cmu-gateway/internal/awsconfig"
 	"cmu-gateway/internal/sandbox"
 	"cmu-gateway/internal/secrets"
 	"cmu-gateway/internal/store"
@@ -31,22 +31,21 @@ func init() {
 	}
 }
 
-var testCredentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-	return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
-})
-
-const region = "eu-west-1"
+func testConfig(variable string) aws.Config {
+	endpoint := os.Getenv(variable)
+	cfg, err := awsconfig.FromEnv([]string{"AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_ENDPOINT_URL=" + endpoint})
+	if err != nil {
+		panic(err)
+	}
+	return cfg
+}
 
 func dynamoDB() *dynamodb.Client {
-	return dynamodb.New(dynamodb.Options{
-		BaseEndpoint: aws.String(os.Getenv("CMU_TEST_DYNAMODB")), Region: region, Credentials: testCredentials,
-	})
+	return dynamodb.NewFromConfig(testConfig("CMU_TEST_DYNAMODB"))
 }
 
 func secretsManager() *secretsmanager.Client {
-	return secretsmanager.New(secretsmanager.Options{
-		BaseEndpoint: aws.String(os.Getenv("CMU_TEST_SECRETS_MANAGER")), Region: region, Credentials: testCredentials,
-	})
+	return secretsmanager.NewFromConfig(testConfig("CMU_TEST_SECRETS_MANAGER"))
 }
 
 // cloud is a keeper on AWS.

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"cmu-gateway/internal/awsconfig"
 	"cmu-gateway/internal/store"
 	"cmu-gateway/pkg/cmu"
 
@@ -31,22 +32,28 @@ func tableClient(t testing.TB) (*dynamodb.Client, *atomic.Int64) {
 	if endpoint == "" {
 		t.Fatal("CMU_TEST_DYNAMODB must name the endpoint of a DynamoDB, such as http://127.0.0.1:8000")
 	}
+	cfg := tableConfig(endpoint)
 	trips := &atomic.Int64{}
-	return dynamodb.New(dynamodb.Options{
-		BaseEndpoint: &endpoint, Region: "us-east-1", Credentials: testKeys,
-		HTTPClient: countingClient{trips},
-	}), trips
+	cfg.HTTPClient = countingClient{cfg.HTTPClient, trips}
+	return dynamodb.NewFromConfig(cfg), trips
 }
 
-var testKeys = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-	return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
-})
+func tableConfig(endpoint string) aws.Config {
+	cfg, err := awsconfig.FromEnv([]string{"AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_ENDPOINT_URL=" + endpoint})
+	if err != nil {
+		panic(err)
+	}
+	return cfg
+}
 
-type countingClient struct{ n *atomic.Int64 }
+type countingClient struct {
+	aws.HTTPClient
+	n *atomic.Int64
+}
 
 func (c countingClient) Do(r *http.Request) (*http.Response, error) {
 	c.n.Add(1)
-	return http.DefaultClient.Do(r)
+	return c.HTTPClient.Do(r)
 }
 
 func newTable(t testing.TB, client *dynamodb.Client) string {
@@ -106,10 +113,7 @@ func TestMain(m *testing.M) {
 
 // anotherProcess asks once, when told to, and prints the number of rows.
 func anotherProcess() {
-	endpoint := os.Getenv("CMU_TEST_DYNAMODB")
-	client := dynamodb.New(dynamodb.Options{
-		BaseEndpoint: &endpoint, Region: "us-east-1", Credentials: testKeys,
-	})
+	client := dynamodb.NewFromConfig(tableConfig(os.Getenv("CMU_TEST_DYNAMODB")))
 	token := cmu.Secret(os.Getenv("CMU_TEST_TOKEN"))
 	s := &Service{
 		Client: &cmu.Client{ReportsURL: os.Getenv("CMU_TEST_REPORTS")}, Store: store.NewDynamoDB(client, os.Getenv("CMU_TEST_TABLE"), time.Now),

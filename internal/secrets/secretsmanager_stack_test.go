@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
+	"cmu-gateway/internal/awsconfig"
 	"cmu-gateway/internal/secrets"
 	"cmu-gateway/internal/secrets/secretstest"
 )
@@ -48,13 +49,11 @@ func secretsManager(t *testing.T) *secretsmanager.Client {
 	if endpoint == "" {
 		t.Fatal("CMU_TEST_SECRETS_MANAGER is not set: it names the endpoint of an emulator, such as http://127.0.0.1:4566")
 	}
-	return secretsmanager.New(secretsmanager.Options{
-		BaseEndpoint: &endpoint,
-		Region:       "eu-west-1",
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
-		}),
-	})
+	cfg, err := awsconfig.FromEnv([]string{"AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_ENDPOINT_URL=" + endpoint})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return secretsmanager.NewFromConfig(cfg)
 }
 
 func create(t *testing.T, client *secretsmanager.Client, in *secretsmanager.CreateSecretInput) {

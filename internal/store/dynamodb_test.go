@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"cmu-gateway/internal/awsconfig"
 	"cmu-gateway/internal/store"
 	"cmu-gateway/internal/store/storetest"
 )
@@ -38,18 +39,14 @@ func dynamoDB(t *testing.T, hooks ...hook) *dynamodb.Client {
 	if endpoint == "" {
 		t.Fatal("CMU_TEST_DYNAMODB is not set: it names the endpoint of DynamoDB Local, such as http://127.0.0.1:8000")
 	}
-	var client dynamodb.HTTPClient
-	for _, h := range hooks {
-		client = h
+	cfg, err := awsconfig.FromEnv([]string{"AWS_REGION=eu-west-1", "AWS_ACCESS_KEY_ID=test", "AWS_SECRET_ACCESS_KEY=test", "AWS_ENDPOINT_URL=" + endpoint})
+	if err != nil {
+		t.Fatal(err)
 	}
-	return dynamodb.New(dynamodb.Options{
-		BaseEndpoint: &endpoint,
-		HTTPClient:   client,
-		Region:       "eu-west-1",
-		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
-			return aws.Credentials{AccessKeyID: "test", SecretAccessKey: "test"}, nil
-		}),
-	})
+	for _, h := range hooks {
+		cfg.HTTPClient = h
+	}
+	return dynamodb.NewFromConfig(cfg)
 }
 
 func newTable(t *testing.T, client *dynamodb.Client) string {
