@@ -11,12 +11,14 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"cmu-gateway/internal/awsconfig"
+	"cmu-gateway/internal/sandbox"
 	"cmu-gateway/internal/store"
 	"cmu-gateway/pkg/cmu"
 
@@ -137,7 +139,7 @@ func anotherProcess() {
 	}
 }
 
-// TestStackProcesses has eight processes ask at once over one table.
+// TestStackProcesses has a process killed while it holds the lease, and then eight that ask at once over the same table.
 func TestStackProcesses(t *testing.T) {
 	r := newRig(t)
 	r.clock.add(time.Since(noon))
@@ -165,7 +167,19 @@ func TestStackProcesses(t *testing.T) {
 		}
 		return p, in, lines
 	}
+	// The first hangs at Adobe, and is killed there: its lease runs out by itself.
+	r.behave(fault(sandbox.Fault{Kind: "hang", Count: 1}))
 	before := r.calls()
+	doomed, in, _ := start()
+	io.WriteString(in, "go\n")
+	for r.calls() == before {
+		runtime.Gosched()
+	}
+	if err := doomed.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	doomed.Wait()
+	before, killed := r.calls(), time.Now()
 	var goes []io.Writer
 	var answers []*bufio.Reader
 	for range 8 {
@@ -183,5 +197,8 @@ func TestStackProcesses(t *testing.T) {
 	}
 	if n := r.calls() - before; n != 1 {
 		t.Errorf("%d calls for eight processes", n)
+	}
+	if waited := time.Since(killed); waited > leaseTime+10*time.Second {
+		t.Errorf("a lease that nobody holds kept the others waiting for %v", waited)
 	}
 }
