@@ -190,3 +190,26 @@ func TestAStoreThatIsDownCostsSpeedOnly(t *testing.T) {
 		t.Errorf("status: %v", err)
 	}
 }
+
+// TestAVerdictThatIsNotedIsNotNotedAgain uses the machine's clock: its instants hold more than a note can.
+func TestAVerdictThatIsNotedIsNotNotedAgain(t *testing.T) {
+	r := newRig(t)
+	writes := 0
+	r.Service.Store = &storetest.Faulty{Store: r.Store, Hook: func(op string) storetest.Fault {
+		if op == "PutNote" {
+			writes++
+		}
+		return storetest.None
+	}}
+	if err := r.setVerdict(t.Context(), Verdict{Proven: true, At: time.Now(), Evidence: "seen"}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := r.readShared(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if v := r.verdict(t.Context(), nil); writes != 1 || !v.Proven {
+		t.Errorf("%d writes of %+v", writes, v)
+	}
+}

@@ -112,6 +112,7 @@ func (s *Service) checkSharedAfter(r cmu.Request) {
 
 // setVerdict notes a verdict for all processes.
 func (s *Service) setVerdict(ctx context.Context, v Verdict) error {
+	v.At = v.At.UTC().Round(0) // as it reads back from the note
 	text, err := json.Marshal(v)
 	if err != nil {
 		return err
