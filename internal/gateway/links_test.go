@@ -59,7 +59,7 @@ func TestPlaceOfLink(t *testing.T) {
 func TestLinksWalk(t *testing.T) {
 	for _, prefix := range []string{"", "/v2", "https://reports.example/some/where"} {
 		r := newRig(t)
-		r.behave(func(b *sandbox.Behaviour) { b.LinkPrefix = prefix })
+		r.adobe.Behave(func(b *sandbox.Behaviour) { b.LinkPrefix = prefix })
 		seen, queue := map[string]bool{}, []string{"/cmu/v2", "/cmu/v2/year"}
 		for len(queue) > 0 && len(seen) < 40 {
 			href := queue[0]

@@ -238,14 +238,14 @@ func TestCachingHeaders(t *testing.T) {
 	}{
 		{name: "first", cacheStatus: "cmu-gateway; fwd=miss; fwd-status=200; stored; ttl=2700", age: "0", control: "private, max-age=2700"},
 		{name: "again", cacheStatus: "cmu-gateway; hit; ttl=2600; detail=memory", age: "100", control: "private, max-age=2700",
-			before: func() { r.clock.add(100 * time.Second) }},
+			before: func() { r.clock.Add(100 * time.Second) }},
 		{name: "only if cached", cacheStatus: "cmu-gateway; hit; ttl=2600; detail=memory", age: "100", control: "private, max-age=2700",
 			headers: []string{"Cache-Control", "only-if-cached"}},
 		{name: "young enough", cacheStatus: "cmu-gateway; hit; ttl=2600; detail=memory", age: "100", control: "private, max-age=2700",
 			headers: []string{"Cache-Control", "max-age=100"}},
 		{name: "stale", cacheStatus: "cmu-gateway; hit; ttl=-100; detail=stale", age: "2800", control: "private, max-age=2700",
-			before: func() { r.clock.add(2700 * time.Second) }},
-		{name: "renewed", cacheStatus: "cmu-gateway; hit; ttl=2700; detail=memory", age: "0", control: "private, max-age=2700", before: r.after},
+			before: func() { r.clock.Add(2700 * time.Second) }},
+		{name: "renewed", cacheStatus: "cmu-gateway; hit; ttl=2700; detail=memory", age: "0", control: "private, max-age=2700", before: r.after.Run},
 	}
 	for _, s := range steps {
 		if s.before != nil {
@@ -264,14 +264,14 @@ func TestCachingHeaders(t *testing.T) {
 
 func TestDirectives(t *testing.T) {
 	r := newRig(t)
-	if got := r.get(days, "Cache-Control", "only-if-cached"); got.StatusCode != http.StatusGatewayTimeout || r.adobe.Counts().Report != 0 {
+	if got := r.get(days, "Cache-Control", "only-if-cached"); got.StatusCode != http.StatusGatewayTimeout || r.adobe.Calls() != 0 {
 		t.Errorf("only-if-cached on nothing: %d", got.StatusCode)
 	}
 	if log := r.log.String(); !strings.Contains(log, "code=not_cached") || strings.Contains(log, "level=WARN") {
 		t.Errorf("a miss that the caller wanted is logged as %s", log)
 	}
 	r.ok(days)
-	r.after()
+	r.after.Run()
 	for _, test := range []struct {
 		headers []string
 		want    int64 // calls to Adobe
@@ -285,11 +285,11 @@ func TestDirectives(t *testing.T) {
 		{[]string{"Cache-Control", "foo, max-age=0"}, 1},
 		{[]string{"Cache-Control", `max-age="30"`}, 1},
 	} {
-		r.clock.add(time.Minute)
-		before := r.adobe.Counts().Report
+		r.clock.Add(time.Minute)
+		before := r.adobe.Calls()
 		got := r.ok(days, test.headers...)
-		r.after()
-		if n := r.adobe.Counts().Report - before; min(n, 1) != test.want {
+		r.after.Run()
+		if n := r.adobe.Calls() - before; min(n, 1) != test.want {
 			t.Errorf("%v: %d calls to Adobe; %s", test.headers, n, got.Header.Get("Cache-Status"))
 		}
 	}
@@ -389,7 +389,7 @@ func TestMissingRowsAreExplained(t *testing.T) {
 	if got := r.ok(target + "1").Header.Get("Cmu-Incomplete"); got != `?1; detail="rows past the limit of 1 are missing"` {
 		t.Error(got)
 	}
-	r.behave(func(b *sandbox.Behaviour) { b.MaxLimit, b.LimitMode = 2, "clamp" })
+	r.adobe.Behave(func(b *sandbox.Behaviour) { b.MaxLimit, b.LimitMode = 2, "clamp" })
 	if got := r.ok(target + "20").Header.Get("Cmu-Incomplete"); got != `?1; detail="rows past the limit of 2 are missing"` {
 		t.Error(got)
 	}
@@ -410,7 +410,7 @@ func TestAnswersAreLogged(t *testing.T) {
 
 func TestPassedThrough(t *testing.T) {
 	r := newRig(t)
-	r.behave(func(b *sandbox.Behaviour) {
+	r.adobe.Behave(func(b *sandbox.Behaviour) {
 		b.Faults = []sandbox.Fault{{On: "report", Kind: "status", Status: 200, Body: "<script>alert(1)</script>",
 			Headers: map[string]string{"Content-Type": "text/html"}, Count: 10}}
 	})
