@@ -102,7 +102,7 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 func problemOf(err error) problem {
 	var (
 		request     *cmu.RequestError
-		unavailable *reports.Unavailable
+		unavailable *reports.UnavailableError
 		adobe       *cmu.Error
 	)
 	switch {

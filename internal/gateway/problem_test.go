@@ -68,7 +68,7 @@ func TestProblems(t *testing.T) {
 		"lost":        {target: days, before: fault("lost"), status: 502, code: "adobe_unreachable"},
 		"broken gzip": {target: days, before: fault("broken_gzip"), status: 502, code: "adobe_unreachable"},
 		"no access": {target: days, before: func(r *rig) {
-			r.tokenErr = &reports.Unavailable{RetryAfter: 1500 * time.Millisecond, Reason: "no access to Adobe for now"}
+			r.tokenErr = &reports.UnavailableError{RetryAfter: 1500 * time.Millisecond, Reason: "no access to Adobe for now"}
 		}, status: 503, code: "unavailable", retryAfter: "2", detail: "No access to Adobe for now."},
 		"token failure": {target: days, before: func(r *rig) { r.tokenErr = errors.New("secret store: hush hush") },
 			status: 502, code: "adobe_unreachable"},
@@ -159,7 +159,7 @@ func (c timed) Err() error {
 }
 
 func TestProblemHoldsProgress(t *testing.T) {
-	p := problemOf(&reports.Unavailable{RetryAfter: 100 * time.Millisecond, Reason: "Adobe could not be asked in time", Done: 0, Total: 25})
+	p := problemOf(&reports.UnavailableError{RetryAfter: 100 * time.Millisecond, Reason: "Adobe could not be asked in time", Done: 0, Total: 25})
 	text, err := json.Marshal(p)
 	if err != nil || p.RetryAfter != time.Second || !strings.Contains(string(text), `"blocks_done":0,"blocks_total":25`) ||
 		!strings.Contains(p.Detail, "0 of 25 blocks are there.") {

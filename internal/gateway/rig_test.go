@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/reports"
 	testrig "cmu-gateway/internal/rig"
 	"cmu-gateway/internal/store"
@@ -45,9 +46,9 @@ func newRig(t testing.TB, change ...func(*Gateway)) *rig {
 
 func (r *rig) newService() *reports.Service {
 	token := func() (cmu.Secret, error) { return r.adobe.Token.Value, r.tokenErr }
-	s := &reports.Service{
+	return reports.New(reports.Options{
 		Client: r.adobe.Client, Store: r.store, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20,
-		Policy: reports.Policy{
+		Policy: plan.Policy{
 			Minute: 15 * time.Second, Hour: 15 * time.Minute, Day: 45 * time.Minute, Month: 12 * time.Hour, Level: 6 * time.Hour,
 			Settled: 720 * time.Hour, Stale: 24 * time.Hour, StaleIfError: 168 * time.Hour, Margin: 12 * time.Hour,
 		},
@@ -57,9 +58,7 @@ func (r *rig) newService() *reports.Service {
 		Sleep:   r.clock.Sleep,
 		After:   r.after.Go,
 		Log:     r.log.Logger,
-	}
-	s.Start()
-	return s
+	})
 }
 
 func (r *rig) prove() {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"cmu-gateway/internal/rows"
+	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -16,11 +18,11 @@ type Answer struct {
 	// Adobe applied one, the limit.
 	Request cmu.Request
 	// Fragments hold the rows in order, sorted by the path's dimensions.
-	Fragments []Fragment
+	Fragments []rows.Fragment
 	Rows      int
 	// RollUp and DrillDown are Adobe's links, with its own base path.
 	RollUp, DrillDown []cmu.Link
-	// Incomplete tells that rows are missing: Adobe cut its answer and it could not be asked in smaller parts.
+	// Incomplete tells that rows are missing: Adobe truncated its answer and it could not be asked for in smaller parts.
 	Incomplete bool
 	// Fetched is when the rows that may still change were asked for, or where none may the oldest. Fresh is until when
 	// the answer is fresh.
@@ -30,19 +32,16 @@ type Answer struct {
 	// Raw is set instead of rows when Adobe's answer was not understood.
 	Raw *Raw
 
-	err error // a refusal, remembered
+	refused error // instead of an answer: a refusal, remembered
 }
 
 // Raw is an answer of Adobe's that is passed through as it came.
-type Raw struct {
-	ContentType string
-	Body        []byte
-}
+type Raw = upstream.Raw
 
 // Each calls do with every row in order. The row is valid until do returns.
 func (a *Answer) Each(do func(cmu.Row) error) error {
 	for _, f := range a.Fragments {
-		if err := f.each(do); err != nil {
+		if err := f.Each(do); err != nil {
 			return err
 		}
 	}
@@ -51,7 +50,7 @@ func (a *Answer) Each(do func(cmu.Row) error) error {
 
 // Gzip returns the segments of one gzip member that holds head, the rows as JSON with commas between them, and tail.
 // The rows are not decompressed.
-func (a *Answer) Gzip(head, tail []byte) [][]byte { return joinGzip(head, a.Fragments, tail) }
+func (a *Answer) Gzip(head, tail []byte) [][]byte { return rows.JoinGzip(head, a.Fragments, tail) }
 
 // size is about the memory that the answer takes.
 func (a *Answer) size() int {
@@ -65,57 +64,48 @@ func (a *Answer) size() int {
 	return n
 }
 
-// view is what is known for one job, with the plan that says how good it is.
-type view struct {
-	job    *job
-	blocks []*block
-	plan   plan
-	raw    *Raw // what came instead of rows
-}
-
-// assemble makes the answer to r from views in the order of time.
-func assemble(r cmu.Request, views []view) (*Answer, error) {
-	a := &Answer{Request: r}
-	var all lead
-	o := newOrder(r)
-	tail := slices.ContainsFunc(views, func(v view) bool { return v.plan.tail })
+// newAnswer makes the answer to q from views in the order of time.
+func newAnswer(q *query, views []view) (*Answer, error) {
+	a := &Answer{Request: q.request}
+	var all rows.Lead
+	open := slices.ContainsFunc(views, func(v view) bool { return v.plan.Open })
 	for _, v := range views {
-		if v.plan.tail == tail && (a.Fetched.IsZero() || v.plan.fetched.Before(a.Fetched)) {
-			a.Fetched = v.plan.fetched
+		if v.plan.Open == open && (a.Fetched.IsZero() || v.plan.Fetched.Before(a.Fetched)) {
+			a.Fetched = v.plan.Fetched
 		}
-		if a.Fresh.IsZero() || v.plan.fresh.Before(a.Fresh) {
-			a.Fresh = v.plan.fresh
+		if a.Fresh.IsZero() || v.plan.Fresh.Before(a.Fresh) {
+			a.Fresh = v.plan.Fresh
 		}
-		a.Incomplete = a.Incomplete || v.plan.cut
+		a.Incomplete = a.Incomplete || v.plan.Truncated
 		for _, b := range v.blocks {
-			f, err := b.cut(v.job)
+			f, err := b.slice(v.piece)
 			if err != nil {
 				return nil, err
 			}
 			a.RollUp, a.DrillDown = b.links.RollUp, b.links.DrillDown
-			if self, err := selfRequest(b.links); err == nil && b.links.Self != "" {
+			if self, err := upstream.Effective(b.links); err == nil && b.links.Self != "" {
 				a.fill(self)
 			}
 			if f.Rows == 0 {
 				continue
 			}
-			all.join(lead{value: b.lead, any: true, mixed: b.mixed})
+			all.Join(b.lead)
 			a.Fragments = append(a.Fragments, f)
 			a.Rows += f.Rows
 		}
 	}
-	if r.End.IsZero() && len(views) > 0 && !views[len(views)-1].job.exact {
+	if last := views[len(views)-1]; q.request.End.IsZero() && last.piece.grid.Divided() {
 		// Adobe's default end is the present. Self links speak of the window that was fetched.
-		a.Request.End = cmu.BoundAt(cmu.Minute.Ceil(views[len(views)-1].job.pace.civil(a.Fetched)))
+		a.Request.End = cmu.BoundAt(cmu.Minute.Ceil(q.pace.Policy.Civil(a.Fetched)))
 	}
 	// An edge and whole periods may lie in one unit: then rows of both stand between each other if another dimension
 	// precedes the grain's.
-	if (all.mixed || len(views) > 1 && o.others) && len(a.Fragments) > 1 {
-		f, err := o.mergeAll(a.Fragments)
+	if (all.Mixed || len(views) > 1 && q.order.Spread()) && len(a.Fragments) > 1 {
+		f, err := q.order.MergeAll(a.Fragments)
 		if err != nil {
 			return nil, err
 		}
-		a.Fragments = []Fragment{f}
+		a.Fragments = []rows.Fragment{f}
 	}
 	a.Tag = a.tag()
 	return a, nil

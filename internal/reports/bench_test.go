@@ -2,59 +2,63 @@ package reports
 
 import (
 	"bytes"
+
 	"fmt"
 	"io"
-	"net/http"
-	"net/http/httptest"
+	"math/rand/v2"
 	"path/filepath"
-	"runtime"
 	"testing"
 	"time"
 
+	"cmu-gateway/internal/plan"
+	"cmu-gateway/internal/rows"
 	"cmu-gateway/internal/store"
 	"cmu-gateway/pkg/cmu"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // coldService is a service over an embedded store that holds 30 blocks of 1,500 rows, about 10 MB of JSON, and one ready
 // body of the same.
-func coldService(tb testing.TB) (s *Service, ask cmu.Request, ready store.Report) {
+func coldService(tb testing.TB) (s *Service, ask cmu.Request, kept store.Store, ready store.Report) {
 	tb.Helper()
 	kept, err := store.OpenBolt(filepath.Join(tb.TempDir(), "cache.db"), time.Now)
 	if err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() { kept.Close() })
-	s = &Service{Store: kept, Policy: policy, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20}
-	s.Start()
+	s = New(Options{Store: kept, Policy: policy, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20})
 	now := time.Now()
-	if err := s.setVerdict(tb.Context(), Verdict{Proven: true, At: now}); err != nil {
+	if err := s.notebook.noteVerdict(tb.Context(), Verdict{Proven: true, At: now}); err != nil {
 		tb.Fatal(err)
 	}
 	fragments := manyBlocks(30, 1500)
 	from := cmu.CivilDate(2024, 1, 1, 0, 0)
-	to := cmu.Month.Step(from, 30)
-	ask = request(tb, fmt.Sprintf("tenant/year/month/day/mvpd/platform?start=%s&end=%s", from, to))
-	job := s.Policy.periodsJob(ask, span{from, to})
-	for i, start := range blockStarts(cmu.Day, job.want) {
-		b := &block{name: blockName(start), rows: fragments[i], lead: "ACME\x00", fetched: now, spans: []known{{span{start, cmu.Month.Step(start, 1)}, now, true, false}}}
-		if err := kept.Put(tb.Context(), job.report, b.encode()); err != nil {
+	ask = request(tb, fmt.Sprintf("tenant/year/month/day/mvpd/platform?start=%s&end=%s", from, cmu.Month.Step(from, 30)))
+	p := newQuery(ask, policy, now).periods(false)
+	for i, month := range p.grid.Blocks(p.want) {
+		b := &block{
+			name: blockName(month.From), rows: fragments[i], lead: rows.Lead{Value: "ACME\x00", Any: true}, fetched: now,
+			coverage: plan.Coverage{{Span: month, Fetched: now, Settled: true}},
+		}
+		if err := kept.Put(tb.Context(), p.report, b.encode()); err != nil {
 			tb.Fatal(err)
 		}
 	}
-	body := bytes.Join(joinGzip([]byte(`{"report":[`), fragments, []byte("]}")), nil)
+	body := bytes.Join(rows.JoinGzip([]byte(`{"report":[`), fragments, []byte("]}")), nil)
 	ready = "ready"
 	if err := kept.Put(tb.Context(), ready, store.Block{Name: "body", Data: body, Fetched: now}); err != nil {
 		tb.Fatal(err)
 	}
-	return s, ask, ready
+	return s, ask, kept, ready
 }
 
 // BenchmarkStoreHit answers from the embedded store with nothing in memory, beside reading one ready body of that size.
 func BenchmarkStoreHit(b *testing.B) {
-	s, ask, ready := coldService(b)
+	s, ask, kept, ready := coldService(b)
 	b.Run("blocks", func(b *testing.B) {
 		for b.Loop() {
-			s.memory.clear()
+			s.shelf.clear()
 			a, source, err := s.Get(b.Context(), ask, Directives{})
 			if err != nil || source != FromStore || a.Rows != 45_000 {
 				b.Fatal(source, err)
@@ -66,7 +70,7 @@ func BenchmarkStoreHit(b *testing.B) {
 	})
 	b.Run("ready", func(b *testing.B) {
 		for b.Loop() {
-			blocks, err := s.Store.Blocks(b.Context(), ready, "body", "body")
+			blocks, err := kept.Blocks(b.Context(), ready, "body", "body")
 			if err != nil || len(blocks) != 1 {
 				b.Fatal(err)
 			}
@@ -76,7 +80,7 @@ func BenchmarkStoreHit(b *testing.B) {
 }
 
 func BenchmarkMemoryHit(b *testing.B) {
-	s, ask, _ := coldService(b)
+	s, ask, _, _ := coldService(b)
 	for b.Loop() {
 		if _, _, err := s.Get(b.Context(), ask, Directives{}); err != nil {
 			b.Fatal(err)
@@ -84,79 +88,49 @@ func BenchmarkMemoryHit(b *testing.B) {
 	}
 }
 
-// TestMemoryOfALargeReport lets a report of 100 MB pass through for the first time. The race detector needs memory and time of
-// its own: under it a tenth of that does.
-func TestMemoryOfALargeReport(t *testing.T) {
-	const days = 30
-	rows := 420_000
-	if raceDetector {
-		rows /= 10
-	}
-	now := time.Date(2026, 7, 21, 12, 0, 0, 0, time.UTC)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		io.WriteString(w, `{"_links":{"self":{"href":"/cmu/v2/year?limit=1000000"}},"report":[`)
-		row := []byte(nil)
-		for i := range rows {
-			if row = row[:0]; i > 0 {
-				row = append(row, ',')
-			}
-			row = fmt.Appendf(row, `{"year":"2026","month":"6","day":"%d","tenant":"ACME","mvpd":"MVPD %d","application-id":"%08x-1111-2222-3333-%012x","active-users":"%d","active-sessions":"%d","started-sessions":"%d","completed-sessions":"%d","failed-attempts":"%d"}`,
-				i*days/rows+1, i%17, i%41, i%41, i*7919%10007, i*104729%20011, i*1299709%15013, i%99991, i%7)
-			w.Write(row)
+// manyBlocks makes n fragments of size rows each, such as a wide daily report has.
+func manyBlocks(n, size int) (fragments []rows.Fragment) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for i := range n {
+		w := rows.NewWriter()
+		for j := range size {
+			w.Add(cmu.Row(fmt.Sprintf(`{"tenant":"ACME","year":"%d","month":"%d","day":"%d","mvpd":"MVPD-%d","platform":"platform %d","active-users":"%d","active-sessions":"%d","started-sessions":"%d","completed-sessions":"%d","failed-attempts":"%d"}`,
+				2024+i/12, i%12+1, j%28+1, j%9, j%7, random.IntN(100000), random.IntN(100000), random.IntN(100000), random.IntN(100000), random.IntN(100))))
 		}
-		io.WriteString(w, `]}`)
-	}))
-	defer server.Close()
-	kept, err := store.OpenBolt(filepath.Join(t.TempDir(), "cache.db"), func() time.Time { return now })
-	if err != nil {
-		t.Fatal(err)
+		fragments = append(fragments, w.Fragment())
 	}
-	defer kept.Close()
-	r := &rig{t: t, clock: &clock{t: now}}
-	s := r.process(&cmu.Client{ReportsURL: server.URL}, kept)
-	s.RowLimit = 1_000_000
-	s.Start()
-	if err := s.setVerdict(t.Context(), Verdict{Proven: true, At: now}); err != nil {
-		t.Fatal(err)
-	}
-	runtime.GC()
-	var before runtime.MemStats
-	runtime.ReadMemStats(&before)
-	peak, stop := peakHeap()
-	a, _, err := s.Get(t.Context(), request(t, "year/month/day/tenant/mvpd/application-id?start=2026-06&end=2026-07"), Directives{})
-	stop()
-	if err != nil || a.Rows != rows {
-		t.Fatal(a, err)
-	}
-	plain, compressed := int64(0), int64(0)
-	for _, f := range a.Fragments {
-		plain, compressed = plain+f.Len, compressed+int64(len(f.Deflate))
-	}
-	used := int64(*peak) - int64(before.HeapAlloc)
-	t.Logf("%d MB of JSON, %d MB compressed, at most %d MB of heap", plain>>20, compressed>>20, used>>20)
-	if bound := 3*compressed + 64<<20; used > bound || plain < int64(rows)*200 {
-		t.Errorf("%d bytes of heap for %d, want at most %d", used, plain, bound)
-	}
+	return fragments
 }
 
-// peakHeap watches the live heap, garbage of at most one collection included, until stop.
-func peakHeap() (peak *uint64, stop func()) {
-	peak = new(uint64)
-	quit, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		often := time.NewTicker(5 * time.Millisecond)
-		defer often.Stop()
-		for {
-			var m runtime.MemStats
-			runtime.ReadMemStats(&m)
-			*peak = max(*peak, m.HeapAlloc)
-			select {
-			case <-quit:
-				return
-			case <-often.C:
+// BenchmarkJSONOfBlocks makes one gzip body of about 10 MB of JSON in 30 blocks: joined as the blocks are, and by
+// decompressing, joining and compressing.
+func BenchmarkJSONOfBlocks(b *testing.B) {
+	fragments := manyBlocks(30, 1500)
+	a := &Answer{Fragments: fragments}
+	head, tail := []byte(`{"report":[`), []byte(`]}`)
+	b.Run("joined", func(b *testing.B) {
+		for b.Loop() {
+			for _, s := range a.Gzip(head, tail) {
+				io.Discard.Write(s)
 			}
 		}
-	}()
-	return peak, func() { close(quit); <-done }
+	})
+	b.Run("recompressed", func(b *testing.B) {
+		for b.Loop() {
+			z := gzip.NewWriter(io.Discard)
+			z.Write(head)
+			n := 0
+			if err := a.Each(func(r cmu.Row) error {
+				if n++; n > 1 {
+					z.Write([]byte{','})
+				}
+				_, err := z.Write(r)
+				return err
+			}); err != nil {
+				b.Fatal(err)
+			}
+			z.Write(tail)
+			z.Close()
+		}
+	})
 }

@@ -46,22 +46,22 @@ func TestCallsOfADashboardOnTheCurrentDay(t *testing.T) {
 			r.prove()
 			services := []*Service{r.Service}
 			for len(services) < processes {
-				services = append(services, r.process(r.Client, r.Store))
+				services = append(services, r.process())
 			}
 			const days, looks = 2, 100
-			begin, before := r.clock.now(), r.calls()
+			begin, before := r.clock.Now(), r.calls()
 			for look := range days * looks {
-				from := cmu.Day.Step(cmu.CivilAt(r.clock.now(), time.UTC), -30)
+				from := cmu.Day.Step(cmu.CivilAt(r.clock.Now(), time.UTC), -30)
 				for i, p := range panels {
 					if _, _, err := services[(look+i)%processes].Get(t.Context(), request(t, fmt.Sprintf("%s?start=%s", p, from)), Directives{}); err != nil {
 						t.Fatal(err)
 					}
 				}
 				r.after()
-				r.clock.add(24 * time.Hour / looks)
+				r.clock.Add(24 * time.Hour / looks)
 			}
 			// One call for what is not known, then one each time the tail is no longer fresh.
-			allowed := int64(len(panels)) * (1 + int64(r.clock.now().Sub(begin)/policy.Day))
+			allowed := int64(len(panels)) * (1 + int64(r.clock.Now().Sub(begin)/policy.Day))
 			n := r.calls() - before
 			t.Logf("%d looks, %d calls to Adobe, %d allowed", days*looks*len(panels), n, allowed)
 			if n > allowed {
@@ -90,19 +90,19 @@ func TestCallsOfAColdWindow(t *testing.T) {
 					r.prove()
 					r.behave(c.change)
 					r.adobe.ResetCounts()
-					limit := 1000
+					const most = 1000
 					if c.name == "shuffled" || c.name == "honoured" {
-						r.nameLimit(limit)
+						r.restart(limit(most))
 					}
 					end := cmu.CivilDate(2026, 7, 1, 0, 0)
 					ask := fmt.Sprintf("%s?start=%s&end=%s", path, cmu.Day.Step(end, -days), end)
 					rows, _ := r.get(ask)
 					calls := float64(r.calls())
 					r.compare(ask)
-					n := float64(len(rows)) / float64(limit)
+					n := float64(len(rows)) / most
 					allowed := 1.5*n + 2
 					// Full answers and round counts look cut: only what is under the limit is one call.
-					if len(rows) < limit && len(rows)%roundRows != 0 {
+					if len(rows) < most && len(rows)%500 != 0 {
 						allowed = 1
 					}
 					if got := calls; got > allowed {
@@ -117,20 +117,17 @@ func TestCallsOfAColdWindow(t *testing.T) {
 	}
 }
 
-// nameLimit makes the service name another limit.
-func (r *rig) nameLimit(limit int) { r.Service.adobe.limit = limit }
-
 func TestOneFetchAtATime(t *testing.T) {
-	r := newRig(t)
-	r.prove()
-	other := r.process(r.Client, r.Store)
-	for _, s := range []*Service{r.Service, other} {
-		// Who waits for the lease must not make its time run out.
-		s.Sleep = func(ctx context.Context, _ time.Duration) error {
+	// Who waits for the lease must not make its time run out.
+	patient := func(o *Options) {
+		o.Sleep = func(ctx context.Context, _ time.Duration) error {
 			runtime.Gosched()
 			return ctx.Err()
 		}
 	}
+	r := newRig(t, patient)
+	r.prove()
+	other := r.process(patient)
 	before := r.calls()
 	errs := make(chan error)
 	const callers = 50

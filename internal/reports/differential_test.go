@@ -112,7 +112,7 @@ func (a *asker) ask() string {
 func TestSameAsAdobe(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(*sandbox.Behaviour)
-		cut    bool // the calendar check is expected to allow cutting
+		sliced bool // the calendar check is expected to allow slicing
 	}{
 		"documented":          {func(b *sandbox.Behaviour) {}, true},
 		"end inclusive":       {func(b *sandbox.Behaviour) { b.EndInclusive = "whole" }, true},
@@ -134,7 +134,7 @@ func TestSameAsAdobe(t *testing.T) {
 			t.Parallel()
 			r := newRig(t)
 			r.behave(func(b *sandbox.Behaviour) { c.change(b); b.InstantRecompute = true })
-			asker := newAsker(t, *seed, r.clock.now)
+			asker := newAsker(t, *seed, r.clock.Now)
 			sources := map[Source]int{}
 			for range *asks {
 				sources[r.compare(asker.ask())]++
@@ -142,11 +142,11 @@ func TestSameAsAdobe(t *testing.T) {
 					r.after()
 				}
 				if asker.IntN(10) == 0 {
-					r.clock.add(time.Duration(asker.IntN(5*3600)) * time.Second)
+					r.clock.Add(time.Duration(asker.IntN(5*3600)) * time.Second)
 				}
 			}
-			if v := r.verdict(t.Context(), nil); v.Proven != c.cut {
-				t.Errorf("verdict %+v, want proven %v", v, c.cut)
+			if v := r.notebook.verdict(); v.Proven != c.sliced {
+				t.Errorf("verdict %+v, want proven %v", v, c.sliced)
 			}
 			t.Log(sources, r.calls())
 		})
@@ -163,8 +163,7 @@ func (r *rig) whole(ask string) ([]string, error) {
 
 // completable reports whether nothing keeps the service from asking in parts.
 func (r *rig) completable(ask string) bool {
-	_, ok := splittable(request(r.t, ask), r.Policy, r.clock.now())
-	return ok && r.verdict(r.t.Context(), nil).Proven
+	return newQuery(request(r.t, ask), policy, r.clock.Now()).sliceable() && r.notebook.verdict().Proven
 }
 
 // compare asks both sides. The rows of a stale answer are as Adobe had them: they are not compared.
@@ -180,7 +179,7 @@ func (r *rig) compare(ask string) Source {
 		}
 	case a.Incomplete && r.completable(ask):
 		r.t.Fatalf("%s: incomplete from %v", ask, source)
-	case source != Stale && !a.Incomplete && r.clock.now().Sub(a.Fetched) == 0:
+	case source != Stale && !a.Incomplete && r.clock.Now().Sub(a.Fetched) == 0:
 		r.inOrder(ask, a)
 		got := rowsOf(r.t, a)
 		slices.Sort(got)

@@ -38,9 +38,7 @@ func (f *failures) last(name string, now time.Time) error {
 
 // note keeps the outcome of a fetch. What has a time of its own, or is about the caller, is not kept.
 func (f *failures) note(name string, err error, now time.Time) {
-	var u *Unavailable
-	var outside *errOutside
-	if errors.As(err, &u) || errors.As(err, &outside) || errors.Is(err, errNoTime) || ended(err) {
+	if isPause(err) || isOutside(err) || errors.Is(err, errNoTime) || ended(err) {
 		return
 	}
 	f.mu.Lock()

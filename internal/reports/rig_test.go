@@ -4,146 +4,96 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"log/slog"
-	"net/http/httptest"
-	"path/filepath"
+	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"cmu-gateway/internal/plan"
+	testrig "cmu-gateway/internal/rig"
+	"cmu-gateway/internal/rows"
 	"cmu-gateway/internal/sandbox"
 	"cmu-gateway/internal/store"
+	"cmu-gateway/internal/store/storetest"
 	"cmu-gateway/pkg/cmu"
 )
 
-// A Tuesday at no round time of day.
-var noon = time.Date(2026, 7, 21, 13, 47, 20, 0, time.UTC)
+var noon = testrig.Tuesday
 
-var policy = Policy{
+const daily = "tenant/year/month/day?start=2026-05-10&end=2026-07-01"
+
+var policy = plan.Policy{
 	Minute: 15 * time.Second, Hour: 15 * time.Minute, Day: 45 * time.Minute, Month: 12 * time.Hour, Level: 6 * time.Hour,
 	Settled: 720 * time.Hour, Stale: 24 * time.Hour, StaleIfError: 168 * time.Hour, Margin: 12 * time.Hour,
-}
-
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
 }
 
 // rig is a service over a simulated Adobe and an embedded store, on a clock that tests move.
 type rig struct {
 	*Service
-	t       testing.TB
-	clock   *clock
-	adobe   *sandbox.Sandbox
-	token   cmu.Token
-	mu      sync.Mutex
-	pending []func(context.Context) // work to do after the answer
+	t     testing.TB
+	clock *testrig.Clock
+	log   *testrig.Log
+	work  *testrig.After
+	adobe *testrig.Adobe
+	store store.Store
+	// token and refused are the service's access to a token, carry is its way to Adobe.
+	token   func(context.Context) (cmu.Secret, error)
+	refused func(context.Context, cmu.Secret) (cmu.Secret, error)
+	carry   http.RoundTripper
 }
 
-func newRig(t testing.TB) *rig {
-	r := &rig{t: t, clock: &clock{t: noon}}
-	r.adobe = sandbox.New(sandbox.Options{Seed: 7, Now: r.clock.now, TokenLife: 100_000 * time.Hour})
-	if err := r.adobe.Change(func(b *sandbox.Behaviour) { b.NoThrottle = true }); err != nil {
-		t.Fatal(err)
-	}
-	server := httptest.NewServer(r.adobe)
-	t.Cleanup(server.Close)
-	client := &cmu.Client{AuthURL: server.URL, ReportsURL: server.URL + "/cmu/v2", Now: r.clock.now}
-	r.token = r.login(client)
-	kept, err := store.OpenBolt(filepath.Join(t.TempDir(), "cache.db"), r.clock.now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { kept.Close() })
-	r.Service = r.process(client, kept)
+func newRig(t testing.TB, change ...func(*Options)) *rig {
+	c := &testrig.Clock{}
+	r := &rig{t: t, clock: c, log: testrig.NewLog(t), work: &testrig.After{}, adobe: testrig.NewAdobe(t, c), store: testrig.NewStore(t, c), carry: http.DefaultTransport}
+	r.token = func(context.Context) (cmu.Secret, error) { return r.adobe.Token.Value, nil }
+	r.refused = func(context.Context, cmu.Secret) (cmu.Secret, error) { return r.adobe.Token.Value, nil }
+	r.Service = r.process(change...)
 	return r
 }
 
-// login registers and gets a token.
-func (r *rig) login(client *cmu.Client) cmu.Token {
-	r.t.Helper()
-	statement, err := cmu.ParseStatement([]byte(r.adobe.Statement()))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	credentials, err := client.Register(r.t.Context(), statement)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	token, err := client.Token(r.t.Context(), credentials)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return token
-}
-
 // process returns a service as another process over the same store would have it.
-func (r *rig) process(client *cmu.Client, kept store.Store) *Service {
-	s := &Service{
-		Client: client, Store: kept, Policy: policy, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20,
-		Token:   func(context.Context) (cmu.Secret, error) { return r.token.Value, nil },
-		Refused: func(context.Context, cmu.Secret) (cmu.Secret, error) { return r.token.Value, nil },
-		Now:     r.clock.now,
-		Sleep: func(ctx context.Context, d time.Duration) error {
-			r.clock.add(d)
-			return ctx.Err()
-		},
-		After: func(work func(context.Context)) bool {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.pending = append(r.pending, work)
-			return true
-		},
-		Log: slog.New(slog.NewTextHandler(testWriter{r.t}, &slog.HandlerOptions{Level: slog.LevelWarn})),
+func (r *rig) process(change ...func(*Options)) *Service {
+	client := *r.adobe.Client
+	client.Transport = carrier(func(q *http.Request) (*http.Response, error) { return r.carry.RoundTrip(q) })
+	o := Options{
+		Client: &client, Store: r.store, Policy: policy, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20,
+		Token:   func(ctx context.Context) (cmu.Secret, error) { return r.token(ctx) },
+		Refused: func(ctx context.Context, s cmu.Secret) (cmu.Secret, error) { return r.refused(ctx, s) },
+		Now:     r.clock.Now, Sleep: r.clock.Sleep, After: r.work.Go, Log: r.log.Logger,
 	}
-	s.Start()
-	return s
+	for _, c := range change {
+		c(&o)
+	}
+	return New(o)
 }
 
-type testWriter struct{ testing.TB }
+// restart puts a process with nothing in memory in the place of the one at hand.
+func (r *rig) restart(change ...func(*Options)) { r.Service = r.process(change...) }
 
-func (w testWriter) Write(p []byte) (int, error) {
-	w.Log(strings.TrimSpace(string(p)))
-	return len(p), nil
+// limit makes calls name another row limit.
+func limit(n int) func(*Options) { return func(o *Options) { o.RowLimit = n } }
+
+// faulty makes the store fail as hook says.
+func (r *rig) faulty(hook func(op string) storetest.Fault) func(*Options) {
+	return func(o *Options) { o.Store = &storetest.Faulty{Store: r.store, Hook: hook} }
 }
+
+// carrier is a way to Adobe.
+type carrier func(*http.Request) (*http.Response, error)
+
+func (f carrier) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // after does the work that waits for answers to be sent.
-func (r *rig) after() {
-	for {
-		r.mu.Lock()
-		pending := r.pending
-		r.pending = nil
-		r.mu.Unlock()
-		if len(pending) == 0 {
-			return
-		}
-		for _, work := range pending {
-			work(context.Background())
-		}
-	}
-}
+func (r *rig) after() { r.work.Run() }
 
 // behave changes the simulated Adobe.
 func (r *rig) behave(change func(*sandbox.Behaviour)) {
 	r.t.Helper()
-	if err := r.adobe.Change(change); err != nil {
-		r.t.Fatal(err)
-	}
+	r.adobe.Behave(change)
 }
+
+func (r *rig) calls() int64 { return r.adobe.Calls() }
 
 // prove has the calendar checked.
 func (r *rig) prove() {
@@ -152,8 +102,6 @@ func (r *rig) prove() {
 		r.t.Fatalf("verdict %+v, %v", v, err)
 	}
 }
-
-func (r *rig) calls() int64 { return r.adobe.Counts().Report }
 
 func request(t testing.TB, s string) cmu.Request {
 	t.Helper()
@@ -192,15 +140,15 @@ func rowsOf(t testing.TB, a *Answer) (rows []string) {
 // inOrder checks that the rows come sorted by the path's dimensions.
 func (r *rig) inOrder(ask string, a *Answer) {
 	r.t.Helper()
-	o := newOrder(request(r.t, ask))
-	var k key
+	o := newQuery(request(r.t, ask), policy, r.clock.Now()).order
+	var k rows.Key
 	var last []byte
 	if err := a.Each(func(row cmu.Row) error {
-		o.of(row, &k) // a period that cannot be read still has its place
-		if bytes.Compare(last, k.sort) > 0 {
+		_ = o.Read(row, &k) // a period that cannot be read still has its place
+		if bytes.Compare(last, k.Sort) > 0 {
 			r.t.Errorf("%s: %s is out of order", ask, row)
 		}
-		last = bytes.Clone(k.sort)
+		last = bytes.Clone(k.Sort)
 		return nil
 	}); err != nil {
 		r.t.Error(err)
@@ -232,7 +180,7 @@ func (r *rig) tryDirect(s string) (rows []string, err error) {
 	if q.Limit == 0 {
 		q.Limit = 1_000_000
 	}
-	resp, err := r.Client.Report(r.t.Context(), r.token.Value, q, "application/json")
+	resp, err := r.adobe.Client.Report(r.t.Context(), r.adobe.Token.Value, q, "application/json")
 	if err != nil {
 		return nil, err
 	}

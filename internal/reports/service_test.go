@@ -1,8 +1,16 @@
 package reports
 
 import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
 	"testing"
 	"time"
+
+	"cmu-gateway/internal/sandbox"
+	"cmu-gateway/internal/upstream"
+	"cmu-gateway/pkg/cmu"
 )
 
 func TestMissThenHit(t *testing.T) {
@@ -24,11 +32,11 @@ func TestMissThenHit(t *testing.T) {
 	if n := r.calls() - before; n != 0 {
 		t.Errorf("%d calls for what was known", n)
 	}
-	other := r.process(r.Client, r.Store)
+	other := r.process()
 	if _, source, err := other.Get(t.Context(), request(t, ask), Directives{}); err != nil || source != FromStore {
 		t.Errorf("the same in another process: %v, %v", source, err)
 	}
-	other = r.process(r.Client, r.Store)
+	other = r.process()
 	if _, source, err := other.Get(t.Context(), request(t, "/tenant/year/month/day?start=2026-05-11&end=2026-06-20"), Directives{}); err != nil || source != FromStore {
 		t.Errorf("another process: %v, %v", source, err)
 	}
@@ -39,7 +47,7 @@ func TestTailIsRefreshedAfterTheAnswer(t *testing.T) {
 	r.prove()
 	const ask = "/tenant/year/month/day?start=2026-06-01"
 	r.same(ask)
-	r.clock.add(46 * time.Minute)
+	r.clock.Add(46 * time.Minute)
 	before := r.calls()
 	if _, source := r.get(ask); source != Stale || r.calls() != before {
 		t.Errorf("%v with %d calls", source, r.calls()-before)
@@ -51,8 +59,196 @@ func TestTailIsRefreshedAfterTheAnswer(t *testing.T) {
 	if source := r.same(ask); source != FromMemory {
 		t.Errorf("after the refresh: %v", source)
 	}
-	r.clock.add(25 * time.Hour)
+	r.clock.Add(25 * time.Hour)
 	if source := r.same(ask); source != FromAdobe {
 		t.Errorf("past the stale window: %v", source)
 	}
+}
+
+func TestOpenEndedAnswersEndAtThePresent(t *testing.T) {
+	r := newRig(t)
+	r.prove()
+	r.get("tenant/year/month/day?start=2026-06-01&end=2026-07-01")
+	a, _, err := r.Get(t.Context(), request(t, "tenant/year/month/day?start=2026-06-01"), Directives{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Request.End.String() < "2026-07-21" {
+		t.Errorf("end %v", a.Request.End)
+	}
+}
+
+func TestDirectives(t *testing.T) {
+	r := newRig(t)
+	r.prove()
+	if _, _, err := r.Get(t.Context(), request(t, daily), Directives{OnlyIfCached: true}); !errors.Is(err, ErrNotCached) {
+		t.Errorf("only if cached: %v", err)
+	}
+	r.get(daily)
+	for _, c := range []struct {
+		after time.Duration
+		d     Directives
+		calls int64
+	}{
+		{time.Second, Directives{NoCache: true}, 0}, // within the floor
+		{time.Minute, Directives{NoCache: true}, 1},
+		{time.Minute, Directives{MaxAge: 2 * time.Minute}, 0},
+		{2 * time.Minute, Directives{MaxAge: 2 * time.Minute}, 1},
+		{time.Second, Directives{OnlyIfCached: true}, 0},
+	} {
+		before := r.calls()
+		r.clock.Add(c.after)
+		if _, _, err := r.Get(t.Context(), request(t, daily), c.d); err != nil || r.calls()-before != c.calls {
+			t.Errorf("%v later, %+v: %d calls, %v", c.after, c.d, r.calls()-before, err)
+		}
+	}
+}
+
+func TestOnlyIfCachedNeverCalls(t *testing.T) {
+	r := newRig(t)
+	r.prove()
+	const ask = "tenant/year/month/day?start=2026-07-01"
+	r.same(ask)
+	r.restart(func(o *Options) { o.After = func(func(context.Context)) bool { return false } })
+	r.get(ask)
+	r.clock.Add(time.Hour)
+	before := r.calls()
+	_, source, err := r.Get(t.Context(), request(t, ask), Directives{OnlyIfCached: true})
+	if r.calls() != before {
+		t.Errorf("%d calls, %v %v", r.calls()-before, source, err)
+	}
+}
+
+func TestSomeTimeIsLeftForTheAnswer(t *testing.T) {
+	for left, want := range map[time.Duration]time.Duration{28 * time.Second: 26 * time.Second, time.Second: 750 * time.Millisecond} {
+		ctx, cancel := context.WithTimeout(t.Context(), left)
+		s := Service{now: time.Now}
+		short, stop := s.leaveTime(ctx)
+		deadline, _ := short.Deadline()
+		if got := time.Until(deadline); got > want || got < want-500*time.Millisecond {
+			t.Errorf("%v are left of %v, want %v", got, left, want)
+		}
+		stop()
+		cancel()
+	}
+}
+
+func TestRowsAreInOrder(t *testing.T) {
+	r := newRig(t)
+	r.prove()
+	for _, ask := range []string{
+		"year/duration/occurrences/activity-level/mvpd/tenant/month?start=2026-02-04&end=2026-06-01",
+		"tenant/year/month/day/mvpd/hour?start=2026-06-04T05:30&end=2026-06-04T09:00",
+		"mvpd/year/month/day?start=2026-04-20T05:30&end=2026-06-04T09:00",
+	} {
+		a, _, err := r.Get(t.Context(), request(t, ask), Directives{})
+		if _, refused := refusal(err); refused {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.inOrder(ask, a)
+	}
+}
+
+func TestWhatIsNoReportIsPassedThrough(t *testing.T) {
+	r := newRig(t)
+	r.behave(fault(sandbox.Fault{Kind: "status", Status: 200, Body: "<p>surprise</p>", Headers: map[string]string{"Content-Type": "text/html"}}))
+	for range 2 {
+		before := r.calls()
+		a, _, err := r.Get(t.Context(), request(t, daily), Directives{})
+		if err != nil || a.Raw == nil || string(a.Raw.Body) != "<p>surprise</p>" || a.Raw.ContentType != "text/html" || r.calls() == before {
+			t.Errorf("%+v, %v", a, err)
+		}
+	}
+	r.behave(none)
+	r.same(daily)
+}
+
+func TestWhatIsPassedThroughIsTheAnswerToTheCallersWindow(t *testing.T) {
+	r := newRig(t)
+	r.prove()
+	r.get("tenant/year/month/day?start=2026-05-01&end=2026-06-01")
+	r.behave(fault(sandbox.Fault{Kind: "status", Status: 200, Body: `{"window":"part"}`}))
+	var asked string
+	r.carry = carrier(func(q *http.Request) (*http.Response, error) {
+		asked = q.URL.RawQuery
+		return http.DefaultTransport.RoundTrip(q)
+	})
+	a, _, err := r.Get(t.Context(), request(t, "tenant/year/month/day?start=2026-05-01&end=2026-06-05"), Directives{})
+	if err != nil || a.Raw == nil || !strings.HasPrefix(asked, "start=2026-05-01&end=2026-06-05") {
+		t.Errorf("the raw answer is to %s: %v", asked, err)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	r := newRig(t)
+	for ask, status := range map[string]int{
+		"tenant/nonsense?start=2026": 404, "year/month?nonsense=1&start=2026": 400, "tenant/year/month?metrics=nonsense": 400,
+	} {
+		var e *cmu.Error
+		for range 3 {
+			if _, _, err := r.Get(t.Context(), request(t, ask), Directives{}); !errors.As(err, &e) || e.Status != status {
+				t.Errorf("%s: %v, want %d", ask, err, status)
+			}
+		}
+	}
+	// A refusal is asked once more without our limit while nothing shows that limits are taken.
+	before := r.calls()
+	r.clock.Add(refusalLife - time.Second)
+	r.Get(t.Context(), request(t, "tenant/nonsense?start=2026"), Directives{})
+	if r.calls() != before {
+		t.Error("a refusal is not remembered")
+	}
+	r.clock.Add(2 * time.Second)
+	r.Get(t.Context(), request(t, "tenant/nonsense?start=2026"), Directives{})
+	if r.calls() == before {
+		t.Error("a refusal is remembered for too long")
+	}
+}
+
+func TestNoAccessIsNoRefusalOfTheReport(t *testing.T) {
+	r := newRig(t)
+	r.prove()
+	bad := true
+	token := r.token
+	r.token = func(ctx context.Context) (cmu.Secret, error) {
+		if bad {
+			return "", &upstream.PauseError{RetryAfter: time.Second, Reason: "no access", Cause: &cmu.Error{Op: "token", Status: 400, Code: "invalid_client"}}
+		}
+		return token(ctx)
+	}
+	const ask = "tenant/year/month/day?start=2026-07-01"
+	if _, _, err := r.Get(t.Context(), request(t, ask), Directives{}); err == nil {
+		t.Fatal()
+	}
+	bad = false
+	r.clock.Add(5 * time.Second)
+	if _, _, err := r.Get(t.Context(), request(t, ask), Directives{}); err != nil {
+		t.Errorf("access is back: %v", err)
+	}
+}
+
+func TestRestatementShows(t *testing.T) {
+	r := newRig(t)
+	r.prove()
+	r.same(daily)
+	r.behave(func(b *sandbox.Behaviour) { b.Restatements = []sandbox.Restatement{{Day: "2026-06-15", Version: 1}} })
+	r.clock.Add(policy.Settled - time.Minute)
+	if _, source := r.get(daily); source != FromMemory {
+		t.Errorf("settled rows from %v", source)
+	}
+	r.clock.Add(2 * time.Minute)
+	if _, source := r.get(daily); source != Stale {
+		t.Errorf("after %v from %v", policy.Settled, source)
+	}
+	r.after()
+	r.same(daily)
+	r.behave(func(b *sandbox.Behaviour) { b.Restatements = []sandbox.Restatement{{Day: "2026-06-15", Version: 2}} })
+	r.clock.Add(time.Minute)
+	if n, err := r.Purge(t.Context(), request(t, "tenant/year/month/day")); err != nil || n != 2 {
+		t.Errorf("purged %d, %v", n, err)
+	}
+	r.same(daily)
 }

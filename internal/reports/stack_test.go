@@ -81,23 +81,23 @@ func newTable(t testing.TB, client *dynamodb.Client) string {
 func TestStackSameAsAdobe(t *testing.T) {
 	r := newRig(t)
 	client, trips := tableClient(t)
-	table := store.NewDynamoDB(client, newTable(t, client), r.clock.now)
-	r.Service = r.process(r.Client, table)
+	r.store = store.NewDynamoDB(client, newTable(t, client), r.clock.Now)
+	r.restart()
 	r.prove()
-	asker := newAsker(t, *seed, r.clock.now)
+	asker := newAsker(t, *seed, r.clock.Now)
 	sources := map[Source]int{}
 	for i := range 4 * *asks {
 		if i%7 == 0 {
-			r.Service = r.process(r.Client, table)
+			r.restart()
 		}
 		sources[r.compare(asker.ask())]++
 		r.after()
-		r.clock.add(time.Duration(asker.IntN(1800)) * time.Second)
+		r.clock.Add(time.Duration(asker.IntN(1800)) * time.Second)
 	}
 	t.Log(sources, r.calls())
 
 	r.get(daily)
-	r.memory.clear()
+	r.shelf.clear()
 	before := trips.Load()
 	if _, source := r.get(daily); source != FromStore || trips.Load()-before != 1 {
 		t.Errorf("a hit with nothing in memory: %v, %d round trips", source, trips.Load()-before)
@@ -117,13 +117,12 @@ func TestMain(m *testing.M) {
 func anotherProcess() {
 	client := dynamodb.NewFromConfig(tableConfig(os.Getenv("CMU_TEST_DYNAMODB")))
 	token := cmu.Secret(os.Getenv("CMU_TEST_TOKEN"))
-	s := &Service{
+	s := New(Options{
 		Client: &cmu.Client{ReportsURL: os.Getenv("CMU_TEST_REPORTS")}, Store: store.NewDynamoDB(client, os.Getenv("CMU_TEST_TABLE"), time.Now),
 		Policy: policy, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20,
 		Token:   func(context.Context) (cmu.Secret, error) { return token, nil },
 		Refused: func(context.Context, cmu.Secret) (cmu.Secret, error) { return token, nil },
-	}
-	s.Start()
+	})
 	fmt.Println("ready")
 	bufio.NewReader(os.Stdin).ReadString('\n')
 	path, query, _ := strings.Cut(os.Getenv("CMU_TEST_ASK"), "?")
@@ -142,17 +141,18 @@ func anotherProcess() {
 // TestStackProcesses has a process killed while it holds the lease, and then eight that ask at once over the same table.
 func TestStackProcesses(t *testing.T) {
 	r := newRig(t)
-	r.clock.add(time.Since(noon))
-	r.token = r.login(r.Client)
+	r.clock.Add(time.Since(noon))
+	r.adobe.Login()
 	client, _ := tableClient(t)
 	name := newTable(t, client)
-	r.Service = r.process(r.Client, store.NewDynamoDB(client, name, time.Now))
+	r.store = store.NewDynamoDB(client, name, time.Now)
+	r.restart()
 	r.prove()
 	end := cmu.Day.Step(cmu.CivilAt(time.Now(), time.UTC), -5)
 	ask := fmt.Sprintf("tenant/year/month/day?start=%s&end=%s", cmu.Day.Step(end, -40), end)
 	start := func() (*exec.Cmd, io.Writer, *bufio.Reader) {
 		p := exec.Command(os.Args[0])
-		p.Env = append(os.Environ(), "CMU_TEST_PROCESS=1", "CMU_TEST_TABLE="+name, "CMU_TEST_REPORTS="+r.Client.ReportsURL, "CMU_TEST_TOKEN="+r.token.Value.Reveal(), "CMU_TEST_ASK="+ask)
+		p.Env = append(os.Environ(), "CMU_TEST_PROCESS=1", "CMU_TEST_TABLE="+name, "CMU_TEST_REPORTS="+r.adobe.Client.ReportsURL, "CMU_TEST_TOKEN="+r.adobe.Token.Value.Reveal(), "CMU_TEST_ASK="+ask)
 		in, err1 := p.StdinPipe()
 		out, err2 := p.StdoutPipe()
 		if err1 != nil || err2 != nil {

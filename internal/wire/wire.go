@@ -10,10 +10,12 @@ import (
 	"runtime/debug"
 
 	"cmu-gateway/internal/access"
+	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/internal/secrets"
 	"cmu-gateway/internal/settings"
 	"cmu-gateway/internal/store"
+	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -35,13 +37,18 @@ func Keeper(s settings.Settings, kept secrets.Store, leases store.Store, log *sl
 	}
 }
 
-// Reports returns the report cache over a store, started. It asks Adobe with what tokens hand out; after is the field After of
-// reports.Service.
+// Reports returns the report cache over a store. It asks Adobe with what tokens hand out; after is the field After of
+// reports.Options.
 func Reports(s settings.Settings, blocks store.Store, tokens *access.Tokens, after func(func(context.Context)) bool,
 	log *slog.Logger) *reports.Service {
-	r := &reports.Service{
+	return reports.New(reportsOptions(s, blocks, tokens, after, log))
+}
+
+func reportsOptions(s settings.Settings, blocks store.Store, tokens *access.Tokens, after func(func(context.Context)) bool,
+	log *slog.Logger) reports.Options {
+	return reports.Options{
 		Client: Client(s), Store: blocks, After: after, Log: log,
-		Policy: reports.Policy{
+		Policy: plan.Policy{
 			Minute: s.FreshMinute, Hour: s.FreshHour, Day: s.FreshDay, Month: s.FreshMonth, Level: s.FreshLevel, Settled: s.FreshSettled,
 			Stale: s.StaleWindow, StaleIfError: s.StaleIfError, Zone: s.ReportZone, Margin: s.SettleMargin,
 		},
@@ -51,15 +58,13 @@ func Reports(s settings.Settings, blocks store.Store, tokens *access.Tokens, aft
 			return secret(tokens.Refused(ctx, cmu.Token{Value: refused}))
 		},
 	}
-	r.Start()
-	return r
 }
 
-// secret turns the lack of a token into the answer that callers get.
+// secret turns the lack of a token into a pause.
 func secret(t cmu.Token, err error) (cmu.Secret, error) {
 	var none *access.NoAccessError
 	if errors.As(err, &none) {
-		err = &reports.Unavailable{RetryAfter: none.RetryAfter, Reason: "there is no valid access token: " + none.Reason, Cause: err}
+		err = &upstream.PauseError{RetryAfter: none.RetryAfter, Reason: "there is no valid access token: " + none.Reason, Cause: err}
 	}
 	return t.Value, err
 }

@@ -8,13 +8,13 @@ import (
 	"time"
 
 	"cmu-gateway/internal/access"
-	"cmu-gateway/internal/reports"
 	"cmu-gateway/internal/secrets"
 	"cmu-gateway/internal/settings"
 	"cmu-gateway/internal/store"
+	"cmu-gateway/internal/upstream"
 )
 
-// TestReports makes sure that no field of the service is forgotten, and that it tells callers when to come back.
+// TestReports makes sure that no option is forgotten, and that it tells callers when to come back.
 func TestReports(t *testing.T) {
 	s, err := settings.FromEnv([]string{"CMU_REPORT_ZONE=UTC", "CMU_SETTLE_MARGIN=1h"})
 	if err != nil {
@@ -30,7 +30,7 @@ func TestReports(t *testing.T) {
 	}
 	defer blocks.Close()
 	tokens := &access.Tokens{Secrets: kept, Name: "token"}
-	r := Reports(s, blocks, tokens, nil, nil)
+	r := reportsOptions(s, blocks, tokens, nil, nil)
 	policy := reflect.ValueOf(r.Policy)
 	for i := range policy.NumField() {
 		if policy.Field(i).IsZero() {
@@ -43,8 +43,8 @@ func TestReports(t *testing.T) {
 	_, tokenErr := r.Token(t.Context())
 	_, refusedErr := r.Refused(t.Context(), "refused")
 	for _, err := range []error{tokenErr, refusedErr} {
-		var unavailable *reports.Unavailable
-		if !errors.As(err, &unavailable) || unavailable.RetryAfter < time.Second || !errors.Is(err, access.ErrNoAccess) {
+		var pause *upstream.PauseError
+		if !errors.As(err, &pause) || pause.RetryAfter < time.Second || !errors.Is(err, access.ErrNoAccess) {
 			t.Errorf("got %v, want a time to come back", err)
 		}
 	}

@@ -1,4 +1,4 @@
-package reports
+package plan
 
 import (
 	"time"
@@ -6,7 +6,7 @@ import (
 	"cmu-gateway/pkg/cmu"
 )
 
-// Policy says how long rows may be served. All fields are required.
+// Policy says how long rows may be served. All fields are required but Zone.
 type Policy struct {
 	// How long rows of unsettled periods are fresh, by grain. Month is also that of years and of reports without a
 	// grain, Level that of level reports whatever their grain.
@@ -22,58 +22,59 @@ type Policy struct {
 	Margin time.Duration
 }
 
-// pace is what the freshness of one report depends on.
-type pace struct {
-	Policy
-	grain cmu.Grain
-	level bool
+// Pace is what the freshness of one report depends on.
+type Pace struct {
+	Policy Policy
+	Grain  cmu.Grain
+	Level  bool // a level report
 }
 
-func (p Policy) of(r cmu.Request) pace {
+// Of returns the pace of the report that r asks for.
+func (p Policy) Of(r cmu.Request) Pace {
 	grain, _ := r.Grain()
-	return pace{p, grain, r.LevelReport()}
+	return Pace{p, grain, r.LevelReport()}
 }
 
-// tail is how long rows of unsettled periods are fresh.
-func (p pace) tail() time.Duration {
-	if p.level {
-		return p.Level
+// OpenLife is how long rows of unsettled periods are fresh.
+func (p Pace) OpenLife() time.Duration {
+	if p.Level {
+		return p.Policy.Level
 	}
-	switch p.grain {
+	switch p.Grain {
 	case cmu.Minute:
-		return p.Minute
+		return p.Policy.Minute
 	case cmu.Hour:
-		return p.Hour
+		return p.Policy.Hour
 	case cmu.Day:
-		return p.Day
+		return p.Policy.Day
 	}
-	return p.Month
+	return p.Policy.Month
 }
 
 // levelRecompute is how often Adobe recomputes level reports.
 const levelRecompute = 24 * time.Hour
 
-// settled returns the instant before which all periods were settled at a time: they had ended, Adobe had recomputed
+// Settled returns the instant before which all periods were settled at a time: they had ended, Adobe had recomputed
 // them once more, and the margin had passed.
-func (p pace) settled(at time.Time) cmu.Civil {
-	recompute := p.grain.Recompute()
-	if p.level {
+func (p Pace) Settled(at time.Time) cmu.Civil {
+	recompute := p.Grain.Recompute()
+	if p.Level {
 		recompute = levelRecompute
 	}
-	return p.grain.Floor(p.civil(at.Add(-recompute - p.Margin)))
+	return p.Grain.Floor(p.Policy.Civil(at.Add(-recompute - p.Policy.Margin)))
 }
 
-// civil is what Adobe's wall clock shows at a time, as far as known.
-func (p Policy) civil(at time.Time) cmu.Civil {
+// Civil is what Adobe's wall clock shows at a time, as far as known.
+func (p Policy) Civil(at time.Time) cmu.Civil {
 	if p.Zone == nil {
 		return cmu.CivilAt(at, time.UTC)
 	}
 	return cmu.CivilAt(at, p.Zone)
 }
 
-// latest is what no wall clock of Adobe's can have shown up to a time. Where the zone is known a clock may have been put
+// Latest is what no wall clock of Adobe's can have shown up to a time. Where the zone is known a clock may have been put
 // back an hour.
-func (p Policy) latest(at time.Time) cmu.Civil {
+func (p Policy) Latest(at time.Time) cmu.Civil {
 	if p.Zone == nil {
 		return cmu.CivilAt(at, time.UTC).Add(14 * time.Hour)
 	}

@@ -1,4 +1,4 @@
-package reports
+package plan
 
 import (
 	"slices"
@@ -10,53 +10,62 @@ import (
 	"pgregory.net/rapid"
 )
 
+// A Tuesday at no round time of day.
+var noon = time.Date(2026, 7, 21, 13, 47, 20, 0, time.UTC)
+
+var policy = Policy{
+	Minute: 15 * time.Second, Hour: 15 * time.Minute, Day: 45 * time.Minute, Month: 12 * time.Hour, Level: 6 * time.Hour,
+	Settled: 720 * time.Hour, Stale: 24 * time.Hour, StaleIfError: 168 * time.Hour, Margin: 12 * time.Hour,
+}
+
 // scene is a drawn state: a report's pace, what is known, and an instant.
 type scene struct {
-	pace  pace
-	want  span
-	spans []known
+	pace  Pace
+	grid  Grid
+	want  Span
+	known Coverage
 	now   time.Time
-	d     demand
+	d     Demand
 }
 
 func drawScene(t *rapid.T) scene {
-	s := scene{pace: pace{Policy: policy, grain: cmu.Grain(rapid.IntRange(int(cmu.Year), int(cmu.Minute)).Draw(t, "grain"))}, now: noon}
+	g := cmu.Grain(rapid.IntRange(int(cmu.Year), int(cmu.Minute)).Draw(t, "grain"))
+	s := scene{pace: Pace{Policy: policy, Grain: g}, grid: Grid{g}, now: noon, d: Demand{Stale: policy.Stale}}
 	if rapid.Bool().Draw(t, "zone") {
-		s.pace.Zone, s.pace.Margin = time.UTC, 0
+		s.pace.Policy.Zone, s.pace.Policy.Margin = time.UTC, 0
 	}
-	g := s.pace.grain
 	base := g.Step(cmu.CivilAt(noon, time.UTC), -40)
 	n := func(name string, low, high int) int { return rapid.IntRange(low, high).Draw(t, name) }
 	from := n("from", 0, 40)
-	s.want = span{g.Step(base, from), g.Step(base, from+n("length", 1, 20))}
+	s.want = Span{g.Step(base, from), g.Step(base, from+n("length", 1, 20))}
 	ages := []time.Duration{time.Second, time.Minute, time.Hour, 5 * time.Hour, 30 * time.Hour, 40 * 24 * time.Hour, 60 * 24 * time.Hour}
 	// A history of fetches, oldest first, as a block has it.
 	for i := n("fetches", 0, 5); i > 0; i-- {
 		age := ages[min(i+n("age", 0, 2)-1, len(ages)-1)]
 		at := n("at", 0, 60)
-		got := span{g.Step(base, at), g.Step(base, at+n("got", 1, 15))}
-		s.spans = keep(s.spans, got, noon.Add(-age), s.pace.settled(noon.Add(-age)), rapid.Bool().Draw(t, "cut"))
+		got := Span{g.Step(base, at), g.Step(base, at+n("got", 1, 15))}
+		s.known = s.known.Record(got, noon.Add(-age), s.pace.Settled(noon.Add(-age)), rapid.Bool().Draw(t, "truncated"))
 	}
 	if rapid.IntRange(0, 3).Draw(t, "demand") == 0 {
-		s.d.maxAge = time.Duration(n("max age", 1, 7200)) * time.Second
+		s.d.MaxAge = time.Duration(n("max age", 1, 7200)) * time.Second
 	}
 	return s
 }
 
 // state says by the words of the specification what one period is.
 func (s scene) state(p cmu.Civil) string {
-	for i, k := range s.spans {
-		endless := i == len(s.spans)-1 && !k.Settled && k.To >= s.pace.latest(k.Fetched) && p >= k.To
-		if !k.holds(p) && !endless {
+	for i, k := range s.known {
+		endless := i == len(s.known)-1 && !k.Settled && k.To >= s.pace.Policy.Latest(k.Fetched) && p >= k.To
+		if !k.Holds(p) && !endless {
 			continue
 		}
-		life := s.pace.tail()
+		life := s.pace.OpenLife()
 		if k.Settled {
 			life = s.pace.Policy.Settled
 		}
 		age := s.now.Sub(k.Fetched)
 		switch {
-		case age >= life+s.pace.Stale, s.d.maxAge > 0 && age > s.d.maxAge:
+		case age >= life+s.d.Stale, s.d.MaxAge > 0 && age > s.d.MaxAge:
 			return "missing"
 		case age >= life:
 			return "refresh"
@@ -69,28 +78,28 @@ func (s scene) state(p cmu.Civil) string {
 func TestPlanTilesTheWindow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawScene(t)
-		p := makePlan(s.pace, s.want, s.spans, s.d, s.now)
-		count := func(spans []span, at cmu.Civil) (n int) {
+		p := s.known.Plan(s.pace, s.want, s.d, s.now)
+		count := func(spans []Span, at cmu.Civil) (n int) {
 			for _, o := range spans {
-				if o.holds(at) {
+				if o.Holds(at) {
 					n++
 				}
 			}
 			return n
 		}
-		g := s.pace.grain
+		g := s.pace.Grain
 		for at := s.want.From; at < s.want.To; at = g.Step(at, 1) {
 			want := map[string][2]int{"missing": {1, 0}, "refresh": {0, 1}, "fresh": {0, 0}}[s.state(at)]
-			if got := [2]int{count(p.missing, at), count(p.refresh, at)}; got != want {
+			if got := [2]int{count(p.Missing, at), count(p.Refresh, at)}; got != want {
 				t.Fatalf("%s %v: missing and refresh %v, want %v", g, at, got, want)
 			}
-			if got := count(p.calls(), at); got != want[0]+want[1] {
+			if got := count(p.Calls(), at); got != want[0]+want[1] {
 				t.Fatalf("%s %v is fetched %d times", g, at, got)
 			}
 		}
-		for _, list := range [][]span{p.missing, p.refresh, p.calls()} {
+		for _, list := range [][]Span{p.Missing, p.Refresh, p.Calls()} {
 			for i, o := range list {
-				if o.empty() || o.From < s.want.From || o.To > s.want.To || g.Floor(o.From) != o.From || g.Floor(o.To) != o.To || i > 0 && list[i-1].To >= o.From {
+				if o.Empty() || o.From < s.want.From || o.To > s.want.To || g.Floor(o.From) != o.From || g.Floor(o.To) != o.To || i > 0 && list[i-1].To >= o.From {
 					t.Fatalf("range %v of %v in %v", o, list, s.want)
 				}
 			}
@@ -98,54 +107,54 @@ func TestPlanTilesTheWindow(t *testing.T) {
 	})
 }
 
-func TestKeepTellsTheLastFetchOfEachPeriod(t *testing.T) {
+func TestRecordTellsTheLastFetchOfEachPeriod(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawScene(t)
-		g := s.pace.grain
+		g := s.pace.Grain
 		at := s.want
-		settled := s.pace.settled(s.now)
-		after := keep(s.spans, at, s.now, settled, false)
-		if !slices.IsSortedFunc(after, func(a, b known) int { return int(a.From - b.From) }) {
+		settled := s.pace.Settled(s.now)
+		after := s.known.Record(at, s.now, settled, false)
+		if !slices.IsSortedFunc(after, func(a, b Known) int { return int(a.From - b.From) }) {
 			t.Fatalf("not sorted: %v", after)
 		}
 		for i, k := range after {
-			if k.empty() || i > 0 && (after[i-1].To > k.From || after[i-1].joins(k)) {
+			if k.Empty() || i > 0 && (after[i-1].To > k.From || after[i-1].touches(k)) {
 				t.Fatalf("spans %v", after)
 			}
 		}
 		low := g.Step(at.From, -70)
 		for p := low; p < g.Step(at.To, 70); p = g.Step(p, 1) {
-			find := func(spans []known) (known, bool) {
-				i := slices.IndexFunc(spans, func(k known) bool { return k.holds(p) })
+			find := func(spans Coverage) (Known, bool) {
+				i := slices.IndexFunc(spans, func(k Known) bool { return k.Holds(p) })
 				if i < 0 {
-					return known{}, false
+					return Known{}, false
 				}
 				return spans[i], true
 			}
-			before, was := find(s.spans)
+			before, was := find(s.known)
 			now, is := find(after)
 			switch {
-			case at.holds(p):
-				if !is || now.Settled != (p < settled) || now.Cut || !now.Settled && !now.Fetched.Equal(s.now) {
+			case at.Holds(p):
+				if !is || now.Settled != (p < settled) || now.Truncated || !now.Settled && !now.Fetched.Equal(s.now) {
 					t.Fatalf("%v fetched: %+v", p, now)
 				}
-			case was != is || is && (now.Settled != before.Settled || now.Cut != before.Cut || now.Fetched.After(before.Fetched)):
+			case was != is || is && (now.Settled != before.Settled || now.Truncated != before.Truncated || now.Fetched.After(before.Fetched)):
 				t.Fatalf("%v untouched: %+v, was %+v", p, now, before)
 			}
 		}
-		if again := keep(after, at, s.now, settled, false); !slices.Equal(again, after) {
-			t.Fatalf("keeping the same twice changes %v to %v", after, again)
+		if again := after.Record(at, s.now, settled, false); !slices.Equal(again, after) {
+			t.Fatalf("recording the same twice changes %v to %v", after, again)
 		}
 	})
 }
 
 func TestSpansStayFewHoweverOftenTheTailIsRefreshed(t *testing.T) {
-	p := pace{Policy: policy, grain: cmu.Day}
-	var spans []known
+	p := Pace{Policy: policy, Grain: cmu.Day}
+	var spans Coverage
 	start := cmu.Month.Floor(cmu.CivilAt(noon, time.UTC))
 	for at := noon.AddDate(0, 0, -20); at.Before(noon); at = at.Add(45 * time.Minute) {
-		from := max(start, p.settled(at.Add(-45*time.Minute)))
-		spans = keep(spans, span{from, cmu.Day.Step(cmu.CivilAt(at, time.UTC), 1)}, at, p.settled(at), false)
+		from := max(start, p.Settled(at.Add(-45*time.Minute)))
+		spans = spans.Record(Span{from, cmu.Day.Step(cmu.CivilAt(at, time.UTC), 1)}, at, p.Settled(at), false)
 		if len(spans) > 3 {
 			t.Fatalf("%d spans: %v", len(spans), spans)
 		}
@@ -157,25 +166,25 @@ func TestTakeApart(t *testing.T) {
 		g := cmu.Grain(rapid.IntRange(int(cmu.Year), int(cmu.Minute)).Draw(t, "grain"))
 		from := cmu.Civil(rapid.Int64Range(1.6e12, 1.9e12).Draw(t, "from"))
 		to := from + cmu.Civil(rapid.Int64Range(1, int64(3*(g.Step(from, 1)-g.Floor(from)))).Draw(t, "length"))
-		w := takeApart(g, from, to)
-		all := slices.Clone(w.edges)
-		if !w.whole.empty() {
-			all = append(all, w.whole)
+		w := Grid{g}.TakeApart(Span{from, to})
+		all := slices.Clone(w.Edges)
+		if !w.Whole.Empty() {
+			all = append(all, w.Whole)
 		}
-		slices.SortFunc(all, func(a, b span) int { return int(a.From - b.From) })
+		slices.SortFunc(all, func(a, b Span) int { return int(a.From - b.From) })
 		at := from
 		for _, s := range all {
-			if s.From != at || s.empty() {
+			if s.From != at || s.Empty() {
 				t.Fatalf("[%v, %v) at %v: %+v", from, to, g, w)
 			}
 			at = s.To
 		}
-		if at != to || g.Floor(w.whole.From) != w.whole.From || g.Floor(w.whole.To) != w.whole.To {
-			if !w.whole.empty() || at != to {
+		if at != to || g.Floor(w.Whole.From) != w.Whole.From || g.Floor(w.Whole.To) != w.Whole.To {
+			if !w.Whole.Empty() || at != to {
 				t.Fatalf("[%v, %v) at %v: %+v", from, to, g, w)
 			}
 		}
-		for _, e := range w.edges {
+		for _, e := range w.Edges {
 			if g.Floor(e.From) != g.Floor(e.To-1) {
 				t.Fatalf("edge %v is in two periods of %v", e, g)
 			}
@@ -187,20 +196,20 @@ func TestWidenStaysInUnknownSettledTime(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawScene(t)
 		perPeriod := float64(rapid.IntRange(0, 100).Draw(t, "density"))
-		for _, gap := range makePlan(s.pace, s.want, s.spans, s.d, s.now).missing {
-			known := slices.ContainsFunc(s.spans, func(k known) bool { return !k.overlap(gap).empty() })
-			wide := widen(s.pace, gap, s.spans, perPeriod, 2000, s.now)
+		for _, gap := range s.known.Plan(s.pace, s.want, s.d, s.now).Missing {
+			known := slices.ContainsFunc(s.known, func(k Known) bool { return !k.Overlap(gap).Empty() })
+			wide := s.known.Widen(s.grid, s.pace, gap, perPeriod, 2000, s.now)
 			if wide.From > gap.From || wide.To < gap.To {
 				t.Fatalf("%v became %v", gap, wide)
 			}
 			if wide == gap {
 				continue
 			}
-			if perPeriod == 0 || float64(periods(s.pace.grain, wide))*perPeriod > 2000 || wide.To > gap.To && wide.To > s.pace.settled(s.now) {
+			if perPeriod == 0 || float64(s.grid.Periods(wide))*perPeriod > 2000 || wide.To > gap.To && wide.To > s.pace.Settled(s.now) {
 				t.Fatalf("%v became %v at %v rows a period", gap, wide, perPeriod)
 			}
-			for _, k := range s.spans {
-				if !known && !k.overlap(wide).empty() {
+			for _, k := range s.known {
+				if !known && !k.Overlap(wide).Empty() {
 					t.Fatalf("%v became %v over %v, which is known", gap, wide, k)
 				}
 			}
@@ -242,8 +251,8 @@ func TestSettled(t *testing.T) {
 		{known, cmu.Hour, false, "2026-03-08T10:30:00Z", "2026-03-08T01:00"}, // 03:30, an hour after the clock went from 2 to 3
 		{known, cmu.Hour, false, "2026-11-01T09:30:00Z", "2026-11-01T01:00"}, // the second 01:30
 	} {
-		p := pace{c.policy, c.grain, c.level}
-		if got := p.settled(at(c.at)).String(); got != c.want {
+		p := Pace{c.policy, c.grain, c.level}
+		if got := p.Settled(at(c.at)).String(); got != c.want {
 			t.Errorf("%v level %v at %s: settled before %s, want %s", c.grain, c.level, c.at, got, c.want)
 		}
 	}

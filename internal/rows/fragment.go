@@ -1,9 +1,8 @@
-package reports
+package rows
 
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash"
@@ -20,7 +19,7 @@ import (
 // with a sync flush and carry no final block. Fragments with stored blocks between them form one deflate stream. The zero
 // Fragment holds no rows.
 //
-// Source: RFC 1951; RFC 1952.
+// Source: RFC 1951.
 type Fragment struct {
 	Deflate []byte
 	Rows    int
@@ -29,9 +28,10 @@ type Fragment struct {
 	Digest  Digest // of those bytes
 }
 
-// Digest tells contents apart.
+// Digest tells contents apart: the beginning of their SHA-256.
 type Digest [12]byte
 
+// Levels of compression.
 const (
 	levelKept = 6 // for what is kept and sent again and again
 	levelRun  = 1 // for what is opened again at once
@@ -51,8 +51,8 @@ func compressor(w io.Writer, level int) *flate.Writer {
 	return f
 }
 
-// fragmentWriter builds a fragment row by row.
-type fragmentWriter struct {
+// Writer builds a fragment row by row. NewWriter makes it.
+type Writer struct {
 	out   bytes.Buffer
 	z     *flate.Writer
 	level int
@@ -62,8 +62,11 @@ type fragmentWriter struct {
 	plain []byte
 }
 
-func newFragmentWriter(level int) *fragmentWriter {
-	w := &fragmentWriter{level: level, sum: sha256.New()}
+// NewWriter returns a writer of rows that are kept. Fragment must end it.
+func NewWriter() *Writer { return newWriter(levelKept) }
+
+func newWriter(level int) *Writer {
+	w := &Writer{level: level, sum: sha256.New()}
 	w.z = compressor(&w.out, level)
 	return w
 }
@@ -71,7 +74,8 @@ func newFragmentWriter(level int) *fragmentWriter {
 // plainBuffer is how many bytes go through the checksums and the compressor at once.
 const plainBuffer = 32 << 10
 
-func (w *fragmentWriter) add(row cmu.Row) {
+// Add appends a row, which is copied.
+func (w *Writer) Add(row cmu.Row) {
 	if w.f.Rows++; w.f.Rows > 1 {
 		w.plain = append(w.plain, ',')
 	}
@@ -81,7 +85,7 @@ func (w *fragmentWriter) add(row cmu.Row) {
 }
 
 // flush never fails: the compressor writes to memory.
-func (w *fragmentWriter) flush() {
+func (w *Writer) flush() {
 	w.crc = crc32.Update(w.crc, crc32.IEEETable, w.plain)
 	w.sum.Write(w.plain)
 	w.z.Write(w.plain)
@@ -89,8 +93,8 @@ func (w *fragmentWriter) flush() {
 	w.plain = w.plain[:0]
 }
 
-// fragment ends the writer.
-func (w *fragmentWriter) fragment() Fragment {
+// Fragment ends the writer and returns its rows.
+func (w *Writer) Fragment() Fragment {
 	if w.f.Rows > 0 {
 		w.flush()
 		w.z.Flush()
@@ -103,8 +107,8 @@ func (w *fragmentWriter) fragment() Fragment {
 	return w.f
 }
 
-// rowReader gives the rows of a fragment one by one.
-type rowReader struct {
+// reader gives the rows of a fragment one by one.
+type reader struct {
 	z        io.ReadCloser
 	buf      []byte
 	at, full int
@@ -113,16 +117,13 @@ type rowReader struct {
 	want     uint32
 }
 
-var (
-	errCorrupt = errors.New("rows are corrupt")
-	inflaters  sync.Pool
-)
+// ErrCorrupt is what the error for a fragment wraps that is not as it was written.
+var ErrCorrupt = errors.New("rows are corrupt")
 
-// endOfStream is a final empty deflate block.
-const endOfStream = "\x01\x00\x00\xff\xff"
+var inflaters sync.Pool
 
-func (f Fragment) reader() *rowReader {
-	r := &rowReader{left: f.Rows, want: f.CRC, buf: make([]byte, 0, 16<<10)}
+func (f Fragment) reader() *reader {
+	r := &reader{left: f.Rows, want: f.CRC, buf: make([]byte, 0, 16<<10)}
 	// The stream has no end; no more is read than the rows.
 	src := bytes.NewReader(f.Deflate)
 	if z, ok := inflaters.Get().(io.ReadCloser); ok {
@@ -134,7 +135,7 @@ func (f Fragment) reader() *rowReader {
 	return r
 }
 
-func (r *rowReader) close() {
+func (r *reader) close() {
 	if r.z != nil {
 		inflaters.Put(r.z)
 		r.z = nil
@@ -145,10 +146,10 @@ func (r *rowReader) close() {
 const maxRow = 16 << 20
 
 // next returns the next row, valid until the call after, or io.EOF once all have been given and their checksum is right.
-func (r *rowReader) next() (cmu.Row, error) {
+func (r *reader) next() (cmu.Row, error) {
 	if r.left == 0 {
 		if r.crc != r.want {
-			return nil, fmt.Errorf("%w: checksum", errCorrupt)
+			return nil, fmt.Errorf("%w: checksum", ErrCorrupt)
 		}
 		return nil, io.EOF
 	}
@@ -177,7 +178,7 @@ func (r *rowReader) next() (cmu.Row, error) {
 	}
 }
 
-func (r *rowReader) fill() error {
+func (r *reader) fill() error {
 	if r.at > 0 {
 		r.full = copy(r.buf[:cap(r.buf)], r.buf[r.at:r.full])
 		r.at = 0
@@ -185,7 +186,7 @@ func (r *rowReader) fill() error {
 	r.buf = r.buf[:r.full]
 	if r.full == cap(r.buf) {
 		if r.full >= maxRow {
-			return fmt.Errorf("%w: a row is too long", errCorrupt)
+			return fmt.Errorf("%w: a row is too long", ErrCorrupt)
 		}
 		r.buf = append(make([]byte, 0, 2*cap(r.buf)), r.buf...)
 	}
@@ -194,13 +195,14 @@ func (r *rowReader) fill() error {
 	r.crc = crc32.Update(r.crc, crc32.IEEETable, r.buf[r.full:])
 	r.full += n
 	if n == 0 && err != nil {
-		return fmt.Errorf("%w: %d rows are missing", errCorrupt, r.left)
+		return fmt.Errorf("%w: %d rows are missing", ErrCorrupt, r.left)
 	}
 	return nil
 }
 
-// each calls f with every row.
-func (f Fragment) each(do func(cmu.Row) error) error {
+// Each calls do with every row in order, and returns its error as it is. A row is valid until do returns. Rows that do not
+// match their checksum, or are missing, are ErrCorrupt.
+func (f Fragment) Each(do func(cmu.Row) error) error {
 	r := f.reader()
 	defer r.close()
 	for {
@@ -215,82 +217,4 @@ func (f Fragment) each(do func(cmu.Row) error) error {
 			return err
 		}
 	}
-}
-
-// joinGzip returns the segments of one gzip member that holds head, the fragments with commas between them, and tail.
-// Nothing is decompressed or copied. Source: RFC 1952 section 2.3.
-func joinGzip(head []byte, fragments []Fragment, tail []byte) [][]byte {
-	const header = "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff"
-	segments := make([][]byte, 1, 2*len(fragments)+2)
-	segments[0] = appendStored([]byte(header), head)
-	crc, size := crc32.ChecksumIEEE(head), int64(len(head))
-	comma := appendStored(nil, []byte{','})
-	commaCRC := crc32.ChecksumIEEE([]byte{','})
-	first := true
-	for _, f := range fragments {
-		if f.Rows == 0 {
-			continue
-		}
-		if !first {
-			segments = append(segments, comma)
-			crc, size = combineCRC(crc, commaCRC, 1), size+1
-		}
-		first = false
-		segments = append(segments, f.Deflate)
-		crc, size = combineCRC(crc, f.CRC, f.Len), size+f.Len
-	}
-	crc, size = combineCRC(crc, crc32.ChecksumIEEE(tail), int64(len(tail))), size+int64(len(tail))
-	end := append(appendStored(nil, tail), endOfStream...)
-	end = binary.LittleEndian.AppendUint32(end, crc)
-	return append(segments, binary.LittleEndian.AppendUint32(end, uint32(size)))
-}
-
-// appendStored appends text as stored deflate blocks.
-func appendStored(dst, text []byte) []byte {
-	for len(text) > 0 {
-		n := min(len(text), 0xffff)
-		dst = append(dst, 0, byte(n), byte(n>>8), ^byte(n), ^byte(n>>8))
-		dst = append(dst, text[:n]...)
-		text = text[n:]
-	}
-	return dst
-}
-
-// combineCRC returns the CRC-32 of two texts in a row from the CRC-32 of each and the length of the second: the first
-// is shifted by that many zero bytes, a multiplication by x^8n modulo the polynomial.
-func combineCRC(first, second uint32, n int64) uint32 {
-	shift := uint32(1) << 31 // x^0; bits are reflected
-	for bit := 0; n > 0; n, bit = n>>1, bit+1 {
-		if n&1 != 0 {
-			shift = multiplyCRC(shift, crcPowers[bit])
-		}
-	}
-	return multiplyCRC(first, shift) ^ second
-}
-
-// crcPowers holds x^(8*2^k) modulo the polynomial.
-var crcPowers = func() (powers [63]uint32) {
-	p := uint32(1) << 30 // x^1
-	for range 3 {
-		p = multiplyCRC(p, p)
-	}
-	for k := range powers {
-		powers[k] = p
-		p = multiplyCRC(p, p)
-	}
-	return powers
-}()
-
-func multiplyCRC(a, b uint32) (product uint32) {
-	for ; a != 0; a <<= 1 {
-		if a&(1<<31) != 0 {
-			product ^= b
-		}
-		if b&1 != 0 {
-			b = b>>1 ^ crc32.IEEE
-		} else {
-			b >>= 1
-		}
-	}
-	return product
 }

@@ -1,0 +1,104 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"cmu-gateway/pkg/cmu"
+)
+
+// Known is a span whose rows are kept. Periods without rows are known to be empty.
+type Known struct {
+	Span
+	Fetched   time.Time
+	Settled   bool // all its periods were settled when it was fetched
+	Truncated bool // rows are missing: Adobe gave no more, and the period could not be asked for in parts
+}
+
+// Coverage is what is known of a report's time: sorted spans that do not overlap.
+type Coverage []Known
+
+// Join returns what several blocks know, in their order. What a block knows may go on after it, as time to come is empty: of
+// time that two know of, the later block tells.
+func Join(blocks ...Coverage) (all Coverage) {
+	for _, b := range blocks {
+		for n := len(all) - 1; n >= 0 && all[n].To > b[0].From; n-- {
+			if all[n].To = b[0].From; all[n].Empty() {
+				all = all[:n]
+			}
+		}
+		all = append(all, b...)
+	}
+	return all
+}
+
+// Record returns c with what was fetched of s put over whatever it says of that time. What lies before settled will not change
+// any more. Neighbours that are settled become one, as old as the older: a block is known in a handful of spans however
+// often its tail is refreshed.
+func (c Coverage) Record(s Span, fetched time.Time, settled cmu.Civil, truncated bool) Coverage {
+	var out Coverage
+	for _, o := range c {
+		left, right := o, o
+		left.To, right.From = min(o.To, s.From), max(o.From, s.To)
+		for _, rest := range []Known{left, right} {
+			if !rest.Empty() {
+				out = append(out, rest)
+			}
+		}
+	}
+	settled = min(max(settled, s.From), s.To)
+	for _, part := range []Known{{Span{s.From, settled}, fetched, true, truncated}, {Span{settled, s.To}, fetched, false, truncated}} {
+		if !part.Empty() {
+			out = append(out, part)
+		}
+	}
+	slices.SortFunc(out, func(a, b Known) int { return cmp.Compare(a.From, b.From) })
+	joined := out[:0]
+	for _, o := range out {
+		if n := len(joined); n > 0 && joined[n-1].touches(o) {
+			joined[n-1].To = o.To
+			if o.Fetched.Before(joined[n-1].Fetched) {
+				joined[n-1].Fetched = o.Fetched
+			}
+			continue
+		}
+		joined = append(joined, o)
+	}
+	return joined
+}
+
+// touches reports whether next goes on where k ends and says the same.
+func (k Known) touches(next Known) bool {
+	return k.To == next.From && k.Truncated == next.Truncated && k.Settled == next.Settled && (k.Settled || k.Fetched.Equal(next.Fetched))
+}
+
+// Widen stretches a missing span into unknown settled time beside it, as far as the blocks that it touches and the next one on
+// the side that is unknown, while all of it is expected to be at most budget rows. It makes a window that slides on day by
+// day cost one call a block or two, not one a day. perPeriod is the densest seen; zero: not known, and nothing is stretched.
+func (c Coverage) Widen(g Grid, p Pace, s Span, perPeriod, budget float64, now time.Time) Span {
+	if perPeriod == 0 || !g.Divided() {
+		return s
+	}
+	around := g.Around(s)
+	room := around
+	for _, k := range c {
+		if k.To <= s.From {
+			room.From = max(room.From, k.To)
+		} else if k.From >= s.To {
+			room.To = min(room.To, k.From)
+		}
+	}
+	room.To = max(min(room.To, p.Settled(now)), s.To)
+	// Both sides are unknown: nothing tells where the next question goes, so only the blocks at hand are completed.
+	if room.From == around.From {
+		room.From = g.Unit().Floor(s.From)
+		room.To = min(room.To, g.Unit().Ceil(s.To))
+	}
+	for _, wide := range []Span{room, {s.From, room.To}, {room.From, s.To}} {
+		if float64(g.Periods(wide))*perPeriod <= budget {
+			return wide
+		}
+	}
+	return s
+}

@@ -1,0 +1,91 @@
+package plan
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Demand is what is asked of the age of rows.
+type Demand struct {
+	// MaxAge is the oldest that rows may be; zero is no bound.
+	MaxAge time.Duration
+	// Stale is how long past their freshness rows are good enough to answer with; zero is not at all.
+	Stale time.Duration
+}
+
+// Plan says what an answer over a window needs.
+type Plan struct {
+	// Missing must be fetched before the answer; Refresh is known but no longer fresh. Neither overlaps the other or
+	// what is fresh, and both are sorted, without spans that touch within one list.
+	Missing, Refresh []Span
+	// Fetched is when the rows that may still change were fetched, or where all are settled the oldest; Fresh is until
+	// when all are fresh.
+	Fetched, Fresh time.Time
+	// Open tells that some rows may still change.
+	Open bool
+	// Truncated tells that rows are missing that Adobe does not give.
+	Truncated bool
+}
+
+// Complete reports whether all that is wanted is known and fresh.
+func (p Plan) Complete() bool { return len(p.Missing) == 0 && len(p.Refresh) == 0 }
+
+// Calls returns the spans to ask Adobe for: what is missing, with what must be refreshed beside it.
+func (p Plan) Calls() []Span {
+	all := slices.Concat(p.Missing, p.Refresh)
+	slices.SortFunc(all, func(a, b Span) int { return cmp.Compare(a.From, b.From) })
+	return Joined(all)
+}
+
+// Plan decides what the rows of s need at now.
+func (c Coverage) Plan(p Pace, s Span, d Demand, now time.Time) Plan {
+	var out Plan
+	var oldest, oldestOpen time.Time
+	at := s.From
+	for i, k := range c {
+		// What was fetched up to where time had not come yet tells that there was nothing after it either.
+		if i == len(c)-1 && !k.Settled && k.To >= p.Policy.Latest(k.Fetched) {
+			k.To = max(k.To, s.To)
+		}
+		part := k.Overlap(s)
+		if part.Empty() {
+			continue
+		}
+		if at < part.From {
+			out.Missing = appendSpan(out.Missing, Span{at, part.From})
+		}
+		at = part.To
+		out.Truncated = out.Truncated || k.Truncated
+		if k.Settled {
+			out.judge(part, k.Fetched, p.Policy.Settled, d, now, &oldest)
+		} else {
+			out.judge(part, k.Fetched, p.OpenLife(), d, now, &oldestOpen)
+		}
+	}
+	if at < s.To {
+		out.Missing = appendSpan(out.Missing, Span{at, s.To})
+	}
+	out.Fetched, out.Open = oldestOpen, !oldestOpen.IsZero()
+	if !out.Open {
+		out.Fetched = oldest
+	}
+	return out
+}
+
+// judge puts one evenly fresh part where it belongs.
+func (p *Plan) judge(part Span, fetched time.Time, life time.Duration, d Demand, now time.Time, oldest *time.Time) {
+	if oldest.IsZero() || fetched.Before(*oldest) {
+		*oldest = fetched
+	}
+	until := fetched.Add(life)
+	switch {
+	case !until.Add(d.Stale).After(now), d.MaxAge > 0 && fetched.Add(d.MaxAge).Before(now):
+		p.Missing = appendSpan(p.Missing, part)
+	case !until.After(now):
+		p.Refresh = appendSpan(p.Refresh, part)
+	}
+	if p.Fresh.IsZero() || until.Before(p.Fresh) {
+		p.Fresh = until
+	}
+}

@@ -1,0 +1,153 @@
+package reports
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"time"
+
+	"cmu-gateway/internal/plan"
+	"cmu-gateway/internal/store"
+	"cmu-gateway/pkg/cmu"
+)
+
+// Encoding of a block as a stored value: a header of varints and strings, then the fragment. The store's key carries the
+// version of this form.
+
+const (
+	flagMixed = 1 << iota
+	flagTruncated
+	flagSettled
+)
+
+func (b *block) encode() store.Block {
+	d := make([]byte, 0, len(b.rows.Deflate)+1024)
+	flags := uint64(0)
+	if b.lead.Mixed {
+		flags |= flagMixed
+	}
+	d = binary.AppendUvarint(d, flags)
+	d = binary.AppendUvarint(d, uint64(len(b.coverage)))
+	for _, s := range b.coverage {
+		flags = 0
+		if s.Truncated {
+			flags |= flagTruncated
+		}
+		if s.Settled {
+			flags |= flagSettled
+		}
+		d = binary.AppendVarint(d, int64(s.From))
+		d = binary.AppendVarint(d, int64(s.To))
+		d = binary.AppendVarint(d, s.Fetched.UnixMilli())
+		d = binary.AppendUvarint(d, flags)
+	}
+	d = appendString(d, b.lead.Value)
+	d = appendString(d, b.links.Self)
+	for _, links := range [][]cmu.Link{b.links.RollUp, b.links.DrillDown} {
+		d = binary.AppendUvarint(d, uint64(len(links)))
+		for _, l := range links {
+			d = appendString(appendString(d, l.Href), l.Name)
+		}
+	}
+	d = binary.AppendUvarint(d, uint64(b.rows.Rows))
+	d = binary.AppendUvarint(d, uint64(b.rows.Len))
+	d = binary.BigEndian.AppendUint32(d, b.rows.CRC)
+	d = append(d, b.rows.Digest[:]...)
+	return store.Block{Name: b.name, Data: append(d, b.rows.Deflate...), Fetched: b.fetched}
+}
+
+func appendString(d []byte, s string) []byte {
+	return append(binary.AppendUvarint(d, uint64(len(s))), s...)
+}
+
+var errBlock = errors.New("a stored block is unreadable")
+
+// decodeBlock reads what encode wrote. The block keeps s.Data.
+func decodeBlock(s store.Block) (*block, error) {
+	d := decoder{data: s.Data}
+	b := &block{name: s.Name, fetched: s.Fetched}
+	b.lead.Mixed = d.uvarint()&flagMixed != 0
+	for n := d.count(); n > 0; n-- {
+		k := plan.Known{Span: plan.Span{From: cmu.Civil(d.varint()), To: cmu.Civil(d.varint())}, Fetched: time.UnixMilli(d.varint())}
+		flags := d.uvarint()
+		k.Truncated, k.Settled = flags&flagTruncated != 0, flags&flagSettled != 0
+		b.coverage = append(b.coverage, k)
+	}
+	b.lead.Value, b.links.Self = d.string(), d.string()
+	b.links.RollUp, b.links.DrillDown = d.links(), d.links()
+	b.rows.Rows, b.rows.Len = int(d.uvarint()), int64(d.uvarint())
+	b.lead.Any = b.rows.Rows > 0
+	b.rows.CRC = d.uint32()
+	copy(b.rows.Digest[:], d.take(len(b.rows.Digest)))
+	b.rows.Deflate = d.data
+	whole := b.rows.Rows == 0 || bytes.HasSuffix(b.rows.Deflate, []byte("\x00\x00\xff\xff")) // a sync flush
+	if d.broken || !whole || len(b.coverage) == 0 || b.rows.Rows < 0 || b.rows.Len < 0 {
+		return nil, fmt.Errorf("%w: %q", errBlock, s.Name)
+	}
+	return b, nil
+}
+
+// decoder takes values off data until one is broken; then all are zero.
+type decoder struct {
+	data   []byte
+	broken bool
+}
+
+func (d *decoder) fail() { d.data, d.broken = nil, true }
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.data)
+	if n <= 0 {
+		d.fail()
+		return 0
+	}
+	d.data = d.data[n:]
+	return v
+}
+
+func (d *decoder) varint() int64 {
+	v, n := binary.Varint(d.data)
+	if n <= 0 {
+		d.fail()
+		return 0
+	}
+	d.data = d.data[n:]
+	return v
+}
+
+// count reads the length of a list, which cannot be longer than the data.
+func (d *decoder) count() int {
+	n := d.uvarint()
+	if n > uint64(len(d.data)) {
+		d.fail()
+		return 0
+	}
+	return int(n)
+}
+
+func (d *decoder) take(n int) []byte {
+	if n > len(d.data) {
+		d.fail()
+		return nil
+	}
+	v := d.data[:n]
+	d.data = d.data[n:]
+	return v
+}
+
+func (d *decoder) string() string { return string(d.take(d.count())) }
+
+func (d *decoder) uint32() uint32 {
+	if v := d.take(4); len(v) == 4 {
+		return binary.BigEndian.Uint32(v)
+	}
+	return 0
+}
+
+func (d *decoder) links() (links []cmu.Link) {
+	for n := d.count(); n > 0 && !d.broken; n-- {
+		links = append(links, cmu.Link{Href: d.string(), Name: d.string()})
+	}
+	return links
+}

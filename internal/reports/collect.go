@@ -1,0 +1,106 @@
+package reports
+
+import (
+	"fmt"
+	"time"
+
+	"cmu-gateway/internal/plan"
+	"cmu-gateway/internal/rows"
+	"cmu-gateway/pkg/cmu"
+)
+
+// collector sorts the rows of one answer into blocks.
+type collector struct {
+	piece  *piece
+	asked  plan.Span
+	sorted map[cmu.Civil]*blockSorter // by start of block
+	size   int                        // bytes held uncompressed
+	// inTime tells that periods came in order; seen counts them.
+	inTime bool
+	seen   int
+	last   cmu.Civil
+	block  plan.Span // that of the last row
+	key    rows.Key
+}
+
+type blockSorter struct {
+	*rows.Sorter
+	lead rows.Lead
+}
+
+// heldRows bounds the bytes of rows that an answer holds uncompressed over all its blocks.
+const heldRows = 16 << 20
+
+func newCollector(p *piece, s plan.Span) *collector {
+	return &collector{piece: p, asked: s, sorted: map[cmu.Civil]*blockSorter{}, inTime: true, block: p.grid.Block(s.From)}
+}
+
+func (c *collector) add(row cmu.Row) error {
+	err := c.piece.order.Read(row, &c.key)
+	if c.piece.grid.Divided() {
+		if err != nil {
+			return &outsideError{err.Error(), true}
+		}
+		if inside, err := c.place(c.key.Period); !inside {
+			return err
+		}
+	}
+	b, ok := c.sorted[c.block.From]
+	if !ok {
+		b = &blockSorter{Sorter: rows.NewSorter(c.piece.order)}
+		c.sorted[c.block.From] = b
+	}
+	before := b.Size()
+	b.Add(row, &c.key)
+	b.lead.See(c.key.Lead)
+	c.size += b.Size() - before
+	if b.Size() >= rows.RunSize || c.size >= heldRows && b.Size() >= rows.RunSize/16 {
+		c.size -= b.Size()
+		b.Spill()
+	}
+	return nil
+}
+
+// place finds the block of a row's period, and notes in which order periods come.
+func (c *collector) place(period cmu.Civil) (inside bool, err error) {
+	if period == c.asked.To {
+		return false, nil // Adobe's end is inclusive: its period was not asked for
+	}
+	if !c.asked.Holds(period) {
+		return false, &outsideError{evidence: fmt.Sprintf("%s of %s in an answer from %s to %s",
+			c.piece.grid.Grain, period, c.asked.From, c.asked.To)}
+	}
+	if c.seen == 0 || period != c.last {
+		c.inTime = c.inTime && (c.seen == 0 || period > c.last)
+		c.seen++
+		c.last = period
+		c.block = c.piece.grid.Block(period)
+	}
+	return true, nil
+}
+
+// parts returns what each block that was asked for has got: also those without a row, which are known to be empty. That
+// the blocks of time to come are empty is told by the last one that is not.
+func (c *collector) parts(at time.Time, truncated bool) (map[cmu.Civil]part, error) {
+	blocks := c.piece.grid.Blocks(c.asked)
+	now := c.piece.pace.Policy.Civil(at)
+	for n := len(blocks) - 1; n > 0 && c.sorted[blocks[n].From] == nil && blocks[n].From > now; n-- {
+		blocks = blocks[:n]
+	}
+	out := map[cmu.Civil]part{}
+	for i, own := range blocks {
+		p := part{Span: plan.Span{From: max(c.asked.From, own.From), To: own.To}, at: at, truncated: truncated}
+		if i == len(blocks)-1 {
+			p.To = c.asked.To
+		}
+		if b, ok := c.sorted[own.From]; ok {
+			var err error
+			if p.rows, err = b.Fragment(); err != nil {
+				return nil, err
+			}
+			p.lead = b.lead
+		}
+		out[own.From] = p
+	}
+	return out, nil
+}

@@ -1,0 +1,50 @@
+package reports
+
+import (
+	"time"
+
+	"cmu-gateway/internal/plan"
+)
+
+// Directives are what a caller asks of the cache (RFC 9111 section 5.2.1). The zero value asks nothing.
+type Directives struct {
+	// NoCache asks for rows that are as new as the floor of ten seconds allows; MaxAge, unless zero, for rows no older than it.
+	NoCache bool
+	MaxAge  time.Duration
+	// OnlyIfCached asks for no call to Adobe.
+	OnlyIfCached bool
+}
+
+// floor protects Adobe from callers who want everything new.
+const floor = 10 * time.Second
+
+// maxAge is the oldest that rows may be; zero is no bound.
+func (d Directives) maxAge() time.Duration {
+	switch {
+	case d.NoCache:
+		return floor
+	case d.MaxAge > 0:
+		return max(d.MaxAge, floor)
+	}
+	return 0
+}
+
+func (d Directives) demand(p plan.Policy) plan.Demand {
+	return plan.Demand{MaxAge: d.maxAge(), Stale: p.Stale}
+}
+
+// Source says where an answer came from.
+type Source uint8
+
+// The sources. Stale answers come from what is kept, and are renewed after.
+const (
+	FromMemory Source = iota
+	FromStore
+	FromAdobe
+	Stale
+)
+
+// String returns the source in a word.
+func (s Source) String() string {
+	return [...]string{FromMemory: "memory", FromStore: "store", FromAdobe: "adobe", Stale: "stale"}[s]
+}

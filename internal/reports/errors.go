@@ -1,0 +1,105 @@
+package reports
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"cmu-gateway/internal/plan"
+	"cmu-gateway/internal/upstream"
+	"cmu-gateway/pkg/cmu"
+)
+
+// ErrNotCached is returned to a caller who wanted no call to Adobe made.
+var ErrNotCached = errors.New("not in the cache")
+
+// UnavailableError says that no answer can be had for now and when to ask again.
+type UnavailableError struct {
+	RetryAfter time.Duration
+	Reason     string // for callers, without a full stop
+	// Done of Total blocks are there already: the next call goes on. Zero Total: not told.
+	Done, Total int
+	Cause       error
+}
+
+func (e *UnavailableError) Error() string {
+	text := e.Reason
+	if e.Total > 0 {
+		text += fmt.Sprintf("; %d of %d blocks are there", e.Done, e.Total)
+	}
+	return text
+}
+
+// Unwrap returns the cause.
+func (e *UnavailableError) Unwrap() error { return e.Cause }
+
+// explain turns the failure of a fetch into what a caller can act on, with the progress made.
+func (s *Service) explain(v view, err error) error {
+	u := &UnavailableError{RetryAfter: 2 * time.Second, Reason: "Adobe could not be asked in time", Cause: err}
+	var paused *upstream.PauseError
+	switch {
+	case errors.As(err, &paused):
+		u.RetryAfter, u.Reason = paused.RetryAfter, paused.Reason
+	case !errors.Is(err, errNoTime) && !errors.Is(err, context.DeadlineExceeded):
+		return err
+	}
+	if p := v.piece; p.grid.Divided() && len(v.blocks) > 0 {
+		for _, b := range p.grid.Blocks(p.want) {
+			part := coverageOf(v.blocks).Plan(p.pace, b.Overlap(p.want), plan.Demand{Stale: s.policy.Stale}, s.now())
+			if u.Total++; len(part.Missing) == 0 {
+				u.Done++
+			}
+		}
+	}
+	return u
+}
+
+var (
+	// errOtherWindow: what is no report came for a slice, and is no answer to the caller's window.
+	errOtherWindow = errors.New("an answer that is no report is to another window")
+	errNoTime      = errors.New("no time left for another call")
+)
+
+// outsideError is returned when an answer holds a row outside the range asked: what slicing by calendar rests on is wrong.
+// With noPeriod the row has no period at all, which tells of its report only.
+type outsideError struct {
+	evidence string
+	noPeriod bool
+}
+
+func (e *outsideError) Error() string { return "a row lies outside the range asked for: " + e.evidence }
+
+func isOutside(err error) bool { return errors.As(err, new(*outsideError)) }
+
+// isPause reports whether an error has a time of its own at which to ask again.
+func isPause(err error) bool {
+	return errors.As(err, new(*upstream.PauseError)) || errors.As(err, new(*UnavailableError))
+}
+
+// refusal returns Adobe's refusal of a report itself: asking again at once changes nothing.
+func refusal(err error) (*cmu.Error, bool) {
+	var e *cmu.Error
+	if isPause(err) || !errors.As(err, &e) || e.Op != "report" || e.Status/100 != 4 {
+		return nil, false
+	}
+	return e, e.Status != http.StatusUnauthorized && e.Status != http.StatusTooManyRequests
+}
+
+// passing reports whether a call failed for a reason that a second call may not meet.
+func passing(err error) bool {
+	var e *cmu.Error
+	switch {
+	case err == nil, isPause(err), isOutside(err), errors.Is(err, cmu.ErrTooLarge), ended(err):
+		return false
+	case errors.As(err, &e):
+		return e.Status >= 500
+	}
+	return true
+}
+
+// ended reports whether the caller's context ended.
+func ended(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+}

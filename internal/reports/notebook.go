@@ -1,0 +1,161 @@
+package reports
+
+import (
+	"context"
+	"encoding/json"
+	"log/slog"
+	"sync"
+	"time"
+
+	"cmu-gateway/internal/store"
+)
+
+// The notes that all processes of a deployment share.
+const (
+	noteCalendar = "calendar"
+	noteCooldown = "cooldown"
+	notePurged   = "purged"
+)
+
+// notesAge is how long a process trusts what it last read of the notes.
+const notesAge = time.Minute
+
+// notebook is this process's copy of the notes.
+type notebook struct {
+	notes store.Notes
+	now   func() time.Time
+	log   *slog.Logger
+	pause func(until time.Time) // told of a pause that another process has met
+	shelf *shelf                // cleared when another process has purged, or found another calendar
+
+	mu     sync.Mutex // guards what follows
+	read   time.Time  // zero: never
+	known  Verdict
+	purged string
+	tried  time.Time // when this process last began a calendar check
+}
+
+// blank reports whether the notes have never been read.
+func (n *notebook) blank() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.read.IsZero()
+}
+
+// verdict returns what was last read, or noted, of the calendar.
+func (n *notebook) verdict() Verdict {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.known
+}
+
+// age is how long ago the notes were read.
+func (n *notebook) age() time.Duration {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.now().Sub(n.read)
+}
+
+// sync takes over what other processes have noted: the verdict, a pause, a purge. A verdict of this process that could not be
+// noted is noted now.
+func (n *notebook) sync(ctx context.Context) error {
+	notes, err := n.notes.Notes(ctx)
+	if err != nil {
+		return err
+	}
+	var v Verdict
+	if note, ok := notes[noteCalendar]; ok {
+		if err := json.Unmarshal(note.Value, &v); err != nil {
+			n.log.WarnContext(ctx, "the calendar verdict is unreadable", "error", err)
+		}
+	}
+	if note, ok := notes[noteCooldown]; ok {
+		n.pause(note.Expires)
+	}
+	purged := string(notes[notePurged].Value)
+	n.mu.Lock()
+	before, first := n.known, n.read.IsZero()
+	unwritten := !before.At.IsZero() && v != before && !v.At.After(before.At)
+	if unwritten {
+		v = before
+	}
+	changed := !first && (purged != n.purged || !before.sameSlices(v))
+	n.read, n.known, n.purged = n.now(), v, purged
+	n.mu.Unlock()
+	if changed {
+		n.shelf.clear()
+	}
+	if unwritten {
+		return n.noteVerdict(ctx, v)
+	}
+	return nil
+}
+
+// freshen is sync for those who can go on without.
+func (n *notebook) freshen(ctx context.Context) {
+	if err := n.sync(ctx); err != nil {
+		n.log.WarnContext(ctx, "the shared notes cannot be read", "error", err)
+	}
+}
+
+// noteVerdict notes a verdict for all processes.
+func (n *notebook) noteVerdict(ctx context.Context, v Verdict) error {
+	v.At = v.At.UTC().Round(0) // as it reads back from the note
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	if v.Proven && !n.known.Proven {
+		n.shelf.forgetAnswers() // blocks may have what a whole answer lacked
+	}
+	n.known = v
+	if n.read.IsZero() {
+		n.read = n.now()
+	}
+	n.mu.Unlock()
+	return n.notes.PutNote(ctx, noteCalendar, store.Note{Value: text})
+}
+
+// notePause tells all processes to leave Adobe alone until an instant.
+func (n *notebook) notePause(ctx context.Context, until time.Time) {
+	until = until.Truncate(time.Second).Add(time.Second)
+	note := store.Note{Value: []byte(until.UTC().Format(time.RFC3339)), Expires: until}
+	if err := n.notes.PutNote(ctx, noteCooldown, note); err != nil {
+		n.log.WarnContext(ctx, "the pause could not be noted", "error", err)
+	}
+}
+
+// notePurge tells all processes to forget what they have in memory.
+func (n *notebook) notePurge(ctx context.Context) error {
+	text := n.now().UTC().Format(time.RFC3339Nano)
+	n.mu.Lock()
+	n.purged = text
+	n.mu.Unlock()
+	return n.notes.PutNote(ctx, notePurged, store.Note{Value: []byte(text)})
+}
+
+// due reports whether the calendar should be checked.
+func (n *notebook) due() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.known.due(n.tried, n.now())
+}
+
+// try reports whether the calendar should be checked, and if so that the caller begins to.
+func (n *notebook) try() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	due := n.known.due(n.tried, n.now())
+	if due {
+		n.tried = n.now()
+	}
+	return due
+}
+
+// tryAgain lets the next calendar check begin after a pause.
+func (n *notebook) tryAgain(pause time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.tried = n.now().Add(pause - attemptPause)
+}

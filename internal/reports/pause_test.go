@@ -1,0 +1,79 @@
+package reports
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"cmu-gateway/internal/sandbox"
+	"cmu-gateway/pkg/cmu"
+)
+
+func TestAPauseIsKeptByAllProcesses(t *testing.T) {
+	r := newRig(t)
+	r.prove()
+	r.get(daily)
+	other := r.process()
+	r.behave(fault(sandbox.Fault{Kind: "status", Status: 429, Headers: map[string]string{"Retry-After": "90"}}))
+	const ask = "tenant/year/month/day?start=2026-02&end=2026-03"
+	var u *UnavailableError
+	if _, _, err := r.Get(t.Context(), request(t, ask), Directives{}); !errors.As(err, &u) || u.RetryAfter != 90*time.Second {
+		t.Fatalf("throttled: %v", err)
+	}
+	calls := r.calls()
+	r.clock.Add(30 * time.Second)
+	for _, s := range []*Service{r.Service, other} {
+		if _, _, err := s.Get(t.Context(), request(t, ask), Directives{}); !errors.As(err, &u) || u.RetryAfter < 55*time.Second || u.RetryAfter > 61*time.Second {
+			t.Errorf("during the pause: %v", err)
+		}
+		if _, _, err := s.Get(t.Context(), request(t, daily), Directives{}); err != nil {
+			t.Errorf("what is known, during the pause: %v", err)
+		}
+	}
+	if n := r.calls() - calls; n != 0 {
+		t.Errorf("%d calls during the pause", n)
+	}
+	if st, err := r.Status(t.Context()); err != nil || st.Cooldown.IsZero() {
+		t.Errorf("status %+v, %v", st, err)
+	}
+	r.behave(none)
+	r.clock.Add(62 * time.Second)
+	r.same(ask)
+}
+
+func TestAPauseStopsCallsThatWaitForTheirTurn(t *testing.T) {
+	r := newRig(t)
+	r.prove()
+	r.behave(fault(sandbox.Fault{Kind: "status", Status: 429, Headers: map[string]string{"Retry-After": "90"}}))
+	before := r.calls()
+	gate := make(chan struct{})
+	token, inside := r.token, atomic.Int32{}
+	r.token = func(ctx context.Context) (cmu.Secret, error) { inside.Add(1); <-gate; return token(ctx) }
+	var w sync.WaitGroup
+	for i := range 40 {
+		w.Go(func() { r.Get(t.Context(), request(t, fmt.Sprintf("mvpd?limit=%d", i+1)), Directives{}) })
+	}
+	for inside.Load() < 4 {
+		runtime.Gosched()
+	}
+	close(gate)
+	w.Wait()
+	if n := r.calls() - before; n > 4 {
+		t.Errorf("%d calls, 4 slots", n)
+	}
+}
+
+func TestAPauseMetByTheProofIsShared(t *testing.T) {
+	r := newRig(t)
+	r.behave(fault(sandbox.Fault{Kind: "status", Status: 429, Headers: map[string]string{"Retry-After": "900"}}))
+	r.Prove(t.Context(), request(t, "tenant/year/month/day?start=2026-07-01"))
+	notes, _ := r.store.Notes(t.Context())
+	if _, ok := notes[noteCooldown]; !ok {
+		t.Error("not noted; local:", r.Service.adobe.PausedUntil())
+	}
+}

@@ -1,0 +1,194 @@
+package reports
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"cmu-gateway/internal/store"
+	"cmu-gateway/pkg/cmu"
+)
+
+// Verdict says whether answers may be sliced by calendar period. That rests on what Adobe does not document: that the window
+// is read in the zone of the rows' time dimensions, that month and day count from 1, and that the row of a whole period
+// does not depend on the window around it. The zero Verdict is not proven.
+type Verdict struct {
+	Proven bool `json:"proven"`
+	// Inclusive tells that an answer also holds the period that begins at the window's end, whole.
+	Inclusive bool      `json:"end_inclusive,omitempty"`
+	At        time.Time `json:"at"`
+	Evidence  string    `json:"evidence"`
+	// Unclean tells that blocks sliced under a verdict now refuted may still be stored.
+	Unclean bool `json:"unclean,omitempty"`
+}
+
+// How long a verdict lasts, and how soon an attempt that showed nothing is repeated.
+const (
+	verdictLife  = 7 * 24 * time.Hour
+	attemptPause = time.Hour
+	failurePause = time.Minute
+	proofTime    = time.Minute
+)
+
+// due reports whether the calendar should be checked at now.
+func (v Verdict) due(lastTry, now time.Time) bool {
+	return now.Sub(v.At) > verdictLife && now.Sub(lastTry) > attemptPause
+}
+
+// sameSlices reports whether blocks sliced under v are good under o, and the other way around.
+func (v Verdict) sameSlices(o Verdict) bool {
+	return v.Proven == o.Proven && v.Inclusive == o.Inclusive
+}
+
+// proveAfter checks the calendar after the answer at hand, if r can show it and it is due. No caller waits for it.
+func (s *Service) proveAfter(r cmu.Request) {
+	if !s.notebook.due() || !newQuery(r, s.policy, s.now()).sliceable() || !s.notebook.try() {
+		return
+	}
+	started := s.background.after(func(ctx context.Context) {
+		ctx, cancel := context.WithTimeout(ctx, proofTime)
+		defer cancel()
+		_, err := s.Prove(ctx, r)
+		if err != nil {
+			s.log.WarnContext(ctx, "the calendar check came to no verdict; every report is asked for whole meanwhile", "error", err)
+		}
+		if err != nil && !errors.Is(err, errNoProof) {
+			s.notebook.tryAgain(failurePause)
+		}
+	})
+	if !started {
+		s.notebook.tryAgain(0)
+	}
+}
+
+const leaseCalendar = "calendar"
+
+// Prove checks the calendar against Adobe, on a settled day of a report like r, and notes the verdict; if r itself has been
+// answered whole, its rows are sliced into blocks first. An error means that nothing was shown either way; what was known then
+// stays.
+func (s *Service) Prove(ctx context.Context, r cmu.Request) (Verdict, error) {
+	release, err := s.turns.claim(ctx, leaseCalendar, proofTime)
+	if err != nil {
+		return Verdict{}, err
+	}
+	defer release()
+	if err := s.notebook.sync(ctx); err != nil {
+		return Verdict{}, err
+	}
+	before := s.notebook.verdict()
+	if s.now().Sub(before.At) <= verdictLife {
+		return before, nil // another process was first
+	}
+	v, err := s.check(ctx, r)
+	if err != nil {
+		return before, err
+	}
+	if before.Unclean || !before.At.IsZero() && !v.sameSlices(before) {
+		if err := s.shelf.purgeAll(ctx); err != nil {
+			return before, err
+		}
+	}
+	if v.Proven {
+		if err := s.sliceWhole(ctx, r); err != nil {
+			return before, err
+		}
+	}
+	s.log.InfoContext(ctx, "calendar checked", "event", "calendar_checked", "proven", v.Proven, "evidence", v.Evidence)
+	return v, s.notebook.noteVerdict(ctx, v)
+}
+
+// sliceWhole puts the rows of r's whole answer, the one that the proof came after, into blocks by period: Adobe is not asked for
+// them again.
+func (s *Service) sliceWhole(ctx context.Context, r cmu.Request) error {
+	r.Format = ""
+	kept := s.shelf.inMemory(newQuery(r, s.policy, s.now()).whole())
+	if len(kept) == 0 || kept[0].coverage[0].Truncated {
+		return nil
+	}
+	answer, at := kept[0], kept[0].coverage[0].Fetched
+	p := newQuery(r, s.policy, at).periods(false)
+	if p == nil {
+		return nil
+	}
+	held := s.shelf.load(ctx, p)
+	if len(held.blocks) > 0 {
+		return nil // another process has begun to slice
+	}
+	c := newCollector(p, p.want)
+	err := answer.rows.Each(func(row cmu.Row) error {
+		if err := p.order.Read(row, &c.key); err != nil || !p.want.Holds(c.key.Period) {
+			return err
+		}
+		return c.add(row)
+	})
+	if err != nil {
+		return err
+	}
+	parts, err := c.parts(at, false)
+	if err != nil {
+		return err
+	}
+	for start, got := range parts {
+		if _, err := held.add(p, start, []part{got}, answer.links); err != nil {
+			return err
+		}
+	}
+	s.shelf.save(ctx, held.stamp, p, held.blocks)
+	return nil
+}
+
+// contradictedBy withdraws the verdict if an error tells of a row that contradicts it.
+func (s *Service) contradictedBy(ctx context.Context, report store.Report, err error) {
+	var outside *outsideError
+	if errors.As(err, &outside) {
+		s.contradicted(ctx, report, outside)
+	}
+}
+
+// contradicted withdraws the verdict: an answer held a row that it cannot hold if the verdict is true. If the row has no
+// period, only its report is not sliced any more.
+func (s *Service) contradicted(ctx context.Context, report store.Report, e *outsideError) {
+	if e.noPeriod {
+		s.log.WarnContext(ctx, "a report has rows without a period and is asked for whole", "report", report, "evidence", e.evidence)
+		s.unsliced.add(report)
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), proofTime)
+	defer cancel()
+	s.log.ErrorContext(ctx, "calendar contradicted: every report is asked for whole",
+		"event", "calendar_contradicted", "evidence", e.evidence)
+	v := Verdict{At: s.now(), Evidence: e.evidence, Unclean: true}
+	noted := s.notebook.noteVerdict(ctx, v)
+	err := s.shelf.purgeAll(ctx)
+	if err == nil && noted == nil {
+		v.Unclean = false
+		err = s.notebook.noteVerdict(ctx, v)
+	}
+	if err := errors.Join(noted, err); err != nil {
+		s.log.ErrorContext(ctx, "blocks sliced under the old verdict may still be stored", "error", err)
+	}
+}
+
+// unsliced holds the reports with rows that have no period.
+type unsliced struct {
+	mu      sync.Mutex
+	reports map[store.Report]bool // guarded by mu
+}
+
+const maxUnsliced = 1000
+
+func (u *unsliced) has(r store.Report) bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.reports[r]
+}
+
+func (u *unsliced) add(r store.Report) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.reports == nil || len(u.reports) >= maxUnsliced {
+		u.reports = map[store.Report]bool{}
+	}
+	u.reports[r] = true
+}

@@ -1,0 +1,149 @@
+package reports
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"cmu-gateway/internal/sandbox"
+	"cmu-gateway/internal/store/storetest"
+)
+
+// TestStoreFaults asks while the store fails at random, before or after it has written, and compares every answer.
+func TestStoreFaults(t *testing.T) {
+	r := newRig(t)
+	r.behave(func(b *sandbox.Behaviour) { b.InstantRecompute = true })
+	random := rand.New(rand.NewPCG(1, 1))
+	var mu sync.Mutex
+	faulty := r.faulty(func(string) storetest.Fault {
+		mu.Lock()
+		defer mu.Unlock()
+		return []storetest.Fault{storetest.None, storetest.None, storetest.Failed, storetest.FailedButWritten}[random.IntN(4)]
+	})
+	asker := newAsker(t, 5, r.clock.Now)
+	for range 60 {
+		r.restart(faulty)
+		for range 3 {
+			r.compare(asker.ask())
+			r.after()
+			r.clock.Add(time.Duration(asker.IntN(7200)) * time.Second)
+		}
+		r.clock.Add(leaseTime) // leases of those who failed run out
+	}
+}
+
+// TestKilledAtAnyStep stops a process at its nth call of the store; the next process over the same store must answer right.
+func TestKilledAtAnyStep(t *testing.T) {
+	for n := range 12 {
+		r := newRig(t)
+		r.prove()
+		// Nothing that a killed process does after its death reaches the store: not even the release of its lease.
+		var calls atomic.Int64
+		r.restart(r.faulty(func(string) storetest.Fault {
+			if calls.Add(1) > int64(n) {
+				return storetest.Failed
+			}
+			return storetest.None
+		}))
+		_, _, _ = r.Get(t.Context(), request(t, daily), Directives{})
+		r.restart()
+		before := r.clock.Now()
+		r.same(daily)
+		if waited := r.clock.Now().Sub(before); waited > leaseTime+pollTime {
+			t.Errorf("killed at call %d: waited %v", n, waited)
+		}
+		if calls.Load() <= int64(n) && n < 6 {
+			t.Errorf("only %d calls of the store", calls.Load())
+		}
+	}
+}
+
+func TestUnreadableBlockIsFetchedAgain(t *testing.T) {
+	r := newRig(t)
+	r.prove()
+	r.get(daily)
+	p := newQuery(request(t, daily), policy, noon).periods(false)
+	blocks, err := r.store.Blocks(t.Context(), p.report, p.first, p.last)
+	if err != nil || len(blocks) != 2 {
+		t.Fatal(len(blocks), err)
+	}
+	for i, b := range blocks {
+		b.Data = b.Data[:len(b.Data)/(2+i)]
+		b.Fetched = b.Fetched.Add(time.Second)
+		if err := r.store.Put(t.Context(), p.report, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.clock.Add(time.Minute)
+	r.restart()
+	if source := r.same(daily); source != FromAdobe {
+		t.Errorf("from %v", source)
+	}
+	r.restart()
+	if source := r.same(daily); source != FromStore {
+		t.Errorf("after the repair from %v", source)
+	}
+}
+
+func TestWhatCannotBeStoredIsStillKnown(t *testing.T) {
+	r := newRig(t)
+	r.prove()
+	r.restart(r.faulty(func(op string) storetest.Fault {
+		if op == "Put" {
+			return storetest.Failed
+		}
+		return storetest.None
+	}))
+	const ask = "tenant/year/month/day?start=2026-07-01"
+	r.same(ask)
+	r.clock.Add(time.Hour)
+	if _, source := r.get(ask); source != Stale {
+		t.Errorf("waited for Adobe: %v", source)
+	}
+}
+
+func TestAStoreThatIsDownCostsSpeedOnly(t *testing.T) {
+	r := newRig(t)
+	r.restart(r.faulty(func(string) storetest.Fault { return storetest.Failed }))
+	r.same(daily)
+	if source := r.same(daily); source != FromMemory {
+		t.Errorf("second: %v", source)
+	}
+	if _, err := r.Status(context.Background()); !errors.Is(err, storetest.ErrFault) {
+		t.Errorf("status: %v", err)
+	}
+}
+
+func TestTimeToComeIsNotStored(t *testing.T) {
+	r := newRig(t)
+	r.prove()
+	var stored atomic.Int64
+	r.restart(r.faulty(func(op string) storetest.Fault {
+		if op == "Put" {
+			stored.Add(1)
+		}
+		return storetest.None
+	}))
+	r.behave(func(b *sandbox.Behaviour) { b.InstantRecompute = true })
+	const ask = "tenant/year/month/day/hour/minute?start=2026-07-21T12:00"
+	a, _, err := r.Get(t.Context(), request(t, ask), Directives{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if puts := stored.Swap(0); a.Rows == 0 || puts > 2 {
+		t.Errorf("%d rows, %d blocks stored", a.Rows, puts)
+	}
+	r.clock.Add(20 * time.Second)
+	r.get(ask)
+	r.after()
+	if puts := stored.Load(); puts > 2 {
+		t.Errorf("a refresh stored %d blocks", puts)
+	}
+	if source := r.same(ask); source != FromMemory {
+		t.Errorf("after the refresh from %v", source)
+	}
+}
