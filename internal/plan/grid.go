@@ -44,6 +44,17 @@ func (g Grid) Blocks(s Span) (blocks []Span) {
 	return blocks
 }
 
+// Names returns the names of the blocks that s touches, in their order: names sort as the calendar does.
+func (g Grid) Names(s Span) (names []string) {
+	for _, b := range g.Blocks(s) {
+		names = append(names, Name(b.From))
+	}
+	return names
+}
+
+// Name is that of the block which begins at start.
+func Name(start cmu.Civil) string { return "b" + start.String() }
+
 // Around returns the blocks that s touches with one more on either side.
 func (g Grid) Around(s Span) Span {
 	if !g.Divided() {
@@ -71,20 +82,31 @@ func (g Grid) Periods(s Span) int {
 // Window is a request's window taken apart: whole periods, and at most two edges inside one period each.
 type Window struct {
 	Whole Span
-	Edges []Span // before, after or instead of Whole
+	Edges []Edge // before, after or instead of Whole
+	Even  bool   // it ends where a period does
 }
 
-// TakeApart splits s at the periods of a divided grid.
-func (g Grid) TakeApart(s Span) Window {
-	w := Window{Whole: Span{g.Grain.Ceil(s.From), g.Grain.Floor(s.To)}}
-	if w.Whole.From > w.Whole.To { // inside one period
-		return Window{Whole: Span{s.To, s.To}, Edges: []Span{s}}
+// Edge is a part of one period.
+type Edge struct{ Part, Period Span }
+
+// TakeApart splits s at the periods of the grid. What is empty has neither whole periods nor edges.
+func (g Grid) TakeApart(s Span) (w Window) {
+	if s.Empty() {
+		return w
 	}
-	if s.From < w.Whole.From {
-		w.Edges = append(w.Edges, Span{s.From, w.Whole.From})
+	first, last := Span{g.Grain.Floor(s.From), g.Grain.Ceil(s.From)}, Span{g.Grain.Floor(s.To), g.Grain.Ceil(s.To)}
+	w.Even = last.Empty()
+	if first.To > last.From { // inside one period
+		w.Whole = Span{s.To, s.To}
+		w.Edges = []Edge{{s, first}}
+		return w
 	}
-	if w.Whole.To < s.To {
-		w.Edges = append(w.Edges, Span{w.Whole.To, s.To})
+	w.Whole = Span{first.To, last.From}
+	if !first.Empty() {
+		w.Edges = append(w.Edges, Edge{Span{s.From, first.To}, first})
+	}
+	if !last.Empty() {
+		w.Edges = append(w.Edges, Edge{Span{last.From, s.To}, last})
 	}
 	return w
 }

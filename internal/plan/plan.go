@@ -22,6 +22,8 @@ type Plan struct {
 	// Fetched is when the rows that may still change were fetched, or where all are settled the oldest; Fresh is until
 	// when all are fresh.
 	Fetched, Fresh time.Time
+	// Grace is until when all are good enough where nothing can be renewed after the answer.
+	Grace time.Time
 	// Open tells that some rows may still change.
 	Open bool
 	// Truncated tells that rows are missing that Adobe does not give.
@@ -42,6 +44,7 @@ func (p Plan) Calls() []Span {
 func (c Coverage) Plan(p Pace, s Span, d Demand, now time.Time) Plan {
 	var out Plan
 	var oldest, oldestOpen time.Time
+	openLife := p.OpenLife()
 	at := s.From
 	for i, k := range c {
 		// What was fetched up to where time had not come yet tells that there was nothing after it either.
@@ -60,12 +63,13 @@ func (c Coverage) Plan(p Pace, s Span, d Demand, now time.Time) Plan {
 		if k.Settled {
 			out.judge(part, k.Fetched, p.Policy.Settled, d, now, &oldest)
 		} else {
-			out.judge(part, k.Fetched, p.OpenLife(), d, now, &oldestOpen)
+			out.judge(part, k.Fetched, openLife, d, now, &oldestOpen)
 		}
 	}
 	if at < s.To {
 		out.Missing = appendSpan(out.Missing, Span{at, s.To})
 	}
+	out.Grace = out.Fresh.Add(openLife)
 	out.Fetched, out.Open = oldestOpen, !oldestOpen.IsZero()
 	if !out.Open {
 		out.Fetched = oldest
@@ -88,4 +92,21 @@ func (p *Plan) judge(part Span, fetched time.Time, life time.Duration, d Demand,
 	if p.Fresh.IsZero() || until.Before(p.Fresh) {
 		p.Fresh = until
 	}
+}
+
+// appendSpan appends s to sorted spans, joining it to the last if they touch.
+func appendSpan(spans []Span, s Span) []Span {
+	if n := len(spans); n > 0 && spans[n-1].To >= s.From {
+		spans[n-1].To = max(spans[n-1].To, s.To)
+		return spans
+	}
+	return append(spans, s)
+}
+
+// Joined returns sorted spans with those that touch made one. The spans are not changed.
+func Joined(spans []Span) (joined []Span) {
+	for _, s := range spans {
+		joined = appendSpan(joined, s)
+	}
+	return joined
 }

@@ -29,12 +29,6 @@ type Pace struct {
 	Level  bool // a level report
 }
 
-// Of returns the pace of the report that r asks for.
-func (p Policy) Of(r cmu.Request) Pace {
-	grain, _ := r.Grain()
-	return Pace{p, grain, r.LevelReport()}
-}
-
 // OpenLife is how long rows of unsettled periods are fresh.
 func (p Pace) OpenLife() time.Duration {
 	if p.Level {
@@ -79,4 +73,10 @@ func (p Policy) Latest(at time.Time) cmu.Civil {
 		return cmu.CivilAt(at, time.UTC).Add(14 * time.Hour)
 	}
 	return cmu.CivilAt(at, p.Zone).Add(time.Hour)
+}
+
+// Present is the end of a window that goes up to a time, where Adobe is left to choose: the next minute of its wall clock.
+func (p Policy) Present(at time.Time) cmu.Bound {
+	shown := p.Civil(at)
+	return cmu.BoundAt(cmu.Minute.Ceil(shown))
 }

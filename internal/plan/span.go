@@ -16,20 +16,3 @@ func (s Span) Overlap(o Span) Span { return Span{max(s.From, o.From), min(s.To, 
 
 // Within reports whether all of s is in o.
 func (s Span) Within(o Span) bool { return s.Empty() || o.From <= s.From && s.To <= o.To }
-
-// appendSpan appends s to sorted spans, joining it to the last if they touch.
-func appendSpan(spans []Span, s Span) []Span {
-	if n := len(spans); n > 0 && spans[n-1].To >= s.From {
-		spans[n-1].To = max(spans[n-1].To, s.To)
-		return spans
-	}
-	return append(spans, s)
-}
-
-// Joined returns sorted spans with those that touch made one. The spans are not changed.
-func Joined(spans []Span) (joined []Span) {
-	for _, s := range spans {
-		joined = appendSpan(joined, s)
-	}
-	return joined
-}

@@ -77,8 +77,8 @@ func newAnswer(q *query, views []view) (*Answer, error) {
 			a.Fresh = v.plan.Fresh
 		}
 		a.Incomplete = a.Incomplete || v.plan.Truncated
-		for _, b := range v.blocks {
-			f, err := b.slice(v.piece)
+		for _, b := range v.held.own() {
+			f, err := b.slice(v.held.piece)
 			if err != nil {
 				return nil, err
 			}
@@ -94,9 +94,9 @@ func newAnswer(q *query, views []view) (*Answer, error) {
 			a.Rows += f.Rows
 		}
 	}
-	if last := views[len(views)-1]; q.request.End.IsZero() && last.piece.grid.Divided() {
+	if last := views[len(views)-1]; q.request.End.IsZero() && last.held.piece.grid.Divided() {
 		// Adobe's default end is the present. Self links speak of the window that was fetched.
-		a.Request.End = cmu.BoundAt(cmu.Minute.Ceil(q.pace.Policy.Civil(a.Fetched)))
+		a.Request.End = q.pace.Policy.Present(a.Fetched)
 	}
 	// An edge and whole periods may lie in one unit: then rows of both stand between each other if another dimension
 	// precedes the grain's.

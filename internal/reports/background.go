@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"cmu-gateway/pkg/cmu"
 )
 
 // background runs work after answers, each under a name once at a time.
@@ -70,34 +68,15 @@ func goroutine(work func(context.Context)) bool {
 	return true
 }
 
-// renewAfter refreshes the piece after the answer at hand, unless somebody already does. It returns false where nothing
-// can run after the answer.
-func (s *Service) renewAfter(p *piece, d Directives) bool {
-	now := s.now()
-	if s.failures.last(p.lease, now) != nil || now.Before(s.adobe.PausedUntil()) {
-		return true
-	}
-	return s.background.once(p.lease, func(ctx context.Context) {
-		_, err := s.fetch(ctx, p, d)
-		if err == nil {
-			return
-		}
-		s.log.WarnContext(ctx, "a refresh failed", "report", p.report, "error", err)
-		s.contradictedBy(ctx, p.report, err)
-	})
-}
-
-// upkeep reads the notes again and checks the calendar, after the answer to r at hand, where either is due.
-func (s *Service) upkeep(r cmu.Request) {
-	if s.notebook.age() > notesAge {
-		s.background.once(noteCalendar, func(ctx context.Context) {
-			if err := s.notebook.sync(ctx); err != nil {
-				s.log.WarnContext(ctx, "the shared notes cannot be read", "error", err)
-				return
-			}
-			s.proveAfter(r)
-		})
+// upkeep reads the notes again and checks the calendar, after the answer at hand, where either is due.
+func (s *Service) upkeep() {
+	if s.notebook.age() <= notesAge {
+		s.proveAfter()
 		return
 	}
-	s.proveAfter(r)
+	s.background.once(noteCalendar, func(ctx context.Context) {
+		if s.notebook.freshen(ctx) {
+			s.proveAfter()
+		}
+	})
 }

@@ -38,7 +38,7 @@ func coldService(tb testing.TB) (s *Service, ask cmu.Request, kept store.Store, 
 	p := newQuery(ask, policy, now).periods(false)
 	for i, month := range p.grid.Blocks(p.want) {
 		b := &block{
-			name: blockName(month.From), rows: fragments[i], lead: rows.Lead{Value: "ACME\x00", Any: true}, fetched: now,
+			name: plan.Name(month.From), rows: fragments[i], lead: rows.Lead{Value: "ACME\x00", Any: true}, fetched: now,
 			coverage: plan.Coverage{{Span: month, Fetched: now, Settled: true}},
 		}
 		if err := kept.Put(tb.Context(), p.report, b.encode()); err != nil {

@@ -28,15 +28,6 @@ type block struct {
 // size is about the memory that the block takes.
 func (b *block) size() int { return len(b.rows.Deflate) + 512 }
 
-// coverageOf returns what blocks in the order of their names know.
-func coverageOf(blocks []*block) plan.Coverage {
-	known := make([]plan.Coverage, len(blocks))
-	for i, b := range blocks {
-		known[i] = b.coverage
-	}
-	return plan.Join(known...)
-}
-
 // density returns the most rows per period that the blocks hold, or zero where nothing is known.
 func density(g plan.Grid, blocks []*block) (most float64) {
 	for _, b := range blocks {

@@ -66,7 +66,7 @@ type hourRow struct {
 
 func (s *Service) hours(ctx context.Context, path []string, w plan.Span) ([]hourRow, error) {
 	r := cmu.Request{Path: path, Start: cmu.BoundAt(w.From), End: cmu.BoundAt(w.To)}
-	o := rows.NewOrder(r, plan.Grid{Grain: cmu.Hour}.Unit())
+	o := rows.NewOrder(r, cmu.Hour, cmu.Day)
 	var list []hourRow
 	var k rows.Key
 	out, err := s.adobe.Report(ctx, r, func(row cmu.Row) error {

@@ -39,7 +39,7 @@ func (c *collector) add(row cmu.Row) error {
 	err := c.piece.order.Read(row, &c.key)
 	if c.piece.grid.Divided() {
 		if err != nil {
-			return &outsideError{err.Error(), true}
+			return &outsideError{c.piece.report, err.Error(), true}
 		}
 		if inside, err := c.place(c.key.Period); !inside {
 			return err
@@ -67,7 +67,7 @@ func (c *collector) place(period cmu.Civil) (inside bool, err error) {
 		return false, nil // Adobe's end is inclusive: its period was not asked for
 	}
 	if !c.asked.Holds(period) {
-		return false, &outsideError{evidence: fmt.Sprintf("%s of %s in an answer from %s to %s",
+		return false, &outsideError{report: c.piece.report, evidence: fmt.Sprintf("%s of %s in an answer from %s to %s",
 			c.piece.grid.Grain, period, c.asked.From, c.asked.To)}
 	}
 	if c.seen == 0 || period != c.last {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/plan"
+	"cmu-gateway/internal/store"
 	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
 )
@@ -36,7 +37,7 @@ func (e *UnavailableError) Error() string {
 func (e *UnavailableError) Unwrap() error { return e.Cause }
 
 // explain turns the failure of a fetch into what a caller can act on, with the progress made.
-func (s *Service) explain(v view, err error) error {
+func (s *Service) explain(h *holding, err error) error {
 	u := &UnavailableError{RetryAfter: 2 * time.Second, Reason: "Adobe could not be asked in time", Cause: err}
 	var paused *upstream.PauseError
 	switch {
@@ -45,9 +46,10 @@ func (s *Service) explain(v view, err error) error {
 	case !errors.Is(err, errNoTime) && !errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
-	if p := v.piece; p.grid.Divided() && len(v.blocks) > 0 {
+	if p := h.piece; p.grid.Divided() && len(h.own()) > 0 {
+		known := h.coverage()
 		for _, b := range p.grid.Blocks(p.want) {
-			part := coverageOf(v.blocks).Plan(p.pace, b.Overlap(p.want), plan.Demand{Stale: s.policy.Stale}, s.now())
+			part := known.Plan(p.pace, b.Overlap(p.want), plan.Demand{Stale: s.policy.Stale}, s.now())
 			if u.Total++; len(part.Missing) == 0 {
 				u.Done++
 			}
@@ -65,6 +67,7 @@ var (
 // outsideError is returned when an answer holds a row outside the range asked: what slicing by calendar rests on is wrong.
 // With noPeriod the row has no period at all, which tells of its report only.
 type outsideError struct {
+	report   store.Report
 	evidence string
 	noPeriod bool
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"math"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -16,36 +15,30 @@ import (
 
 // fetch gets from Adobe what is not known of a piece: one fetch at a time of a report. Who had to wait looks again first.
 func (s *Service) fetch(ctx context.Context, p *piece, d Directives) (view, error) {
-	leave, err := s.turns.enter(ctx, p.lease)
+	turn, err := s.turns.begin(ctx, p.lease)
 	if err != nil {
 		return view{}, err
 	}
-	defer leave()
-	if v := s.view(p, s.shelf.inMemory(p), d.demand(s.policy)); v.plan.Complete() {
+	defer turn.end(ctx)
+	if v := s.shelf.inMemory(p).view(d.demand(s.policy), s.now()); v.plan.Complete() {
 		return v, nil
 	}
-	if err := s.failures.last(p.lease, s.now()); err != nil {
+	if err := turn.lastFailure(); err != nil {
 		return view{}, err
 	}
-	release, err := s.turns.lease(ctx, p.lease)
-	if err != nil {
+	if err := turn.lease(ctx); err != nil {
 		return view{}, err
 	}
-	defer release()
 	s.notebook.freshen(ctx)
-	around := s.shelf.loadAround(ctx, p)
-	v := s.view(p, around.own(p), d.demand(s.policy))
+	v := s.shelf.loadAround(ctx, p).view(d.demand(s.policy), s.now())
 	if v.plan.Complete() {
 		return v, nil
 	}
-	f := fetcher{
-		adobe: s.adobe, piece: p, known: around, parallel: s.parallel, now: s.now,
-		save:   func(ctx context.Context, blocks []*block) { s.shelf.save(ctx, around.stamp, p, blocks) },
-		extend: func(ctx context.Context) { s.turns.extend(ctx, p.lease) },
-	}
+	f := fetcher{adobe: s.adobe, held: v.held, parallel: s.parallel, now: s.now, keepLease: turn.extend}
 	err = f.run(ctx, v.plan)
-	s.failures.note(p.lease, err, s.now())
-	v = s.view(p, around.own(p), plan.Demand{Stale: s.policy.Stale})
+	turn.note(err)
+	s.contradictedBy(ctx, err)
+	v = v.held.view(plan.Demand{Stale: s.policy.Stale}, s.now())
 	v.raw = f.raw
 	return v, err
 }
@@ -53,13 +46,11 @@ func (s *Service) fetch(ctx context.Context, p *piece, d Directives) (view, erro
 // fetcher gets the missing spans of one piece. Adobe may truncate an answer or refuse it as too wide; then the span is asked
 // for in parts, sized by the rows per period that were seen.
 type fetcher struct {
-	adobe    *upstream.Adobe
-	piece    *piece
-	known    *holding // grows as blocks become whole
-	parallel int
-	now      func() time.Time
-	save     func(context.Context, []*block)
-	extend   func(context.Context) // keeps the lease
+	adobe     *upstream.Adobe
+	held      *holding // grows as blocks become whole
+	parallel  int
+	now       func() time.Time
+	keepLease func(context.Context)
 
 	mu sync.Mutex // guards what follows against the calls of one round
 	// perPeriod is the densest that answers were seen to be; zero: not known.
@@ -83,7 +74,7 @@ const (
 // run fetches what a plan lacks. All that arrives becomes known, also when it fails part of the way. A block is saved as soon as
 // nothing more of it is wanted.
 func (f *fetcher) run(ctx context.Context, lacks plan.Plan) error {
-	f.perPeriod = density(f.piece.grid, f.known.blocks)
+	f.perPeriod = density(f.held.piece.grid, f.held.blocks)
 	f.pending = map[cmu.Civil][]part{}
 	queue := f.widened(lacks.Calls())
 	var failure error
@@ -92,7 +83,7 @@ func (f *fetcher) run(ctx context.Context, lacks plan.Plan) error {
 			break
 		}
 		if rounds > 0 {
-			f.extend(ctx)
+			f.keepLease(ctx)
 		}
 		batch, rest := f.next(queue)
 		var again []plan.Span
@@ -107,9 +98,9 @@ func (f *fetcher) run(ctx context.Context, lacks plan.Plan) error {
 
 // widened stretches spans where that saves calls to come.
 func (f *fetcher) widened(spans []plan.Span) (wide []plan.Span) {
-	known, budget := coverageOf(f.known.blocks), float64(f.adobe.Capacity())/2
+	known, budget := f.held.coverage(), float64(f.adobe.Capacity())/2
 	for _, s := range spans {
-		wide = append(wide, known.Widen(f.piece.grid, f.piece.pace, s, f.perPeriod, budget, f.now()))
+		wide = append(wide, known.Widen(f.held.piece.grid, f.held.piece.pace, s, f.perPeriod, budget, f.now()))
 	}
 	return plan.Joined(wide)
 }
@@ -126,7 +117,7 @@ func (f *fetcher) next(queue []plan.Span) (batch, rest []plan.Span) {
 	if f.perPeriod == 0 {
 		most = 1 // the size is a guess
 	}
-	grid := f.piece.grid
+	grid := f.held.piece.grid
 	queue = plan.Joined(queue) // an answer may have left several, when nothing told its size
 	for len(queue) > 0 && len(batch) < most {
 		s := queue[0]
@@ -167,7 +158,7 @@ func (f *fetcher) one(ctx context.Context, s plan.Span) (whole bool, err error) 
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	total := f.piece.grid.Periods(s)
+	total := f.held.piece.grid.Periods(s)
 	switch {
 	case errors.Is(err, cmu.ErrTooWide) && total > 1:
 		f.narrow(total / 2)
@@ -194,8 +185,8 @@ func (f *fetcher) one(ctx context.Context, s plan.Span) (whole bool, err error) 
 }
 
 func (f *fetcher) call(ctx context.Context, s plan.Span) (upstream.Reply, *collector, error) {
-	c := newCollector(f.piece, s)
-	out, err := f.adobe.Report(ctx, f.piece.call(s), c.add)
+	c := newCollector(f.held.piece, s)
+	out, err := f.adobe.Report(ctx, f.held.piece.call(s), c.add)
 	return out, c, err
 }
 
@@ -256,39 +247,19 @@ func (f *fetcher) timeLeft(ctx context.Context) error {
 func (f *fetcher) settle(ctx context.Context, queue []plan.Span) error {
 	var done []*block
 	for start, parts := range f.pending {
-		own := f.piece.grid.Block(start)
+		own := f.held.piece.grid.Block(start)
 		if slices.ContainsFunc(queue, func(s plan.Span) bool { return !s.Overlap(own).Empty() }) {
 			continue
 		}
 		delete(f.pending, start)
-		b, err := f.known.add(f.piece, start, parts, f.links)
+		b, err := f.held.add(start, parts, f.links)
 		if err != nil {
 			return err
 		}
 		done = append(done, b)
 	}
 	if len(done) > 0 {
-		f.save(ctx, done)
+		f.held.save(ctx, done)
 	}
 	return nil
-}
-
-// add puts parts into the block that begins at start, which it returns.
-func (h *holding) add(p *piece, start cmu.Civil, parts []part, links cmu.Links) (*block, error) {
-	name := p.blockName(start)
-	at, found := slices.BinarySearchFunc(h.blocks, name, func(b *block, name string) int { return strings.Compare(b.name, name) })
-	old := &block{name: name}
-	if found {
-		old = h.blocks[at]
-	}
-	b, err := old.with(p, parts, links)
-	if err != nil {
-		return nil, err
-	}
-	if found {
-		h.blocks[at] = b
-	} else {
-		h.blocks = slices.Insert(h.blocks, at, b)
-	}
-	return b, nil
 }

@@ -32,7 +32,8 @@ type notebook struct {
 	read   time.Time  // zero: never
 	known  Verdict
 	purged string
-	tried  time.Time // when this process last began a calendar check
+	// odd holds reports with rows that have no period. It is this process's own.
+	odd map[store.Report]bool
 }
 
 // blank reports whether the notes have never been read.
@@ -47,6 +48,25 @@ func (n *notebook) verdict() Verdict {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.known
+}
+
+// slicing reports whether answers to a report may be sliced, and whether they hold the period that begins at the window's end.
+func (n *notebook) slicing(r store.Report) (ok, inclusive bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.known.Proven && !n.odd[r], n.known.Inclusive
+}
+
+const maxOdd = 1000
+
+// noteOdd keeps a report from being sliced, as it has rows without a period.
+func (n *notebook) noteOdd(r store.Report) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.odd == nil || len(n.odd) >= maxOdd {
+		n.odd = map[store.Report]bool{}
+	}
+	n.odd[r] = true
 }
 
 // age is how long ago the notes were read.
@@ -91,11 +111,13 @@ func (n *notebook) sync(ctx context.Context) error {
 	return nil
 }
 
-// freshen is sync for those who can go on without.
-func (n *notebook) freshen(ctx context.Context) {
-	if err := n.sync(ctx); err != nil {
+// freshen is sync for those who can go on without. It reports whether the notes could be read.
+func (n *notebook) freshen(ctx context.Context) bool {
+	err := n.sync(ctx)
+	if err != nil {
 		n.log.WarnContext(ctx, "the shared notes cannot be read", "error", err)
 	}
+	return err == nil
 }
 
 // noteVerdict notes a verdict for all processes.
@@ -133,29 +155,4 @@ func (n *notebook) notePurge(ctx context.Context) error {
 	n.purged = text
 	n.mu.Unlock()
 	return n.notes.PutNote(ctx, notePurged, store.Note{Value: []byte(text)})
-}
-
-// due reports whether the calendar should be checked.
-func (n *notebook) due() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.known.due(n.tried, n.now())
-}
-
-// try reports whether the calendar should be checked, and if so that the caller begins to.
-func (n *notebook) try() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	due := n.known.due(n.tried, n.now())
-	if due {
-		n.tried = n.now()
-	}
-	return due
-}
-
-// tryAgain lets the next calendar check begin after a pause.
-func (n *notebook) tryAgain(pause time.Duration) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.tried = n.now().Add(pause - attemptPause)
 }

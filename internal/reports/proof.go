@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"cmu-gateway/internal/store"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -41,24 +40,57 @@ func (v Verdict) sameSlices(o Verdict) bool {
 	return v.Proven == o.Proven && v.Inclusive == o.Inclusive
 }
 
-// proveAfter checks the calendar after the answer at hand, if r can show it and it is due. No caller waits for it.
-func (s *Service) proveAfter(r cmu.Request) {
-	if !s.notebook.due() || !newQuery(r, s.policy, s.now()).sliceable() || !s.notebook.try() {
+// occasion is when the calendar may be checked, and on what report.
+type occasion struct {
+	mu    sync.Mutex  // guards what follows
+	like  cmu.Request // a request that may be sliced and was just answered; without a path: none was
+	tried time.Time   // when this process last began a check
+}
+
+// offer names a request that a check may be made on.
+func (o *occasion) offer(r cmu.Request) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.like = r
+}
+
+// take returns the request to check on, if it is time: then the caller begins to.
+func (o *occasion) take(v Verdict, now time.Time) (like cmu.Request, due bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.like.Path) == 0 || !v.due(o.tried, now) {
+		return cmu.Request{}, false
+	}
+	o.tried = now
+	return o.like, true
+}
+
+// again lets the next check begin after a pause.
+func (o *occasion) again(now time.Time, pause time.Duration) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.tried = now.Add(pause - attemptPause)
+}
+
+// proveAfter checks the calendar after the answer at hand, if it is due. No caller waits for it.
+func (s *Service) proveAfter() {
+	like, due := s.occasion.take(s.notebook.verdict(), s.now())
+	if !due {
 		return
 	}
 	started := s.background.after(func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, proofTime)
 		defer cancel()
-		_, err := s.Prove(ctx, r)
+		_, err := s.Prove(ctx, like)
 		if err != nil {
 			s.log.WarnContext(ctx, "the calendar check came to no verdict; every report is asked for whole meanwhile", "error", err)
 		}
 		if err != nil && !errors.Is(err, errNoProof) {
-			s.notebook.tryAgain(failurePause)
+			s.occasion.again(s.now(), failurePause)
 		}
 	})
 	if !started {
-		s.notebook.tryAgain(0)
+		s.occasion.again(s.now(), 0)
 	}
 }
 
@@ -102,7 +134,7 @@ func (s *Service) Prove(ctx context.Context, r cmu.Request) (Verdict, error) {
 // them again.
 func (s *Service) sliceWhole(ctx context.Context, r cmu.Request) error {
 	r.Format = ""
-	kept := s.shelf.inMemory(newQuery(r, s.policy, s.now()).whole())
+	kept := s.shelf.inMemory(newQuery(r, s.policy, s.now()).pieces(false, false, nil)[0]).own()
 	if len(kept) == 0 || kept[0].coverage[0].Truncated {
 		return nil
 	}
@@ -130,28 +162,24 @@ func (s *Service) sliceWhole(ctx context.Context, r cmu.Request) error {
 		return err
 	}
 	for start, got := range parts {
-		if _, err := held.add(p, start, []part{got}, answer.links); err != nil {
+		if _, err := held.add(start, []part{got}, answer.links); err != nil {
 			return err
 		}
 	}
-	s.shelf.save(ctx, held.stamp, p, held.blocks)
+	held.save(ctx, held.blocks)
 	return nil
 }
 
-// contradictedBy withdraws the verdict if an error tells of a row that contradicts it.
-func (s *Service) contradictedBy(ctx context.Context, report store.Report, err error) {
-	var outside *outsideError
-	if errors.As(err, &outside) {
-		s.contradicted(ctx, report, outside)
+// contradictedBy withdraws the verdict if a fetch failed with a row that no answer can hold where the verdict is true. If the row
+// has no period, only its report is not sliced any more.
+func (s *Service) contradictedBy(ctx context.Context, failure error) {
+	var e *outsideError
+	if !errors.As(failure, &e) {
+		return
 	}
-}
-
-// contradicted withdraws the verdict: an answer held a row that it cannot hold if the verdict is true. If the row has no
-// period, only its report is not sliced any more.
-func (s *Service) contradicted(ctx context.Context, report store.Report, e *outsideError) {
 	if e.noPeriod {
-		s.log.WarnContext(ctx, "a report has rows without a period and is asked for whole", "report", report, "evidence", e.evidence)
-		s.unsliced.add(report)
+		s.log.WarnContext(ctx, "a report has rows without a period and is asked for whole", "report", e.report, "evidence", e.evidence)
+		s.notebook.noteOdd(e.report)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), proofTime)
@@ -168,27 +196,4 @@ func (s *Service) contradicted(ctx context.Context, report store.Report, e *outs
 	if err := errors.Join(noted, err); err != nil {
 		s.log.ErrorContext(ctx, "blocks sliced under the old verdict may still be stored", "error", err)
 	}
-}
-
-// unsliced holds the reports with rows that have no period.
-type unsliced struct {
-	mu      sync.Mutex
-	reports map[store.Report]bool // guarded by mu
-}
-
-const maxUnsliced = 1000
-
-func (u *unsliced) has(r store.Report) bool {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	return u.reports[r]
-}
-
-func (u *unsliced) add(r store.Report) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.reports == nil || len(u.reports) >= maxUnsliced {
-		u.reports = map[store.Report]bool{}
-	}
-	u.reports[r] = true
 }

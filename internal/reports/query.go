@@ -19,45 +19,45 @@ type query struct {
 	report   store.Report
 	order    *rows.Order
 	pace     plan.Pace
-	calendar plan.Grid // of the report's grain
-	window   plan.Span // in civil time; empty: the answer cannot be sliced
+	calendar plan.Grid   // of the report's grain
+	window   plan.Window // empty: the answer cannot be sliced
 }
 
 // newQuery works out a request, which has no format, at an instant.
 func newQuery(r cmu.Request, p plan.Policy, now time.Time) *query {
-	pace := p.Of(r)
-	calendar := plan.Grid{Grain: pace.Grain}
-	return &query{
-		request: r, report: store.Report(r.Report()), pace: pace, calendar: calendar,
-		order: rows.NewOrder(r, calendar.Unit()), window: sliceableWindow(r, p, calendar, now),
-	}
+	q := &query{request: r, report: store.Report(r.Report())}
+	grain, _ := r.Grain()
+	q.pace = plan.Pace{Policy: p, Grain: grain, Level: r.LevelReport()}
+	q.calendar = plan.Grid{Grain: grain}
+	q.order = rows.NewOrder(r, grain, q.calendar.Unit())
+	q.window = q.calendar.TakeApart(q.sliceableSpan(now))
+	return q
 }
 
 // maxBlocks bounds the blocks of one window: 25 months of hours, 33 days of minutes.
 const maxBlocks = 800
 
-// sliceableWindow returns the window of r in civil time if its rows can be told apart by calendar period: the path has a
-// grain, the window is in civil time and not left to Adobe, no limit is given, and no filter is on a time dimension. Else it
-// is empty.
-func sliceableWindow(r cmu.Request, p plan.Policy, g plan.Grid, now time.Time) plan.Span {
-	from, started := r.Start.Civil()
+// sliceableSpan returns the window in civil time if rows can be told apart by calendar period: the path has a grain, the window
+// is in civil time and not left to Adobe, no limit is given, and no filter is on a time dimension. Else it is empty.
+func (q *query) sliceableSpan(now time.Time) (none plan.Span) {
+	from, started := q.request.Start.Civil()
 	onTime := func(f cmu.Filter) bool { return cmu.TimeDimension(f.Dimension) != cmu.NoGrain }
-	if !g.Divided() || !started || r.Limit > 0 || slices.ContainsFunc(r.Filters, onTime) {
-		return plan.Span{}
+	if !q.calendar.Divided() || !started || q.request.Limit > 0 || slices.ContainsFunc(q.request.Filters, onTime) {
+		return none
 	}
-	to, ended := r.End.Civil()
-	if r.End.IsZero() {
-		to, ended = g.Grain.Ceil(p.Latest(now)), true
+	to, ended := q.request.End.Civil()
+	if q.request.End.IsZero() {
+		to, ended = q.pace.Grain.Ceil(q.pace.Policy.Latest(now)), true
 	}
 	w := plan.Span{From: from, To: to}
-	unit := plan.Grid{Grain: g.Unit()}
+	unit := plan.Grid{Grain: q.calendar.Unit()}
 	if !ended || w.Empty() || unit.Periods(plan.Span{From: unit.Grain.Floor(from), To: unit.Grain.Ceil(to)}) > maxBlocks {
-		return plan.Span{}
+		return none
 	}
 	return w
 }
 
-func (q *query) sliceable() bool { return !q.window.Empty() }
+func (q *query) sliceable() bool { return !q.window.Whole.Empty() || len(q.window.Edges) > 0 }
 
 // piece is one thing to know for a query: the rows of whole periods, or those of one request exactly as it is. The grid of the
 // latter is undivided.
@@ -68,64 +68,68 @@ type piece struct {
 	ask  cmu.Request // what Adobe is asked; where the grid is divided, without the window
 	// only are the periods whose rows are wanted; empty: all.
 	only  plan.Span
-	first string // the names of the first and last block
-	last  string
-	lease string // the name under which it is fetched
+	names []string // of the blocks, in their order
+	// before and after name the blocks beside them, or where the grid is undivided no others.
+	before, after string
+	lease         string // the name under which it is fetched
 	// read is what the store has just been found to hold; nil: nobody looked.
 	read *holding
 }
-
-// whole returns q's request as it is.
-func (q *query) whole() *piece { return q.exact(q.request, plan.Span{}) }
 
 // exact returns the rows of r, of which those of some periods are wanted; empty: all.
 func (q *query) exact(r cmu.Request, only plan.Span) *piece {
 	hash := shortHash(r.Canonical())
 	name := exactPrefix + hash
-	return &piece{query: q, want: plan.Whole, ask: r, only: only, first: name, last: name, lease: q.leaseName() + "/" + hash}
+	return &piece{
+		query: q, want: plan.Whole, ask: r, only: only, names: []string{name}, before: name, after: name,
+		lease: q.leaseName() + "/" + hash,
+	}
 }
 
 // periods returns the whole periods of q's window, with inclusive also the one that begins at its end; nil if there are none.
 func (q *query) periods(inclusive bool) *piece {
-	if !q.sliceable() {
-		return nil
-	}
-	whole := q.calendar.TakeApart(q.window).Whole
-	if g := q.calendar.Grain; inclusive && g.Floor(q.window.To) == q.window.To {
-		whole.To = g.Step(q.window.To, 1)
+	whole := q.window.Whole
+	if inclusive && q.window.Even {
+		whole.To = q.pace.Grain.Step(whole.To, 1)
 	}
 	if whole.Empty() {
 		return nil
 	}
-	r := q.request
-	r.Start, r.End = cmu.Bound{}, cmu.Bound{}
-	blocks := q.calendar.Blocks(whole)
-	return &piece{
-		query: q, grid: q.calendar, want: whole, ask: r, only: whole, lease: q.leaseName(),
-		first: blockName(blocks[0].From), last: blockName(blocks[len(blocks)-1].From),
-	}
+	p := &piece{query: q, grid: q.calendar, want: whole, ask: q.request, only: whole, lease: q.leaseName()}
+	p.ask.Start, p.ask.End = cmu.Bound{}, cmu.Bound{}
+	around := q.calendar.Around(whole)
+	names := q.calendar.Names(around)
+	p.names, p.before, p.after = names[1:len(names)-1], names[0], names[len(names)-1]
+	return p
 }
 
-// slices returns the pieces of a sliceable query in the order of time: its whole periods and, each exactly, the parts of periods
-// at its edges. read is what has been read of the periods; nil: nothing.
-func (q *query) slices(inclusive bool, read *holding) (pieces []*piece) {
-	whole := q.periods(inclusive)
-	if whole != nil {
-		whole.read = read
+// pieces returns what makes the answer to q, in the order of time: if it may be sliced its whole periods and, each exactly, the
+// parts of periods at its edges; else the one exact piece. read is what has been read of the periods; nil: nothing.
+func (q *query) pieces(sliced, inclusive bool, read *holding) (pieces []*piece) {
+	if !sliced || !q.sliceable() {
+		return append(pieces, q.exact(q.request, plan.Span{}))
 	}
-	g := q.calendar.Grain
-	for _, e := range q.calendar.TakeApart(q.window).Edges {
-		if whole != nil && e.From >= whole.want.To {
+	whole := q.periods(inclusive)
+	if whole != nil && read != nil {
+		whole.read = &holding{read.shelf, whole, read.stamp, read.blocks}
+	}
+	for _, e := range q.window.Edges {
+		if whole != nil && e.Part.From >= whole.want.To {
 			pieces, whole = append(pieces, whole), nil
 		}
 		r := q.request
-		r.Start, r.End = cmu.BoundAt(e.From), cmu.BoundAt(e.To)
-		pieces = append(pieces, q.exact(r, plan.Span{From: g.Floor(e.From), To: g.Ceil(e.To)}))
+		r.Start, r.End = cmu.BoundAt(e.Part.From), cmu.BoundAt(e.Part.To)
+		pieces = append(pieces, q.exact(r, e.Period))
 	}
 	if whole != nil {
 		pieces = append(pieces, whole)
 	}
 	return pieces
+}
+
+// asks reports whether the piece is r itself.
+func (p *piece) asks(r cmu.Request) bool {
+	return !p.grid.Divided() && p.ask.Canonical() == r.Canonical()
 }
 
 // call returns the request to Adobe for the rows of s.
@@ -140,9 +144,9 @@ func (p *piece) call(s plan.Span) cmu.Request {
 // blockName names the block that begins at start.
 func (p *piece) blockName(start cmu.Civil) string {
 	if !p.grid.Divided() {
-		return p.first
+		return p.names[0]
 	}
-	return blockName(start)
+	return plan.Name(start)
 }
 
 // settled returns the instant on the grid before which the rows will not change any more, if fetched at a time.
@@ -175,9 +179,6 @@ const exactPrefix = "x"
 // GoesFirst reports whether the stored block of that name may go before others when space is short: it holds the answer to one
 // request, where others hold periods that many requests need.
 func GoesFirst(name string) bool { return strings.HasPrefix(name, exactPrefix) }
-
-// blockName names the block of a calendar unit that begins at start. The names sort as the calendar does.
-func blockName(start cmu.Civil) string { return "b" + start.String() }
 
 func (q *query) leaseName() string { return "fetch/" + shortHash(string(q.report)) }
 

@@ -56,15 +56,14 @@ type Service struct {
 	notebook   *notebook
 	turns      *turns
 	background *background
-	failures   failures
-	unsliced   unsliced
+	occasion   occasion
 	count      counters
 }
 
-// counters count since the process began.
-type counters struct {
-	memoryHits, storeHits, staleHits, misses atomic.Int64
-}
+// counters count answers since the process began.
+type counters [Stale + 1]atomic.Int64
+
+func (c *counters) answered(from Source) { c[from].Add(1) }
 
 // New returns a Service. It does no I/O.
 func New(o Options) *Service {
@@ -109,20 +108,24 @@ func (s *Service) Get(ctx context.Context, r cmu.Request, d Directives) (*Answer
 		if a.refused != nil {
 			return nil, FromMemory, a.refused
 		}
-		s.count.memoryHits.Add(1)
-		s.upkeep(r)
+		s.count.answered(FromMemory)
+		s.upkeep()
 		return a, FromMemory, nil
 	}
 	ctx, cancel := s.leaveTime(ctx)
 	defer cancel()
 	begun := s.shelf.stamp()
 	q := newQuery(r, s.policy, s.now())
+	sliceable := q.sliceable()
+	if sliceable {
+		s.occasion.offer(r)
+	}
 	a, source, err := s.answer(ctx, q, d)
 	// What slices may complete is not kept as an answer.
-	if err != nil || !a.Incomplete || !q.sliceable() {
+	if err != nil || !a.Incomplete || !sliceable {
 		s.shelf.keepAnswer(begun, name, a, err)
 	}
-	s.upkeep(r)
+	s.upkeep()
 	return a, source, err
 }
 
@@ -142,14 +145,15 @@ func (s *Service) answer(ctx context.Context, q *query, d Directives) (*Answer, 
 	if s.notebook.blank() {
 		read = s.readFirst(ctx, q)
 	}
-	if v := s.notebook.verdict(); v.Proven && q.sliceable() && !s.unsliced.has(q.report) {
-		a, source, err := s.assemble(ctx, q, q.slices(v.Inclusive, read), d)
+	for {
+		sliced, inclusive := s.notebook.slicing(q.report)
+		pieces := q.pieces(sliced, inclusive, read)
+		a, source, err := s.assemble(ctx, q, pieces, d)
 		if !isOutside(err) && !errors.Is(err, errOtherWindow) {
 			return a, source, err
 		}
-		s.contradictedBy(ctx, q.report, err)
+		q.window = plan.Window{} // what slices do not yield, the whole may
 	}
-	return s.assemble(ctx, q, []*piece{q.whole()}, d)
 }
 
 // readFirst reads the notes for the first time and beside them, in the time of one round trip, the blocks that q needs if they say
@@ -159,9 +163,7 @@ func (s *Service) readFirst(ctx context.Context, q *query) (read *holding) {
 	if p := q.periods(false); p != nil {
 		reads.Go(func() { read = s.shelf.load(ctx, p) })
 	}
-	if err := s.notebook.sync(ctx); err != nil {
-		s.log.WarnContext(ctx, "the shared notes cannot be read; every report is asked for whole", "error", err)
-	}
+	s.notebook.freshen(ctx)
 	reads.Wait()
 	return read
 }
@@ -169,12 +171,11 @@ func (s *Service) readFirst(ctx context.Context, q *query) (read *holding) {
 // assemble makes the answer to q from pieces in the order of time.
 func (s *Service) assemble(ctx context.Context, q *query, pieces []*piece, d Directives) (*Answer, Source, error) {
 	views, sources, errs := make([]view, len(pieces)), make([]Source, len(pieces)), make([]error, len(pieces))
-	var others sync.WaitGroup
-	for i, p := range pieces[1:] {
-		others.Go(func() { views[i+1], sources[i+1], errs[i+1] = s.know(ctx, p, d) })
+	var all sync.WaitGroup
+	for i, p := range pieces {
+		all.Go(func() { views[i], sources[i], errs[i] = s.know(ctx, p, d) })
 	}
-	views[0], sources[0], errs[0] = s.know(ctx, pieces[0], d)
-	others.Wait()
+	all.Wait()
 	source := slices.Max(sources)
 	if i := slices.IndexFunc(errs, isOutside); i >= 0 {
 		return nil, source, errs[i]
@@ -183,37 +184,15 @@ func (s *Service) assemble(ctx context.Context, q *query, pieces []*piece, d Dir
 		switch {
 		case errs[i] != nil:
 			return nil, source, errs[i]
-		case v.raw != nil && v.piece.ask.Canonical() != q.request.Canonical():
+		case v.raw != nil && !v.held.piece.asks(q.request):
 			return nil, source, errOtherWindow
 		case v.raw != nil:
 			return &Answer{Request: q.request, Raw: v.raw, Fetched: s.now()}, FromAdobe, nil
 		}
 	}
-	switch source {
-	case FromMemory:
-		s.count.memoryHits.Add(1)
-	case FromStore:
-		s.count.storeHits.Add(1)
-	case Stale:
-		s.count.staleHits.Add(1)
-	case FromAdobe:
-		s.count.misses.Add(1)
-	}
+	s.count.answered(source)
 	a, err := newAnswer(q, views)
 	return a, source, err
-}
-
-// view is what is known of a piece, with the plan that says how good it is.
-type view struct {
-	piece  *piece
-	blocks []*block
-	plan   plan.Plan
-	raw    *Raw // what came instead of rows
-}
-
-// view plans over blocks at the present.
-func (s *Service) view(p *piece, blocks []*block, d plan.Demand) view {
-	return view{piece: p, blocks: blocks, plan: coverageOf(blocks).Plan(p.pace, p.want, d, s.now())}
 }
 
 // know returns a view good enough to answer from: of what is in memory, else in the store, else at Adobe.
@@ -224,7 +203,7 @@ func (s *Service) know(ctx context.Context, p *piece, d Directives) (view, Sourc
 	}
 	if len(v.plan.Missing) == 0 {
 		// Where nothing can run after the answer a caller waits once the copy is stale for long.
-		if d.OnlyIfCached || s.renewAfter(p, d) || s.now().Before(v.plan.Fresh.Add(p.pace.OpenLife())) {
+		if d.OnlyIfCached || s.renewAfter(p, d) || s.now().Before(v.plan.Grace) {
 			return v, Stale, nil
 		}
 	} else if d.OnlyIfCached {
@@ -238,27 +217,39 @@ func (s *Service) know(ctx context.Context, p *piece, d Directives) (view, Sourc
 		return v, source, err
 	}
 	// What is known may be good enough while Adobe cannot be had.
-	if len(fetched.blocks) == 0 {
-		fetched = v
+	if fetched.held != nil && len(fetched.held.own()) > 0 {
+		v = fetched
 	}
-	old := s.view(p, fetched.blocks, plan.Demand{Stale: s.policy.StaleIfError})
+	old := v.held.view(plan.Demand{Stale: s.policy.StaleIfError}, s.now())
 	if len(old.plan.Missing) == 0 {
 		s.log.WarnContext(ctx, "answered stale: Adobe cannot be had", "report", p.report, "error", err)
 		return old, Stale, nil
 	}
-	return v, source, s.explain(old, err)
+	return v, source, s.explain(v.held, err)
 }
 
 // find returns what is known without Adobe.
 func (s *Service) find(ctx context.Context, p *piece, d Directives) (view, Source) {
 	if p.read != nil {
-		return s.view(p, p.read.own(p), d.demand(s.policy)), FromStore
+		return p.read.view(d.demand(s.policy), s.now()), FromStore
 	}
-	v := s.view(p, s.shelf.inMemory(p), d.demand(s.policy))
-	if v.plan.Complete() {
+	if v := s.shelf.inMemory(p).view(d.demand(s.policy), s.now()); v.plan.Complete() {
 		return v, FromMemory
 	}
-	return s.view(p, s.shelf.load(ctx, p).blocks, d.demand(s.policy)), FromStore
+	return s.shelf.load(ctx, p).view(d.demand(s.policy), s.now()), FromStore
+}
+
+// renewAfter refreshes the piece after the answer at hand, unless somebody already does. It returns false where nothing
+// can run after the answer.
+func (s *Service) renewAfter(p *piece, d Directives) bool {
+	if s.turns.failing(p.lease) || s.now().Before(s.adobe.PausedUntil()) {
+		return true
+	}
+	return s.background.once(p.lease, func(ctx context.Context) {
+		if _, err := s.fetch(ctx, p, d); err != nil {
+			s.log.WarnContext(ctx, "a refresh failed", "report", p.report, "error", err)
+		}
+	})
 }
 
 // Purge forgets what is kept: all reports if r is the root; all reports of r's path if r has neither filters nor metrics;
@@ -288,8 +279,8 @@ func (s *Service) Status(ctx context.Context) (Status, error) {
 	size, err := s.shelf.size(ctx)
 	out := Status{
 		Calendar: s.notebook.verdict(), Stored: size,
-		MemoryHits: s.count.memoryHits.Load(), StoreHits: s.count.storeHits.Load(), StaleHits: s.count.staleHits.Load(),
-		Misses: s.count.misses.Load(),
+		MemoryHits: s.count[FromMemory].Load(), StoreHits: s.count[FromStore].Load(), StaleHits: s.count[Stale].Load(),
+		Misses: s.count[FromAdobe].Load(),
 	}
 	out.Calls, out.Failures = s.adobe.Calls()
 	if until := s.adobe.PausedUntil(); until.After(s.now()) {

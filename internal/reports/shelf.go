@@ -11,7 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/store"
+	"cmu-gateway/pkg/cmu"
 
 	"github.com/maypok86/otter/v2"
 	"golang.org/x/sync/errgroup"
@@ -92,56 +94,76 @@ func (s *shelf) keepAnswer(begun stamp, name string, a *Answer, err error) {
 // forgetAnswers keeps the blocks: they may have what an answer lacks.
 func (s *shelf) forgetAnswers() { s.answers.InvalidateAll() }
 
-// holding is what was read of a report: blocks in the order of their names, and when.
+// holding is what is held of a piece: blocks in the order of their names, its own and maybe its neighbours'. What is made of it is
+// saved through it.
 type holding struct {
-	blocks []*block
+	shelf  *shelf
+	piece  *piece
 	stamp  stamp
+	blocks []*block
 }
 
 // own returns those blocks that are the piece's, not its neighbours'.
-func (h *holding) own(p *piece) (own []*block) {
+func (h *holding) own() (own []*block) {
 	for _, b := range h.blocks {
-		if p.first <= b.name && b.name <= p.last {
+		if names := h.piece.names; names[0] <= b.name && b.name <= names[len(names)-1] {
 			own = append(own, b)
 		}
 	}
 	return own
 }
 
-// inMemory returns the piece's blocks that are in memory.
-func (s *shelf) inMemory(p *piece) (blocks []*block) {
-	for _, span := range p.grid.Blocks(p.want) {
-		if b, ok := s.blocks.GetIfPresent(blockKey{p.report, p.blockName(span.From)}); ok {
-			blocks = append(blocks, b)
+// coverage returns what the blocks know, neighbours included.
+func (h *holding) coverage() plan.Coverage {
+	known := make([]plan.Coverage, len(h.blocks))
+	for i, b := range h.blocks {
+		known[i] = b.coverage
+	}
+	return plan.Join(known...)
+}
+
+// view is what is held of a piece, with the plan that says how good it is.
+type view struct {
+	held *holding
+	plan plan.Plan
+	raw  *Raw // what came instead of rows
+}
+
+// view plans over what is held at now.
+func (h *holding) view(d plan.Demand, now time.Time) view {
+	return view{held: h, plan: h.coverage().Plan(h.piece.pace, h.piece.want, d, now)}
+}
+
+// inMemory returns what is in memory of a piece.
+func (s *shelf) inMemory(p *piece) *holding {
+	h := &holding{shelf: s, piece: p, stamp: s.stamp()}
+	for _, name := range p.names {
+		if b, ok := s.blocks.GetIfPresent(blockKey{p.report, name}); ok {
+			h.blocks = append(h.blocks, b)
 		}
 	}
-	return blocks
+	return h
 }
 
-// load returns the piece's blocks from the store, and puts them into memory. A store that fails is one that holds nothing.
+// load returns what is in the store of a piece, and puts it into memory. A store that fails is one that holds nothing.
 func (s *shelf) load(ctx context.Context, p *piece) *holding {
-	return s.loadRange(ctx, p, p.first, p.last)
+	return s.loadRange(ctx, p, p.names[0], p.names[len(p.names)-1])
 }
 
-// loadAround returns the piece's blocks and their neighbours.
+// loadAround is load with the neighbours of the piece's blocks.
 func (s *shelf) loadAround(ctx context.Context, p *piece) *holding {
-	if !p.grid.Divided() {
-		return s.load(ctx, p)
-	}
-	around := p.grid.Around(p.want)
-	return s.loadRange(ctx, p, blockName(around.From), blockName(around.To-1))
+	return s.loadRange(ctx, p, p.before, p.after)
 }
 
 func (s *shelf) loadRange(ctx context.Context, p *piece, first, last string) *holding {
-	h := &holding{stamp: s.stamp()}
+	h := s.inMemory(p)
 	kept, err := s.store.Blocks(ctx, p.report, first, last)
 	if err != nil {
 		s.log.WarnContext(ctx, "the store cannot be read", "report", p.report, "error", err)
-		h.blocks = s.inMemory(p)
 		return h
 	}
 	// What could not be stored is in memory only.
-	h.blocks = slices.DeleteFunc(s.inMemory(p), func(b *block) bool {
+	h.blocks = slices.DeleteFunc(h.blocks, func(b *block) bool {
 		return slices.ContainsFunc(kept, func(k store.Block) bool { return k.Name == b.name })
 	})
 	for _, k := range kept {
@@ -162,30 +184,51 @@ func (s *shelf) loadRange(ctx context.Context, p *piece, first, last string) *ho
 	return h
 }
 
+// add puts parts into the block that begins at start, which it returns.
+func (h *holding) add(start cmu.Civil, parts []part, links cmu.Links) (*block, error) {
+	name := h.piece.blockName(start)
+	at, found := slices.BinarySearchFunc(h.blocks, name, func(b *block, name string) int { return strings.Compare(b.name, name) })
+	old := &block{name: name}
+	if found {
+		old = h.blocks[at]
+	}
+	b, err := old.with(h.piece, parts, links)
+	if err != nil {
+		return nil, err
+	}
+	if found {
+		h.blocks[at] = b
+	} else {
+		h.blocks = slices.Insert(h.blocks, at, b)
+	}
+	return b, nil
+}
+
 const (
 	// saveTime bounds a write to the store.
 	saveTime   = 10 * time.Second
 	putsAtOnce = 8
 )
 
-// save keeps blocks that were made of what was read at a stamp, in memory and in the store. A store that fails is tried once more
-// after the answer; then it costs another fetch later.
-func (s *shelf) save(ctx context.Context, begun stamp, p *piece, blocks []*block) {
+// save keeps blocks that were added, in memory and in the store. A store that fails is tried once more after the answer; then it
+// costs another fetch later.
+func (h *holding) save(ctx context.Context, added []*block) {
+	s := h.shelf
 	s.catchUp(ctx)
-	if begun != s.stamp() {
+	if h.stamp != s.stamp() {
 		return
 	}
-	for _, b := range blocks {
-		s.blocks.Set(blockKey{p.report, b.name}, b)
+	for _, b := range added {
+		s.blocks.Set(blockKey{h.piece.report, b.name}, b)
 	}
 	limit := saveTime
 	if deadline, ok := ctx.Deadline(); ok {
 		limit = min(limit, max(deadline.Sub(s.now()), time.Second))
 	}
-	if failed := s.put(ctx, p, blocks, limit); len(failed) > 0 {
+	if failed := s.put(ctx, h.piece, added, limit); len(failed) > 0 {
 		s.after(func(ctx context.Context) {
-			if begun == s.stamp() {
-				s.put(ctx, p, failed, saveTime)
+			if h.stamp == s.stamp() {
+				s.put(ctx, h.piece, failed, saveTime)
 			}
 		})
 	}

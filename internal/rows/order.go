@@ -18,10 +18,10 @@ type Order struct {
 	lead   []int // slots before the unit that are no time dimensions
 }
 
-// NewOrder returns the order of the rows of r. unit is the calendar unit whose rows are kept together, a coarser one than
-// r's grain or the same; it does not count where r has no grain.
-func NewOrder(r cmu.Request, unit cmu.Grain) *Order {
-	o := &Order{slots: map[string]int{}}
+// NewOrder returns the order of the rows of r, whose grain is given. unit is the calendar unit whose rows are kept together, a
+// coarser one or the same; without a grain it does not count.
+func NewOrder(r cmu.Request, grain, unit cmu.Grain) *Order {
+	o := &Order{slots: map[string]int{}, grain: grain}
 	add := func(d string) {
 		if _, again := o.slots[d]; !again {
 			o.slots[d] = len(o.times)
@@ -34,14 +34,13 @@ func NewOrder(r cmu.Request, unit cmu.Grain) *Order {
 	for _, f := range r.Filters {
 		add(f.Dimension)
 	}
-	if g, ok := r.Grain(); ok {
-		o.grain = g
+	if grain != cmu.NoGrain {
 		for i, t := range o.times[:slices.Index(o.times, unit)] {
 			if t == cmu.NoGrain {
 				o.lead = append(o.lead, i)
 			}
 		}
-		o.spread = slices.Contains(o.times[:slices.Index(o.times, g)], cmu.NoGrain)
+		o.spread = slices.Contains(o.times[:slices.Index(o.times, grain)], cmu.NoGrain)
 	}
 	return o
 }

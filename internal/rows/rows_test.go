@@ -89,7 +89,7 @@ func TestCombineCRC(t *testing.T) {
 
 func TestSorterSortsAnyOrderInRuns(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		o := NewOrder(cmu.Request{Path: []string{"mvpd", "year", "month", "day"}}, cmu.Month)
+		o := NewOrder(cmu.Request{Path: []string{"mvpd", "year", "month", "day"}}, cmu.Day, cmu.Month)
 		rows := drawRows(t, "rows")
 		s := NewSorter(o)
 		var k Key
