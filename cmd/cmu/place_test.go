@@ -76,16 +76,6 @@ func TestVariables(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	for word, want := range map[string]string{
-		"repot": "report", "Serve": "serve", "stauts": "status", "purg": "purge", "x": "", "frobnicate": "", "registre": "register",
-	} {
-		if got := nearest(word, commandNames()); got != want {
-			t.Errorf("%s: got %q, want %q", word, got, want)
-		}
-	}
-}
-
 func TestRequest(t *testing.T) {
 	for _, test := range []struct {
 		args string // after the command, with blanks between
