@@ -115,6 +115,7 @@ func (w *world) untilDeath(steps int, f func(k *Keeper)) (at string) {
 // A process that ends at any moment loses nothing that was stored, and the next one goes on: no second registration if the
 // first one's answer was stored, no token lost, no lease held beyond its time.
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	refresh := func(k *Keeper) { _, _ = tell(k.Refresh(background, RefreshOptions{})) }
 	for _, test := range []struct {
 		name    string

@@ -26,15 +26,6 @@ const (
 	childShared     = "CMU_TEST_CHILD_SHARED"
 )
 
-// onFiles is a keeper whose secrets are files of a folder, with leases and notes in the store that childShared names.
-func onFiles(folder, adobe string) (*Keeper, error) {
-	files, err := secrets.NewFiles(folder)
-	if err != nil {
-		return nil, err
-	}
-	return realKeeper(files, remoteStore{os.Getenv(childShared)}, adobe, "test"), nil
-}
-
 // realKeeper is a keeper on the time of this machine.
 func realKeeper(kept secrets.Store, shared leasesAndNotes, adobe, prefix string) *Keeper {
 	return NewKeeper(KeeperOptions{
@@ -43,8 +34,15 @@ func realKeeper(kept secrets.Store, shared leasesAndNotes, adobe, prefix string)
 	})
 }
 
-// openChild makes the keeper of a child process.
-var openChild = onFiles
+// openChild makes the keeper of a child process: its secrets are files of a folder, its leases and notes in the store that
+// childShared names.
+var openChild = func(folder, adobe string) (*Keeper, error) {
+	files, err := secrets.NewFiles(folder)
+	if err != nil {
+		return nil, err
+	}
+	return realKeeper(files, remoteStore{os.Getenv(childShared)}, adobe, "test"), nil
+}
 
 // child refreshes once and prints the result.
 func child() int {
@@ -66,12 +64,13 @@ func child() int {
 
 // Fifty processes of one deployment that start at once make one registration and one token.
 func TestProcesses(t *testing.T) {
+	t.Parallel()
 	adobe := sandbox.New(sandbox.Options{})
 	server := httptest.NewServer(adobe)
 	defer server.Close()
-	shared := httptest.NewServer(serveShared(&memoryStore{now: time.Now}))
+	notes := &memoryStore{now: time.Now}
+	shared := httptest.NewServer(serveShared(notes))
 	defer shared.Close()
-	t.Setenv(childShared, shared.URL)
 	folder := filepath.Join(t.TempDir(), "secrets")
 	files, err := secrets.NewFiles(folder)
 	if err != nil {
@@ -80,17 +79,14 @@ func TestProcesses(t *testing.T) {
 	if err := files.Write(background, statementName, "", []byte(adobe.Statement())); err != nil {
 		t.Fatal(err)
 	}
-	count := storm(t, 50, childDeployment+"="+folder, childAdobe+"="+server.URL)
+	count := storm(t, 50, childDeployment+"="+folder, childAdobe+"="+server.URL, childShared+"="+shared.URL)
 	if count[Renewed] != 1 || count[Kept] != 49 {
 		t.Errorf("outcomes: %v", count)
 	}
 	if c := adobe.Counts(); c.Register != 1 || c.Token != 1 {
 		t.Errorf("%d registrations, %d calls for a token", c.Register, c.Token)
 	}
-	k, err := onFiles(folder, server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
+	k := realKeeper(files, notes, server.URL, "test")
 	if s := must[Status](t)(k.Status(background)); !s.Token.Valid || s.Registrations.Count != 1 {
 		t.Errorf("%+v", s)
 	}

@@ -1,6 +1,8 @@
 package access
 
 import (
+	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
@@ -10,6 +12,8 @@ import (
 	"time"
 
 	"cmu-gateway/internal/secrets"
+	"cmu-gateway/internal/store/storetest"
+	"cmu-gateway/pkg/cmu"
 )
 
 func TestStatus(t *testing.T) {
@@ -45,7 +49,13 @@ func TestStatusOfRefusedToken(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.ready()
 		w.refuseReports(true)
-		status := func() Status { return must[Status](t)(w.keeper().Status(background)) }
+		status := func() Status {
+			s := must[Status](t)(w.keeper().Status(background))
+			if other := must[Status](t)(w.tokens().Status(background)); other.Token != s.Token || other.Summary != s.Summary {
+				t.Fatalf("another process that only reads the token says %+v, want %+v", other, s)
+			}
+			return s
+		}
 		known := 0
 		for range 40 {
 			if err := w.use(w.tokens()); err == nil { // each is a new process
@@ -86,8 +96,10 @@ func TestStatusWhileDown(t *testing.T) {
 		if _, err := tell(k.Refresh(background, RefreshOptions{Refused: w.storedToken().fingerprint()})); !errors.Is(err, ErrNoAccess) {
 			t.Errorf("%v", err)
 		}
-		if s := must[Status](t)(k.Status(background)); s.Token.Valid || s.Summary != "Adobe refused the access token." {
-			t.Errorf("%+v", s)
+		for _, status := range []func(context.Context) (Status, error){k.Status, w.tokens().Status} {
+			if s := must[Status](t)(status(background)); s.Token.Valid || s.Summary != "Adobe refused the access token." {
+				t.Errorf("%+v", s)
+			}
 		}
 	})
 }
@@ -128,8 +140,72 @@ func TestStatusOfUnreadableFiles(t *testing.T) {
 		}
 		s, err = tell(k.Status(background))
 		if !errors.Is(err, secrets.ErrDenied) || !errors.Is(err, errUnreadable) || strings.Contains(err.Error(), "\n") ||
-			s.Summary != "The access token cannot be read. The client credentials cannot be read." {
+			s.Summary != "The access token cannot be read. The client credentials cannot be read." || s.Credentials != nil {
 			t.Errorf("%+v, %v", s, err)
 		}
+		tokens := w.tokens(func(o *TokensOptions) { o.Secrets, o.Name = files, "token" })
+		for range 2 { // the second does not read again
+			s, err = tell(tokens.Status(background))
+			if !errors.Is(err, errUnreadable) || s.Summary != "The access token cannot be read." || s.Registrations.Count != 1 {
+				t.Errorf("%+v, %v", s, err)
+			}
+		}
 	})
+}
+
+// A process that must not read the credentials knows from the notes that Adobe refuses them, until there is a token again.
+func TestStatusOfRefusedClient(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.ready()
+		time.Sleep(5 * time.Hour)
+		w.adobe.RevokeClients()
+		k := w.keeper(func(o *KeeperOptions) { o.AskRegister = func(context.Context, string) error { return nil } })
+		_, _ = tell(k.Refresh(background, RefreshOptions{}))
+		all := must[Status](t)(k.Status(background))
+		if !strings.HasSuffix(all.Summary, "succeeding. Adobe refuses the client credentials.") || all.Credentials.RefusedSince.IsZero() {
+			t.Errorf("%+v", all)
+		}
+		s := must[Status](t)(w.tokens().Status(background))
+		if s.Summary != all.Summary || s.Token != all.Token || s.Registrations != all.Registrations || s.Credentials != nil {
+			t.Errorf("%+v, want %+v", s, all)
+		}
+		time.Sleep(time.Hour)
+		if _, err := tell(w.tokens(func(o *TokensOptions) {
+			o.Notes = &storetest.Faulty{Store: w.store, Hook: func(string) storetest.Fault { return storetest.Failed }}
+		}).Status(background)); !errors.Is(err, storetest.ErrFault) {
+			t.Errorf("without notes: %v", err)
+		}
+		c := credentials{Credentials: must[cmu.Credentials](t)(w.client.Register(background,
+			must[cmu.Statement](t)(cmu.ParseStatement([]byte(w.adobe.Statement())))))}
+		w.put(credentialsName, string(c.encode())) // by hand: the note stays
+		must[RefreshResult](t)(w.keeper().Refresh(background, RefreshOptions{}))
+		if s := must[Status](t)(w.tokens().Status(background)); !strings.HasSuffix(s.Summary, "without any call succeeding.") {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// The names in the document of GET /status are stable.
+func TestStatusNames(t *testing.T) {
+	at := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	text, err := json.Marshal(Status{
+		Credentials:      &CredentialsStatus{ClientID: "c", SoftwareID: "s", Since: at, ExpiresAt: at, Scopes: []string{"cmu"}, RefusedSince: at},
+		Token:            TokenStatus{Fingerprint: "f", IssuedAt: at, ExpiresAt: at},
+		Registrations:    RegistrationsStatus{Last: at, Reason: "r", FailedAt: at},
+		StatementRefused: at, StatementRefusal: "code",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"summary":"","credentials":{"present":false,"client_id":"c","software_id":"s","since":"2026-03-01T00:00:00Z",` +
+		`"expires_at":"2026-03-01T00:00:00Z","scopes":["cmu"],"grants_reports":false,"refused_since":"2026-03-01T00:00:00Z"},` +
+		`"token":{"valid":false,"fingerprint":"f","issued_at":"2026-03-01T00:00:00Z","expires_at":"2026-03-01T00:00:00Z",` +
+		`"age_seconds":0,"remaining_seconds":0,"summary":""},"registrations":{"count":0,"orphans":0,"last":"2026-03-01T00:00:00Z",` +
+		`"reason":"r","failed":0,"failed_at":"2026-03-01T00:00:00Z"},"statement_refused":"2026-03-01T00:00:00Z","statement_refusal":"code"}`
+	if string(text) != want {
+		t.Errorf("got %s, want %s", text, want)
+	}
+	if text, err = json.Marshal(Status{}); err != nil || strings.Contains(string(text), "credentials") {
+		t.Errorf("unknown credentials: %s, %v", text, err)
+	}
 }

@@ -30,6 +30,7 @@ func (d *dice) below(p float64) bool {
 // Thirty days of refreshes every five minutes by processes whose clocks are up to three minutes wrong, while everything fails now
 // and then: the token is good at every instant, Adobe is hardly asked more often than it must be, and there is one client.
 func TestThirtyDays(t *testing.T) {
+	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		ctx := context.Background()
 		d := &dice{Rand: rand.New(rand.NewPCG(1, 2))}
