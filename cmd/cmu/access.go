@@ -101,8 +101,8 @@ credentials are missing or refused, it registers first. cmu serve does this by i
 			if err := d.needAccess(ctx); err != nil {
 				return err
 			}
-			stop := d.tellPatience(t)
-			result, err := d.keeper.Refresh(ctx, access.RefreshOptions{})
+			waits, stop := d.tellPatience(t)
+			result, err := d.keeper.Refresh(ctx, access.RefreshOptions{Waits: waits})
 			stop()
 			if err != nil {
 				return err

@@ -141,14 +141,14 @@ func (d *desk) close(ctx context.Context) {
 
 // start makes the parts, once the addresses of Adobe are known.
 func (d *desk) start() {
-	d.keeper = wire.Keeper(d.settings, d.secrets, d.store, d.log)
-	tokens := &access.Tokens{Secrets: d.secrets, Name: tokenName, AskRefresh: func(ctx context.Context, refused string) error {
+	d.keeper = wire.Keeper(d.settings, d.secrets, d.store, "", nil, d.log)
+	tokens := wire.Tokens(d.settings, d.secrets, d.store, func(ctx context.Context, refused string) error {
 		_, err := d.keeper.Refresh(ctx, access.RefreshOptions{Refused: refused})
 		if err != nil {
 			d.denied.Store(&err)
 		}
 		return err
-	}}
+	}, d.log)
 	d.reports = wire.Reports(d.settings, d.store, tokens, d.after.Go, d.log)
 }
 
@@ -246,7 +246,8 @@ func readStatement(file string) ([]byte, error) {
 
 // register registers unless that was done, and keeps the statement so that it can be done again without anybody there.
 func (d *desk) register(ctx context.Context, t *terminal, o access.RegisterOptions) (access.RegisterResult, error) {
-	stop := d.tellPatience(t)
+	waits, stop := d.tellPatience(t)
+	o.Waits = waits
 	result, err := d.keeper.Register(ctx, o)
 	stop()
 	if errors.Is(err, access.ErrNoStatement) {
@@ -262,18 +263,15 @@ func (d *desk) register(ctx context.Context, t *terminal, o access.RegisterOptio
 	return result, nil
 }
 
-// tellPatience says why nothing happens: at once when another process has to be waited for, after a while when Adobe does not
-// answer. It ends with stop.
-func (d *desk) tellPatience(t *terminal) (stop func()) {
+// tellPatience says why nothing happens: at once when another process has to be waited for, of which waits is told; after a while
+// when Adobe does not answer. It ends with stop.
+func (d *desk) tellPatience(t *terminal) (waits func(message string), stop func()) {
 	trying := time.AfterFunc(3*time.Second, func() {
 		t.warnf("still trying to reach %s; Ctrl-C gives up", d.settings.AuthURL)
 	})
-	d.keeper.Waits = func(message string) {
+	waits = func(message string) {
 		trying.Stop()
 		t.warnf("%s; Ctrl-C gives up", message)
 	}
-	return func() {
-		trying.Stop()
-		d.keeper.Waits = nil
-	}
+	return waits, func() { trying.Stop() }
 }

@@ -135,7 +135,7 @@ func (s status) tell(t *terminal, doc document, now time.Time) error {
 	line("Adobe", "%s", adobe)
 	line("Folder", "%s", s.Folder)
 	line("Access", "%s", doc.Access.Summary)
-	if c := doc.Access.Credentials; c.Present {
+	if c := doc.Access.Credentials; c != nil && c.Present {
 		line("Client", "%s, since %s; registrations so far: %d", c.ClientID, at(c.Since), doc.Access.Registrations.Count)
 	}
 	if !doc.Access.StatementRefused.IsZero() {
