@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"context"
 	"net/http"
 	"sync"
 	"testing"
@@ -18,12 +19,13 @@ func TestOAuth2Client(t *testing.T) {
 	config := clientcredentials.Config{
 		ClientID: id, ClientSecret: secret, TokenURL: r.Client.AuthURL + "/o/client/token", AuthStyle: oauth2.AuthStyleInParams,
 	}
-	source := config.TokenSource(t.Context())
+	ctx := context.WithValue(t.Context(), oauth2.HTTPClient, r.client())
+	source := config.TokenSource(ctx)
 	token, err := source.Token()
 	if err != nil || token.RefreshToken != "" || !token.Valid() {
 		t.Fatalf("%v, valid %t", err, token.Valid())
 	}
-	w, err := oauth2.NewClient(t.Context(), source).Get(r.Client.ReportsURL + "/year/month/day")
+	w, err := oauth2.NewClient(ctx, source).Get(r.Client.ReportsURL + "/year/month/day")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +34,7 @@ func TestOAuth2Client(t *testing.T) {
 		t.Errorf("status %d", w.StatusCode)
 	}
 	config.AuthStyle = oauth2.AuthStyleInHeader
-	if _, err := config.Token(t.Context()); err == nil {
+	if _, err := config.Token(ctx); err == nil {
 		t.Error("HTTP Basic is taken")
 	}
 }

@@ -106,7 +106,7 @@ func TestFaultQueue(t *testing.T) {
 func TestLostRegistration(t *testing.T) {
 	r := newRig(t)
 	r.Behave(func(b *sandbox.Behaviour) { b.Faults = []sandbox.Fault{{On: "register", Kind: "lost", Count: 1}} })
-	if w, err := http.Post(r.Client.AuthURL+"/o/client/register", "application/json", strings.NewReader(r.statementBody())); err == nil {
+	if w, err := r.client().Post(r.Client.AuthURL+"/o/client/register", "application/json", strings.NewReader(r.statementBody())); err == nil {
 		_ = w.Body.Close()
 		t.Errorf("an answer: %s", w.Status)
 	}

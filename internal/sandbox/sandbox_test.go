@@ -47,6 +47,9 @@ func (r *rig) statementBody() string {
 	return fmt.Sprintf(`{"software_statement":%q,"redirect_uri":"https://www.adobe.com"}`, r.Statement())
 }
 
+// client calls the sandbox over HTTP.
+func (r *rig) client() *http.Client { return &http.Client{Transport: r.Client.Transport} }
+
 func (r *rig) do(q *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	r.ServeHTTP(w, q)
