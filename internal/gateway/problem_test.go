@@ -113,10 +113,10 @@ func TestProblems(t *testing.T) {
 func TestDeadlineAndLeaving(t *testing.T) {
 	r := newRig(t)
 	r.adobe.Behave(func(b *sandbox.Behaviour) { b.Faults = []sandbox.Fault{{On: "report", Kind: "hang"}} })
-	timeIsUp := make(chan struct{})
+	timeIsUp, adobe := make(chan struct{}), r.adobe.Client.Transport
 	r.adobe.Client.Transport = roundTrip(func(q *http.Request) (*http.Response, error) {
 		close(timeIsUp)
-		return http.DefaultTransport.RoundTrip(q)
+		return adobe.RoundTrip(q)
 	})
 	ask := func(ctx context.Context) reply {
 		return r.ask(httptest.NewRequestWithContext(ctx, http.MethodGet, days, nil))

@@ -1,7 +1,6 @@
 package rig
 
 import (
-	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -9,7 +8,8 @@ import (
 	"cmu-gateway/pkg/cmu"
 )
 
-// Adobe is a simulated Adobe behind a server, with a client of it and a token for its reports.
+// Adobe is a simulated Adobe behind a server, with a client of it and a token for its reports. The server is reached by
+// Client.Transport alone. All of it may stand in a bubble of testing/synctest.
 type Adobe struct {
 	*sandbox.Sandbox
 	Client *cmu.Client
@@ -28,9 +28,8 @@ func NewAdobe(t testing.TB, c *Clock) *Adobe {
 // Serve serves s until the test ends, and logs in.
 func Serve(t testing.TB, s *sandbox.Sandbox, c *Clock) *Adobe {
 	t.Helper()
-	server := httptest.NewServer(s)
-	t.Cleanup(server.Close)
-	a := &Adobe{Sandbox: s, Client: &cmu.Client{AuthURL: server.URL, ReportsURL: server.URL + sandbox.ReportsPath, Now: c.Now}, t: t}
+	url, to := serve(t, s)
+	a := &Adobe{Sandbox: s, Client: &cmu.Client{AuthURL: url, ReportsURL: url + sandbox.ReportsPath, Transport: to, Now: c.Now}, t: t}
 	a.Login()
 	return a
 }
