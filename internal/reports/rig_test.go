@@ -45,9 +45,10 @@ type rig struct {
 
 func newRig(t testing.TB, change ...func(*Options)) *rig {
 	c := &testrig.Clock{}
-	r := &rig{t: t, clock: c, log: testrig.NewLog(t), work: &testrig.After{}, adobe: testrig.NewAdobe(t, c), store: testrig.NewStore(t, c), carry: http.DefaultTransport}
+	r := &rig{t: t, clock: c, log: testrig.NewLog(t), work: &testrig.After{}, adobe: testrig.NewAdobe(t, c), store: testrig.NewStore(t, c)}
 	r.token = func(context.Context) (cmu.Secret, error) { return r.adobe.Token.Value, nil }
 	r.refused = func(context.Context, cmu.Secret) (cmu.Secret, error) { return r.adobe.Token.Value, nil }
+	r.carry = r.adobe.Client.Transport
 	r.Service = r.process(change...)
 	return r
 }
@@ -158,7 +159,7 @@ func (r *rig) inOrder(ask string, a *Answer) {
 func fields(row cmu.Row) string {
 	var f []string
 	row.Each(func(name, value []byte) bool {
-		f = append(f, fmt.Sprintf("%s=%s", name, value))
+		f = append(f, string(name)+"="+string(value))
 		return true
 	})
 	slices.Sort(f)

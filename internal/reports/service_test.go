@@ -174,7 +174,7 @@ func TestWhatIsPassedThroughIsTheAnswerToTheCallersWindow(t *testing.T) {
 	var asked string
 	r.carry = carrier(func(q *http.Request) (*http.Response, error) {
 		asked = q.URL.RawQuery
-		return http.DefaultTransport.RoundTrip(q)
+		return r.adobe.Client.Transport.RoundTrip(q)
 	})
 	a, _, err := r.Get(t.Context(), request(t, "tenant/year/month/day?start=2026-05-01&end=2026-06-05"), Directives{})
 	if err != nil || a.Raw == nil || !strings.HasPrefix(asked, "start=2026-05-01&end=2026-06-05") {

@@ -96,7 +96,7 @@ func TestOneSlowCallStopsNoOther(t *testing.T) {
 		if slow {
 			r.clock.Add(15 * time.Second)
 		}
-		return http.DefaultTransport.RoundTrip(q)
+		return r.adobe.Client.Transport.RoundTrip(q)
 	})
 	get := func(ask string) error {
 		_, _, err := r.Get(deadlineAt{t.Context(), r.clock.Now().Add(28 * time.Second)}, request(t, ask), Directives{})
