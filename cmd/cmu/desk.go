@@ -155,7 +155,7 @@ func (d *desk) start() {
 func (d *desk) gateway() http.Handler {
 	return gateway.Gateway{
 		Reports: d.reports,
-		Access:  func(ctx context.Context) (any, error) { return d.keeper.Status(ctx) },
+		Access:  d.keeper.Status,
 		Purge:   d.settings.Purge,
 		Log:     d.log,
 		Version: wire.Version(), Instance: d.instance,

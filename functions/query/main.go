@@ -37,8 +37,11 @@ func main() {
 	}
 	blocks := store.NewDynamoDB(dynamodb.NewFromConfig(cfg), s.Table, time.Now)
 	face := gateway.Gateway{
-		Reports:   wire.Reports(s, blocks, tokens, extension.Go, log),
-		Access:    func(ctx context.Context) (any, error) { return tokens.Status(ctx) },
+		Reports: wire.Reports(s, blocks, tokens, extension.Go, log),
+		Access: func(ctx context.Context) (access.Status, error) {
+			token, err := tokens.Status(ctx)
+			return access.Status{Summary: token.Summary, Token: token}, err
+		},
 		Purge:     s.Purge,
 		BasePath:  lambdahttp.BasePath,
 		BodyLimit: lambdahttp.BodyLimit,

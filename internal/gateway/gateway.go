@@ -13,6 +13,7 @@ import (
 	"strings"
 	"time"
 
+	"cmu-gateway/internal/access"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/pkg/cmu"
 
@@ -22,9 +23,9 @@ import (
 // Gateway says what the handler is made of. Only Reports is required.
 type Gateway struct {
 	Reports *reports.Service
-	// Access returns what status shows of the access to Adobe, as something that encodes as JSON and holds no secret. With an error
-	// it may return what it could find out. Nil: nothing is shown.
-	Access func(context.Context) (any, error)
+	// Access returns what status shows of the access to Adobe. With an error it returns what it could find out. Nil: nothing is
+	// shown.
+	Access func(context.Context) (access.Status, error)
 	// Purge allows DELETE, which forgets what is kept of a report.
 	Purge bool
 	// BasePath returns the path under which callers see the handler's root, escaped, without a slash at its end. Nil: none.
@@ -37,6 +38,8 @@ type Gateway struct {
 	Log     *slog.Logger     // nil: slog.Default
 	// Instance tells this process from others in status. Empty: not shown.
 	Instance string
+	// Started is when the process began, for status. Zero: when Handler or Status is called.
+	Started time.Time
 
 	memory int64 // for bodies to send again, in bytes; zero: defaultBodies
 }
@@ -44,8 +47,8 @@ type Gateway struct {
 // defaultBodies is what is kept of bodies unless said otherwise.
 const defaultBodies = 16 << 20
 
-// Handler returns the handler. The Gateway is copied: changes to it afterwards do nothing.
-func (g Gateway) Handler() http.Handler {
+// filled returns g with every optional field set.
+func (g Gateway) filled() Gateway {
 	if g.Now == nil {
 		g.Now = time.Now
 	}
@@ -64,8 +67,17 @@ func (g Gateway) Handler() http.Handler {
 	if g.Version == "" {
 		g.Version = "unknown"
 	}
+	if g.Started.IsZero() {
+		g.Started = g.Now()
+	}
+	return g
+}
+
+// Handler returns the handler. The Gateway is copied: changes to it afterwards do nothing.
+func (g Gateway) Handler() http.Handler {
+	g = g.filled()
 	h := &handler{
-		Gateway: g, started: g.Now(), methods: []string{http.MethodGet, http.MethodHead},
+		Gateway: g, methods: []string{http.MethodGet, http.MethodHead},
 		release: strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(g.Version))), 36),
 	}
 	if g.Purge {
@@ -80,7 +92,6 @@ func (g Gateway) Handler() http.Handler {
 
 type handler struct {
 	Gateway
-	started time.Time
 	methods []string // allowed on reports
 	release string   // tells versions apart
 	bodies  *otter.Cache[bodyKey, *representation]
@@ -210,5 +221,5 @@ func (h *handler) purge(w http.ResponseWriter, r *http.Request, below string) {
 	}
 	h.bodies.InvalidateAll()
 	h.Log.InfoContext(r.Context(), "purged", "event", "purged", "report", asked.Report(), "deleted", n)
-	writeJSON(w, map[string]int{"deleted": n})
+	sendJSON(w, map[string]int{"deleted": n})
 }
