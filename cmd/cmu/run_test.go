@@ -2,14 +2,15 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"cmu-gateway/internal/access"
 	"cmu-gateway/internal/settings"
+	"cmu-gateway/pkg/cmu"
 )
 
 // on runs a command line on a screen, or not, and returns what it printed.
@@ -58,17 +59,17 @@ func TestPatience(t *testing.T) {
 	for _, waits := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			var said strings.Builder
-			d := &desk{keeper: &access.Keeper{}, settings: settings.Settings{AuthURL: "https://adobe.example"}}
-			stop := d.tellPatience(&terminal{stderr: &said})
+			l := &local{folder: folder{settings: settings.Settings{AuthURL: "https://adobe.example"}}}
+			told, stop := l.patience((&terminal{stderr: &said}).waits)
 			want := "cmu: still trying to reach https://adobe.example; Ctrl-C gives up\n"
 			if waits {
-				d.keeper.Waits("another process is registering")
+				told("another process is registering")
 				want = "cmu: another process is registering; Ctrl-C gives up\n"
 			}
 			time.Sleep(time.Minute)
 			synctest.Wait()
 			stop()
-			if said.String() != want || d.keeper.Waits != nil {
+			if said.String() != want {
 				t.Errorf("said %q, want %q", said.String(), want)
 			}
 		})
@@ -86,7 +87,11 @@ func TestLoopback(t *testing.T) {
 func TestTable(t *testing.T) {
 	report := `{"report":[{"tenant":"ÄCME","month":"1","users":"7"},{"tenant":"\u001b[2Jx","month":"12","users":"1234","late":null}]}`
 	var out strings.Builder
-	if err := writeTable(&out, []string{"tenant", "month"}, strings.NewReader(report)); err != nil {
+	each := func(do func(cmu.Row) error) error {
+		_, err := cmu.ReadReport(strings.NewReader(report), do)
+		return err
+	}
+	if err := writeTable(&out, []string{"tenant", "month"}, each); err != nil {
 		t.Fatal(err)
 	}
 	want := "tenant  month  users  late\nÄCME    1          7\n\ufffd[2Jx   12      1234\n"
@@ -94,3 +99,5 @@ func TestTable(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
 }
+
+var discard = slog.New(slog.DiscardHandler)
