@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/after"
+	"cmu-gateway/internal/clock"
 	"cmu-gateway/internal/secrets"
 	"cmu-gateway/internal/settings"
 	"cmu-gateway/internal/store"
@@ -86,8 +87,8 @@ const (
 func (f *folder) take(ctx context.Context, waits func(string)) (store.Store, *address, error) {
 	began, told := time.Now(), false
 	for {
-		if ctx.Err() != nil {
-			return nil, nil, ctx.Err()
+		if err := ctx.Err(); err != nil {
+			return nil, nil, err
 		}
 		kept, err := openBolt(filepath.Join(f.path, "reports.db"))
 		switch {
@@ -108,16 +109,9 @@ func (f *folder) take(ctx context.Context, waits func(string)) (store.Store, *ad
 			told = true
 			waits("another cmu command has the data folder " + f.path + ": this one goes on when that is done")
 		}
-		sleep(ctx, takePause)
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+		if err := clock.Sleep(ctx, takePause); err != nil {
+			return nil, nil, err
+		}
 	}
 }
 

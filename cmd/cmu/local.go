@@ -39,11 +39,11 @@ type local struct {
 
 // start makes the parts, once the addresses of Adobe are known.
 func (l *local) start() {
-	l.keeper = wire.Keeper(l.settings, l.secrets, l.store, l.log)
-	tokens := &access.Tokens{Secrets: l.secrets, Name: tokenName, AskRefresh: func(ctx context.Context, refused string) error {
+	l.keeper = wire.Keeper(l.settings, l.secrets, l.store, "", nil, l.log)
+	tokens := wire.Tokens(l.settings, l.secrets, l.store, func(ctx context.Context, refused string) error {
 		_, err := l.keeper.Refresh(ctx, access.RefreshOptions{Refused: refused})
 		return err
-	}}
+	}, l.log)
 	l.reports = wire.Reports(l.settings, l.store, tokens, l.after.Go, l.log)
 	l.gateway = gateway.Gateway{
 		Reports: l.reports, Access: l.keeper.Status, Purge: l.settings.Purge, Log: l.log,
@@ -180,7 +180,7 @@ func (l *local) register(ctx context.Context, o registerOrder, waits func(string
 	waits, stop := l.patience(waits)
 	defer stop()
 	result, err := l.keeper.Register(ctx, access.RegisterOptions{
-		Statement: o.Statement, DryRun: o.DryRun, Force: o.Force, Reason: o.Reason,
+		Statement: o.Statement, DryRun: o.DryRun, Force: o.Force, Reason: o.Reason, Waits: waits,
 	})
 	if errors.Is(err, access.ErrNoStatement) {
 		return result, fmt.Errorf("there is no software statement for %s: download one from the TVE Dashboard and name it with --statement FILE",
@@ -201,7 +201,7 @@ func (l *local) refresh(ctx context.Context, waits func(string)) (access.Refresh
 	}
 	waits, stop := l.patience(waits)
 	defer stop()
-	return l.keeper.Refresh(ctx, access.RefreshOptions{})
+	return l.keeper.Refresh(ctx, access.RefreshOptions{Waits: waits})
 }
 
 // patience has it told why nothing happens: at once when another process has to be waited for, after a while when Adobe does not

@@ -75,7 +75,7 @@ func (s status) tell(t *terminal, now time.Time) error {
 	line("Folder", "%s", s.Folder)
 	if a := doc.Access; a != nil {
 		line("Access", "%s", a.Summary)
-		if c := a.Credentials; c.Present {
+		if c := a.Credentials; c != nil && c.Present {
 			line("Client", "%s, since %s; registrations so far: %d", c.ClientID, at(c.Since), a.Registrations.Count)
 		}
 		if !a.StatementRefused.IsZero() {

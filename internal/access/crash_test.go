@@ -96,9 +96,10 @@ func (m mortalTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 // untilDeath runs f with a keeper that ends after so many steps, and returns where it ended, or "" if it did not.
 func (w *world) untilDeath(steps int, f func(k *Keeper)) (at string) {
 	m := &mortal{left: steps}
-	k := w.keeper()
-	k.Secrets, k.Store = mortalSecrets{m, w.secrets}, mortalStore{m, w.store}
-	k.Client = &cmu.Client{AuthURL: w.client.AuthURL, Transport: mortalTransport{m, w}, Now: now}
+	k := w.keeper(func(o *KeeperOptions) {
+		o.Secrets, o.Leases, o.Notes = mortalSecrets{m, w.secrets}, mortalStore{m, w.store}, mortalStore{m, w.store}
+		o.Client = &cmu.Client{AuthURL: w.client.AuthURL, Transport: mortalTransport{m, w}, Now: now}
+	})
 	defer func() {
 		if r := recover(); r != nil {
 			if _, ok := r.(death); !ok {
@@ -114,6 +115,7 @@ func (w *world) untilDeath(steps int, f func(k *Keeper)) (at string) {
 // A process that ends at any moment loses nothing that was stored, and the next one goes on: no second registration if the
 // first one's answer was stored, no token lost, no lease held beyond its time.
 func TestCrash(t *testing.T) {
+	t.Parallel()
 	refresh := func(k *Keeper) { _, _ = tell(k.Refresh(background, RefreshOptions{})) }
 	for _, test := range []struct {
 		name    string

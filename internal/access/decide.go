@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	// floor is the least life that a token keeps, unless its whole life is not much longer.
-	floor = 10 * time.Minute
+	// leastLife is the least life that a token keeps, unless its whole life is not much longer.
+	leastLife = 10 * time.Minute
 	// leeway is how far two clocks may differ before a date cannot be right.
 	leeway = 10 * time.Minute
 )
@@ -17,7 +17,7 @@ type state struct {
 	credentials *credentials // nil: none
 	token       *token       // nil: none that can be read
 	refused     string       // fingerprint of a token that Adobe refused; empty: none
-	marks       marks
+	notes       notes
 }
 
 type action string
@@ -36,7 +36,7 @@ type decision struct {
 	at     time.Time
 }
 
-// decide tells what a refresh has to do at now. Credentials that are marked as refused are tried all the same: only Adobe's next
+// decide tells what a refresh has to do at now. Credentials that are noted as refused are tried all the same: only Adobe's next
 // answer tells whether they still are.
 func decide(s state, now time.Time) decision {
 	d := judgeToken(s.token, s.credentials, s.refused, now)
@@ -46,7 +46,7 @@ func decide(s state, now time.Time) decision {
 	if d.action != renew {
 		return d
 	}
-	pause := s.marks.Cooldown
+	pause := s.notes.Cooldown
 	if pause.ClientID == s.credentials.ClientID && now.Before(pause.Until) && pause.Until.Sub(now) <= maxPause+leeway {
 		return decision{wait, pause.Reason, pause.Until}
 	}
@@ -116,12 +116,12 @@ func usable(t *token, refused string, now time.Time) bool {
 	return t != nil && now.Before(t.ExpiresAt) && (refused == "" || refused != t.fingerprint())
 }
 
-// renewBefore is the remaining life at which a token is renewed: a third, at least floor, and up to a twentieth more that
+// renewBefore is the remaining life at which a token is renewed: a third, at least leastLife, and up to a twentieth more that
 // differs from client to client, lest all deployments renew at one instant.
 func renewBefore(life time.Duration, clientID string) time.Duration {
 	before := life / 3
-	if life > 2*floor {
-		before = max(before, floor)
+	if life > 2*leastLife {
+		before = max(before, leastLife)
 	}
 	h := fnv.New32a()
 	h.Write([]byte(clientID))
@@ -151,19 +151,19 @@ func replaces(got, stored *token, refused string, now time.Time) bool {
 }
 
 // mayRegister tells whether to register: keep, register, or wait. digest is that of what would be sent.
-func mayRegister(c *credentials, m marks, digest string, interval time.Duration, now time.Time) decision {
+func mayRegister(c *credentials, n notes, digest string, interval time.Duration, now time.Time) decision {
 	reason := "there are no client credentials"
 	var at time.Time
 	if c != nil {
 		switch {
 		case c.expired(now):
 			reason = "the client credentials have expired"
-		case m.RefusedClient.ClientID == c.ClientID:
+		case n.RefusedClient.ClientID == c.ClientID:
 			reason = "Adobe refused the client credentials"
 		default:
 			return decision{keep, "there are client credentials that Adobe has not refused", now}
 		}
-		last := m.Registrations.Replaced
+		last := n.Registrations.Replaced
 		if c.Replaces != "" && c.RegisteredAt.After(last) {
 			last = c.RegisteredAt
 		}
@@ -171,14 +171,14 @@ func mayRegister(c *credentials, m marks, digest string, interval time.Duration,
 			at = last.Add(interval)
 		}
 	}
-	if n := m.Registrations.Failed; n > 0 {
-		if retry := m.Registrations.Attempt.Add(registerWait(n)); retry.After(at) {
-			at = retry
+	if failed := n.Registrations.Failed; failed > 0 {
+		if next := n.Registrations.Attempt.Add(registerWait(failed)); next.After(at) {
+			at = next
 		}
 	}
 	switch {
-	case m.RefusedStatement.Digest != "" && m.RefusedStatement.Digest == digest:
-		return decision{wait, "Adobe refused this software statement (" + m.RefusedStatement.Code + ")", time.Time{}}
+	case n.RefusedStatement.Digest != "" && n.RefusedStatement.Digest == digest:
+		return decision{wait, "Adobe refused this software statement (" + n.RefusedStatement.Code + ")", time.Time{}}
 	case now.Before(at) && at.Sub(now) <= max(interval, maxRegisterWait)+leeway:
 		return decision{wait, reason + ", but the last registration or try is too recent", at}
 	}

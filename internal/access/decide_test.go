@@ -36,7 +36,7 @@ func client(change ...func(*credentials)) *credentials {
 func TestDecide(t *testing.T) {
 	own := Fingerprint("value")
 	due := renewBefore(life, "client")
-	paused := marks{Cooldown: cooldown{ClientID: "client", Until: noon.Add(time.Minute)}}
+	paused := notes{Cooldown: cooldown{ClientID: "client", Until: noon.Add(time.Minute)}}
 	for _, test := range []struct {
 		name  string
 		state state
@@ -68,21 +68,21 @@ func TestDecide(t *testing.T) {
 		{"obtained in five hours", state{credentials: client(), token: aged(-5 * time.Hour)}, renew, 0},
 		{"obtained in five hours, but that was doubted before",
 			state{credentials: client(), token: aged(-5*time.Hour, func(t *token) { t.DoubtAfter = noon.Add(time.Hour) })}, keep, life - due + 5*time.Hour},
-		{"paused", state{credentials: client(), token: aged(life), marks: paused}, wait, time.Minute},
-		{"paused, and not due", state{credentials: client(), token: aged(0), marks: paused}, keep, life - due},
+		{"paused", state{credentials: client(), token: aged(life), notes: paused}, wait, time.Minute},
+		{"paused, and not due", state{credentials: client(), token: aged(0), notes: paused}, keep, life - due},
 		{"paused for another client",
-			state{credentials: client(func(c *credentials) { c.ClientID = "new" }), token: aged(life), marks: paused}, renew, 0},
+			state{credentials: client(func(c *credentials) { c.ClientID = "new" }), token: aged(life), notes: paused}, renew, 0},
 		{"paused by a clock that was wrong",
-			state{credentials: client(), token: aged(life), marks: marks{Cooldown: cooldown{"client", noon.Add(time.Hour), ""}}}, renew, 0},
+			state{credentials: client(), token: aged(life), notes: notes{Cooldown: cooldown{"client", noon.Add(time.Hour), ""}}}, renew, 0},
 		{"credentials expired, token good",
 			state{credentials: client(func(c *credentials) { c.ExpiresAt = noon }), token: aged(0)}, keep, life - due},
 		{"credentials and token expired",
 			state{credentials: client(func(c *credentials) { c.ExpiresAt = noon }), token: aged(life)}, register, 0},
 		{"credentials marked as refused are tried", state{credentials: client(), token: aged(life),
-			marks: marks{RefusedClient: refusedClient{ClientID: "client"}}}, renew, 0},
+			notes: notes{RefusedClient: refusedClient{ClientID: "client"}}}, renew, 0},
 	} {
 		d := decide(test.state, noon)
-		if d.action != test.want || !d.at.Equal(noon.Add(test.at)) || d.reason == "" && test.state.marks.Cooldown.Reason != "" {
+		if d.action != test.want || !d.at.Equal(noon.Add(test.at)) || d.reason == "" && test.state.notes.Cooldown.Reason != "" {
 			t.Errorf("%s: %s (%s) at %s, want %s at %s", test.name, d.action, d.reason, d.at, test.want, noon.Add(test.at))
 		}
 	}
@@ -118,32 +118,32 @@ func TestMayRegister(t *testing.T) {
 	for _, test := range []struct {
 		name        string
 		credentials *credentials
-		marks       marks
+		notes       notes
 		want        action
 		at          time.Duration
 	}{
-		{"nothing", nil, marks{}, register, 0},
-		{"good", client(), marks{}, keep, 0},
-		{"good, and others were refused", client(), marks{RefusedClient: refusedClient{ClientID: "old"}}, keep, 0},
-		{"refused", client(), marks{RefusedClient: refused}, register, 0},
-		{"registered an hour ago, and refused", client(func(c *credentials) { c.RegisteredAt = noon.Add(-time.Hour) }), marks{RefusedClient: refused}, register, 0},
-		{"refused, and so were those before, an hour ago", client(), marks{RefusedClient: refused, Registrations: replaced(time.Hour)}, wait, 23 * time.Hour},
+		{"nothing", nil, notes{}, register, 0},
+		{"good", client(), notes{}, keep, 0},
+		{"good, and others were refused", client(), notes{RefusedClient: refusedClient{ClientID: "old"}}, keep, 0},
+		{"refused", client(), notes{RefusedClient: refused}, register, 0},
+		{"registered an hour ago, and refused", client(func(c *credentials) { c.RegisteredAt = noon.Add(-time.Hour) }), notes{RefusedClient: refused}, register, 0},
+		{"refused, and so were those before, an hour ago", client(), notes{RefusedClient: refused, Registrations: replaced(time.Hour)}, wait, 23 * time.Hour},
 		{"the same, but the note is lost", client(func(c *credentials) { c.RegisteredAt, c.Replaces = noon.Add(-time.Hour), "old" }),
-			marks{RefusedClient: refused}, wait, 23 * time.Hour},
-		{"refused, and so were those before, a day ago", client(), marks{RefusedClient: refused, Registrations: replaced(day)}, register, 0},
-		{"refused, and so were those before, in a year", client(), marks{RefusedClient: refused, Registrations: replaced(-365 * day)}, register, 0},
-		{"expired", client(func(c *credentials) { c.ExpiresAt = noon }), marks{}, register, 0},
-		{"expiring", client(func(c *credentials) { c.ExpiresAt = noon.Add(1) }), marks{}, keep, 0},
-		{"tried once", nil, marks{Registrations: failed(1, time.Second)}, wait, 9 * time.Second},
-		{"tried once, long ago", nil, marks{Registrations: failed(1, 10*time.Second)}, register, 0},
-		{"tried often", nil, marks{Registrations: failed(50, time.Minute)}, wait, 59 * time.Minute},
-		{"refused and tried", client(), marks{RefusedClient: refused, Registrations: failed(1, 0)}, wait, 10 * time.Second},
+			notes{RefusedClient: refused}, wait, 23 * time.Hour},
+		{"refused, and so were those before, a day ago", client(), notes{RefusedClient: refused, Registrations: replaced(day)}, register, 0},
+		{"refused, and so were those before, in a year", client(), notes{RefusedClient: refused, Registrations: replaced(-365 * day)}, register, 0},
+		{"expired", client(func(c *credentials) { c.ExpiresAt = noon }), notes{}, register, 0},
+		{"expiring", client(func(c *credentials) { c.ExpiresAt = noon.Add(1) }), notes{}, keep, 0},
+		{"tried once", nil, notes{Registrations: failed(1, time.Second)}, wait, 9 * time.Second},
+		{"tried once, long ago", nil, notes{Registrations: failed(1, 10*time.Second)}, register, 0},
+		{"tried often", nil, notes{Registrations: failed(50, time.Minute)}, wait, 59 * time.Minute},
+		{"refused and tried", client(), notes{RefusedClient: refused, Registrations: failed(1, 0)}, wait, 10 * time.Second},
 	} {
-		if d := mayRegister(test.credentials, test.marks, "digest", day, noon); d.action != test.want || !d.at.Equal(noon.Add(test.at)) {
+		if d := mayRegister(test.credentials, test.notes, "digest", day, noon); d.action != test.want || !d.at.Equal(noon.Add(test.at)) {
 			t.Errorf("%s: %s (%s) at %s, want %s at %s", test.name, d.action, d.reason, d.at, test.want, noon.Add(test.at))
 		}
 	}
-	same := marks{RefusedStatement: refusedStatement{Digest: "digest"}}
+	same := notes{RefusedStatement: refusedStatement{Digest: "digest"}}
 	if d := mayRegister(nil, same, "digest", day, noon); d.action != wait || !d.at.IsZero() {
 		t.Errorf("refused statement: %+v", d)
 	}
@@ -199,7 +199,7 @@ func TestDecideProperties(t *testing.T) {
 				k.DoubtAfter = noon.Add(span.Draw(t, "doubt after"))
 			}
 		})
-		s.marks.Cooldown = cooldown{"client", noon.Add(span.Draw(t, "cooldown")), "pause"}
+		s.notes.Cooldown = cooldown{"client", noon.Add(span.Draw(t, "cooldown")), "pause"}
 		d := decide(s, noon)
 		if d.action == keep && !usable(s.token, s.refused, noon) {
 			t.Fatalf("an unusable token is kept: %s", d.reason)

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -141,6 +142,28 @@ func encode(document any) []byte {
 		panic(err) // a struct of texts, numbers and dates of this era
 	}
 	return text
+}
+
+// credentials returns those that are stored, or nil.
+func (k *Keeper) credentials(ctx context.Context) (c *credentials, err error) {
+	err = k.repeat(ctx, retrySecret, func() (err error) {
+		c, err = readCredentials(ctx, k.o.Secrets, k.o.CredentialsName)
+		return err
+	})
+	return c, err
+}
+
+// token returns the one that is stored, or nil if there is none that can be read: another can be had.
+func (k *Keeper) token(ctx context.Context) (t *token, err error) {
+	err = k.repeat(ctx, retrySecret, func() (err error) {
+		t, err = readToken(ctx, k.o.Secrets, k.o.TokenName)
+		return err
+	})
+	if errors.Is(err, errUnreadable) {
+		k.event(ctx, slog.LevelWarn, eventDocumentUnreadable, "the stored access token cannot be read and counts as absent", "error", err)
+		return nil, nil
+	}
+	return t, err
 }
 
 // readCredentials returns nil when there are none.

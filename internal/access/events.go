@@ -24,15 +24,8 @@ const (
 	eventDocumentUnreadable = "document_unreadable" // error
 )
 
-func (k *Keeper) log() *slog.Logger {
-	if k.Log != nil {
-		return k.Log
-	}
-	return slog.Default()
-}
-
 func (k *Keeper) event(ctx context.Context, level slog.Level, name, message string, attrs ...any) {
-	k.log().Log(ctx, level, message, append([]any{"event", name}, attrs...)...)
+	k.o.Log.Log(ctx, level, message, append([]any{"event", name}, attrs...)...)
 }
 
 // seconds is d as a metric: whole seconds.

@@ -2,7 +2,14 @@ package access
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
 	"time"
+
+	"cmu-gateway/internal/clock"
+	"cmu-gateway/internal/store"
 )
 
 // lease is the right to write. It lasts for a time that outlives one call to Adobe, and is taken again before each.
@@ -21,12 +28,59 @@ const (
 	beyondRegistration = 30 * time.Second
 )
 
-func (k *Keeper) lease(name string, beyond time.Duration) lease {
-	call := k.Client.Timeout
+func (k *Keeper) newLease(name string, beyond time.Duration) lease {
+	holder := rand.Text()
+	if k.o.Holder != "" {
+		holder = k.o.Holder + "/" + holder
+	}
+	call := k.o.Client.Timeout
 	if call == 0 {
 		call = time.Minute
 	}
-	return lease{k, name, k.holder(), call + beyond}
+	return lease{k, name, holder, call + beyond}
+}
+
+// errNoLease: the store does not say who may write.
+var errNoLease = errors.New("no lease can be had")
+
+// alone calls look, takes the lease, calls look again, and then act; the lease is freed at the end. While another process holds it,
+// it waits, of which waits is told unless nil, and looks again before each try. Look tells, by done, that there is nothing to do
+// any more, and is told whether the lease is held. Alone returns an error of look or act, or errNoLease, wrapped.
+func (k *Keeper) alone(ctx context.Context, l lease, waits func(message string),
+	look func(ctx context.Context, held bool) (done bool, err error), act func(ctx context.Context) error) error {
+	end := k.deadline(ctx)
+	var told time.Time
+	for n := 1; ; n++ {
+		if done, err := look(ctx, false); done || err != nil {
+			return err
+		}
+		err := l.take(ctx)
+		if err == nil {
+			break
+		}
+		var held *store.HeldError
+		if !errors.As(err, &held) {
+			return fmt.Errorf("%w: %w", errNoLease, err)
+		}
+		poll := min(time.Duration(n)*200*time.Millisecond, 2*time.Second)
+		poll += mathrand.N(poll) // those who began at once do not come back at once
+		if k.now().Add(poll).After(end) {
+			return fmt.Errorf("another process is %s, until %s at the latest; ask again then: %w", l.work(), held.Until.UTC().Format(time.RFC3339), err)
+		}
+		if waits != nil && !held.Until.Equal(told) {
+			told = held.Until
+			waits(fmt.Sprintf("another process is %s: this one goes on when that is done, at %s UTC at the latest",
+				l.work(), held.Until.UTC().Format(time.TimeOnly)))
+		}
+		if err := clock.Sleep(ctx, poll); err != nil {
+			return err
+		}
+	}
+	defer l.release(ctx)
+	if done, err := look(ctx, true); done || err != nil {
+		return err
+	}
+	return act(ctx)
 }
 
 // work says what the holder of the lease does.
@@ -39,8 +93,8 @@ func (l lease) work() string {
 
 // take takes the lease or extends it. It returns a *store.HeldError when another holds it.
 func (l lease) take(ctx context.Context) error {
-	return l.k.repeat(ctx, l.k.end(ctx), storeWait, func() error {
-		return l.k.Store.Acquire(ctx, l.name, l.holder, l.k.now().Add(l.life))
+	return l.k.repeat(ctx, retryStore, func() error {
+		return l.k.o.Leases.Acquire(ctx, l.name, l.holder, l.k.now().Add(l.life))
 	})
 }
 
@@ -48,5 +102,5 @@ func (l lease) take(ctx context.Context) error {
 func (l lease) release(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()
-	_ = l.k.repeat(ctx, l.k.end(ctx), storeWait, func() error { return l.k.Store.Release(ctx, l.name, l.holder) })
+	_ = l.k.repeat(ctx, retryStore, func() error { return l.k.o.Leases.Release(ctx, l.name, l.holder) })
 }

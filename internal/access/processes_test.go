@@ -16,53 +16,41 @@ import (
 
 	"cmu-gateway/internal/sandbox"
 	"cmu-gateway/internal/secrets"
-	"cmu-gateway/internal/store"
 	"cmu-gateway/pkg/cmu"
 )
 
-// The environment of the test binary when it is one of several processes on one data folder.
+// The environment of the test binary when it is one of several processes of a deployment.
 const (
-	childDir   = "CMU_TEST_CHILD_DIR"
-	childAdobe = "CMU_TEST_CHILD_ADOBE"
+	childDeployment = "CMU_TEST_CHILD_DEPLOYMENT"
+	childAdobe      = "CMU_TEST_CHILD_ADOBE"
+	childShared     = "CMU_TEST_CHILD_SHARED"
 )
 
-// laptop is a keeper on files, as a laptop has it.
-func laptop(dir, adobe string) (*Keeper, error) {
-	s, err := store.OpenBolt(filepath.Join(dir, "store.db"), time.Now)
-	if err != nil {
-		return nil, err
-	}
-	files, err := secrets.NewFiles(filepath.Join(dir, "secrets"))
-	if err != nil {
-		return nil, err
-	}
-	return realKeeper(files, s, adobe), nil
-}
-
 // realKeeper is a keeper on the time of this machine.
-func realKeeper(secrets secrets.Store, leases store.Store, adobe string) *Keeper {
-	return &Keeper{
-		Client: &cmu.Client{AuthURL: adobe}, Secrets: secrets, Store: leases, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)),
-		StatementName: statementName, CredentialsName: credentialsName, TokenName: tokenName,
-		// Waits are for Adobe's sake, and this one is not busy.
-		Sleep: func(ctx context.Context, d time.Duration) error {
-			time.Sleep(d / 2)
-			return ctx.Err()
-		},
-	}
+func realKeeper(kept secrets.Store, shared leasesAndNotes, adobe, prefix string) *Keeper {
+	return NewKeeper(KeeperOptions{
+		Client: &cmu.Client{AuthURL: adobe}, Secrets: kept, Leases: shared, Notes: shared, Log: slog.New(slog.NewJSONHandler(os.Stderr, nil)),
+		StatementName: prefix + "/statement", CredentialsName: prefix + "/credentials", TokenName: prefix + "/token",
+	})
 }
 
-// openChild makes the keeper of a child process.
-var openChild = laptop
+// openChild makes the keeper of a child process: its secrets are files of a folder, its leases and notes in the store that
+// childShared names.
+var openChild = func(folder, adobe string) (*Keeper, error) {
+	files, err := secrets.NewFiles(folder)
+	if err != nil {
+		return nil, err
+	}
+	return realKeeper(files, remoteStore{os.Getenv(childShared)}, adobe, "test"), nil
+}
 
 // child refreshes once and prints the result.
 func child() int {
-	k, err := openChild(os.Getenv(childDir), os.Getenv(childAdobe))
+	k, err := openChild(os.Getenv(childDeployment), os.Getenv(childAdobe))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer k.Store.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	r, err := k.Refresh(ctx, RefreshOptions{})
@@ -74,31 +62,31 @@ func child() int {
 	return 0
 }
 
-// Fifty processes that start at once on one data folder make one registration and one token.
+// Fifty processes of one deployment that start at once make one registration and one token.
 func TestProcesses(t *testing.T) {
+	t.Parallel()
 	adobe := sandbox.New(sandbox.Options{})
 	server := httptest.NewServer(adobe)
 	defer server.Close()
-	dir := t.TempDir()
-	files, err := secrets.NewFiles(filepath.Join(dir, "secrets"))
+	notes := &memoryStore{now: time.Now}
+	shared := httptest.NewServer(serveShared(notes))
+	defer shared.Close()
+	folder := filepath.Join(t.TempDir(), "secrets")
+	files, err := secrets.NewFiles(folder)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := files.Write(background, statementName, "", []byte(adobe.Statement())); err != nil {
 		t.Fatal(err)
 	}
-	count := storm(t, 50, childDir+"="+dir, childAdobe+"="+server.URL)
+	count := storm(t, 50, childDeployment+"="+folder, childAdobe+"="+server.URL, childShared+"="+shared.URL)
 	if count[Renewed] != 1 || count[Kept] != 49 {
 		t.Errorf("outcomes: %v", count)
 	}
 	if c := adobe.Counts(); c.Register != 1 || c.Token != 1 {
 		t.Errorf("%d registrations, %d calls for a token", c.Register, c.Token)
 	}
-	k, err := laptop(dir, server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer k.Store.Close()
+	k := realKeeper(files, notes, server.URL, "test")
 	if s := must[Status](t)(k.Status(background)); !s.Token.Valid || s.Registrations.Count != 1 {
 		t.Errorf("%+v", s)
 	}

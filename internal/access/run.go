@@ -2,8 +2,9 @@ package access
 
 import (
 	"context"
-	"fmt"
 	"time"
+
+	"cmu-gateway/internal/clock"
 )
 
 // Run refreshes until ctx ends: when there is something to do, and at least once in every; zero is five minutes. A failure is
@@ -24,20 +25,8 @@ func (k *Keeper) Run(ctx context.Context, every time.Duration) {
 				pause = min(every, next+time.Second)
 			}
 		}
-		if k.sleep(ctx, pause) != nil {
+		if clock.Sleep(ctx, pause) != nil {
 			return
 		}
 	}
-}
-
-// words says a duration in hours and minutes.
-func words(d time.Duration) string {
-	if d < time.Minute {
-		return "less than a minute"
-	}
-	h, m := int(d/time.Hour), int(d%time.Hour/time.Minute)
-	if h == 0 {
-		return fmt.Sprintf("%d min", m)
-	}
-	return fmt.Sprintf("%d h %d min", h, m)
 }

@@ -21,7 +21,7 @@ import (
 	"cmu-gateway/internal/store"
 )
 
-// childStack says that a child works on the emulated AWS: childDir is then the name of its table, and begins those of its
+// childStack says that a child works on the emulated AWS: childDeployment is then the name of its table, and begins those of its
 // secrets.
 const childStack = "CMU_TEST_CHILD_STACK"
 
@@ -50,9 +50,7 @@ func secretsManager() *secretsmanager.Client {
 
 // cloud is a keeper on AWS.
 func cloud(name, adobe string) *Keeper {
-	k := realKeeper(secrets.NewSecretsManager(secretsManager()), store.NewDynamoDB(dynamoDB(), name, time.Now), adobe)
-	k.StatementName, k.CredentialsName, k.TokenName = name+"/statement", name+"/credentials", name+"/token"
-	return k
+	return realKeeper(secrets.NewSecretsManager(secretsManager()), store.NewDynamoDB(dynamoDB(), name, time.Now), adobe, name)
 }
 
 // deploy makes a table and the three secrets, of which only the statement has a value, and returns the name of the table.
@@ -102,7 +100,7 @@ func TestStack(t *testing.T) {
 	server := httptest.NewServer(adobe)
 	defer server.Close()
 	name := deploy(t, adobe.Statement())
-	count := storm(t, 50, childStack+"=1", childDir+"="+name, childAdobe+"="+server.URL)
+	count := storm(t, 50, childStack+"=1", childDeployment+"="+name, childAdobe+"="+server.URL)
 	if count[Renewed] != 1 || count[Kept] != 49 {
 		t.Errorf("outcomes: %v", count)
 	}
@@ -126,7 +124,7 @@ func TestStack(t *testing.T) {
 		t.Errorf("%d registrations, %d calls for a token", c.Register, c.Token)
 	}
 	for _, secret := range []string{"/statement", "/credentials", "/token"} {
-		value, err := k.Secrets.Read(background, name+secret)
+		value, err := k.o.Secrets.Read(background, name+secret)
 		if err != nil {
 			t.Fatal(err)
 		}

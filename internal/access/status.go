@@ -6,11 +6,12 @@ import (
 	"time"
 )
 
-// Status is what is known of the access to Adobe. It holds no secret.
+// Status is what is known of the access to Adobe, in the same shape for a Keeper and for Tokens. It holds no secret.
 type Status struct {
-	// Summary says in a sentence how long access lasts.
-	Summary       string              `json:"summary"`
-	Credentials   CredentialsStatus   `json:"credentials"`
+	// Summary says in a sentence or two how long access lasts.
+	Summary string `json:"summary"`
+	// Credentials is nil where they are not known: they cannot be read, or this process must not read them, as Tokens must not.
+	Credentials   *CredentialsStatus  `json:"credentials,omitempty"`
 	Token         TokenStatus         `json:"token"`
 	Registrations RegistrationsStatus `json:"registrations"`
 	// StatementRefused is when Adobe refused the software statement, and StatementRefusal its code; zero: it did not.
@@ -56,41 +57,68 @@ type RegistrationsStatus struct {
 // Status reads credentials, token and notes. What cannot be read is left out and named by the error; the rest is filled in.
 func (k *Keeper) Status(ctx context.Context) (Status, error) {
 	now := k.now()
-	t, tokenErr := readToken(ctx, k.Secrets, k.TokenName)
-	c, credentialsErr := readCredentials(ctx, k.Secrets, k.CredentialsName)
-	m, notesErr := k.readMarks(ctx)
-	s := Status{
-		Token: tokenStatus(t, m.RefusedToken.Fingerprint, now),
-		Registrations: RegistrationsStatus{
-			m.Registrations.Count, m.Registrations.Orphans, m.Registrations.Last, m.Registrations.Reason, m.Registrations.Failed, time.Time{},
-		},
-		StatementRefused: m.RefusedStatement.Since, StatementRefusal: m.RefusedStatement.Code,
-	}
-	if m.Registrations.Failed > 0 {
-		s.Registrations.FailedAt = m.Registrations.Attempt
-	}
+	t, tokenErr := readToken(ctx, k.o.Secrets, k.o.TokenName)
+	c, credentialsErr := readCredentials(ctx, k.o.Secrets, k.o.CredentialsName)
+	n, notesErr := k.notes(ctx)
+	s := newStatus(t, tokenErr, n.RefusedToken.Fingerprint, n, now)
 	if c != nil {
-		s.Credentials = CredentialsStatus{
+		s.Credentials = &CredentialsStatus{
 			Present: true, ClientID: c.ClientID, SoftwareID: c.SoftwareID, Since: c.since(), ExpiresAt: c.ExpiresAt,
 			Scopes: c.Scopes, GrantsReports: c.GrantsReports(),
 		}
-		if m.RefusedClient.ClientID == c.ClientID {
-			s.Credentials.RefusedSince = m.RefusedClient.Since
+		if n.RefusedClient.ClientID == c.ClientID {
+			s.Credentials.RefusedSince = n.RefusedClient.Since
 		}
 	}
-	if tokenErr != nil {
-		s.Token.Summary = "The access token cannot be read."
-	}
-	s.Summary = s.Token.Summary
 	switch {
 	case credentialsErr != nil:
 		s.Summary += " The client credentials cannot be read."
 	case c == nil:
+		s.Credentials = &CredentialsStatus{}
 		s.Summary += " There are no client credentials."
 	case !s.Credentials.RefusedSince.IsZero():
-		s.Summary += " Adobe refuses the client credentials."
+		s.Summary += clientRefused
 	}
 	return s, oneLine(tokenErr, credentialsErr, notesErr)
+}
+
+const clientRefused = " Adobe refuses the client credentials."
+
+// Status reads the token, unless that was done a moment ago, and the notes, once. What cannot be read is left out and named by the
+// error; the rest is filled in. Of the credentials it knows only whether Adobe refuses them.
+func (t *Tokens) Status(ctx context.Context) (Status, error) {
+	_ = t.read(ctx, false)
+	n, notesErr := readNotes(ctx, t.o.Notes, t.o.Log)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	refused := n.RefusedToken.Fingerprint
+	if own := t.refusedNow(); t.token != nil && own == t.token.fingerprint() {
+		refused = own
+	}
+	s := newStatus(t.token, t.readErr, refused, n, t.now())
+	if n.RefusedClient.ClientID != "" && (t.token == nil || t.token.ObtainedAt.Before(n.RefusedClient.Since)) {
+		s.Summary += clientRefused // no token was given since
+	}
+	return s, oneLine(t.readErr, notesErr)
+}
+
+// newStatus tells what the stored token and the notes say. refused is the fingerprint of a token that Adobe refused, or empty.
+func newStatus(t *token, unread error, refused string, n notes, now time.Time) Status {
+	s := Status{
+		Token: tokenStatus(t, refused, now),
+		Registrations: RegistrationsStatus{
+			n.Registrations.Count, n.Registrations.Orphans, n.Registrations.Last, n.Registrations.Reason, n.Registrations.Failed, time.Time{},
+		},
+		StatementRefused: n.RefusedStatement.Since, StatementRefusal: n.RefusedStatement.Code,
+	}
+	if n.Registrations.Failed > 0 {
+		s.Registrations.FailedAt = n.Registrations.Attempt
+	}
+	if t == nil && unread != nil {
+		s.Token.Summary = "The access token cannot be read."
+	}
+	s.Summary = s.Token.Summary
+	return s
 }
 
 // oneLine puts errors into one line; it is nil if all are.

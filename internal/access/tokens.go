@@ -3,35 +3,56 @@ package access
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
 	"golang.org/x/sync/singleflight"
 
 	"cmu-gateway/internal/secrets"
+	"cmu-gateway/internal/store"
 	"cmu-gateway/pkg/cmu"
 )
 
-// Tokens hands out the access token that a Keeper, in this process or another, keeps valid. It may be used by many
-// goroutines at once. Secrets and Name are required.
-type Tokens struct {
+// TokensOptions say what Tokens works with. Secrets, Name and Notes are required.
+type TokensOptions struct {
 	Secrets secrets.Store
-	// Name is that of the token's secret.
-	Name string
+	Name    string      // that of the token's secret
+	Notes   store.Notes // what a Keeper notes; only Status reads them
 	// AskRefresh makes the token be refreshed, here or elsewhere, and may return before that is done. refused is the fingerprint of
 	// the token that Adobe refused, or empty. Nil: nothing can be asked for.
 	AskRefresh func(ctx context.Context, refused string) error
-	// Now is the clock; nil is time.Now.
-	Now func() time.Time
+	Now        func() time.Time // the clock; nil is time.Now
+	Log        *slog.Logger     // nil is slog.Default at the time of NewTokens
+}
+
+// Tokens hands out the access token that a Keeper, in this process or another, keeps valid. It may be used by many
+// goroutines at once.
+type Tokens struct {
+	o TokensOptions
 
 	mu        sync.Mutex
 	token     *token
 	readAt    time.Time
+	readErr   error // of the last read
 	askedAt   time.Time
 	refused   string // fingerprint
 	refusedAt time.Time
-	looking   singleflight.Group
+	finding   singleflight.Group
 }
+
+// NewTokens returns Tokens. It reads and calls nothing yet.
+func NewTokens(o TokensOptions) *Tokens {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	return &Tokens{o: o}
+}
+
+func (t *Tokens) now() time.Time { return t.o.Now() }
 
 const (
 	// nearEnd is the remaining life at which a renewed token is looked for: renewal was due long before.
@@ -41,16 +62,9 @@ const (
 	refreshEvery = 5 * time.Second
 	// refusedFor is how long a refused token is not handed out again: the refusal may have been a passing fault.
 	refusedFor = time.Minute
-	// lookTime bounds a look with the refresh that it asks for.
-	lookTime = time.Minute
+	// findTime bounds a look with the refresh that it asks for.
+	findTime = time.Minute
 )
-
-func (t *Tokens) now() time.Time {
-	if t.Now != nil {
-		return t.Now()
-	}
-	return time.Now()
-}
 
 // Token returns a token that is valid now.
 //
@@ -98,10 +112,10 @@ func (t *Tokens) refusedNow() string {
 
 // renewed looks for a better token than the one in memory. The caller waits for it only if that one is not valid.
 func (t *Tokens) renewed(ctx context.Context) (cmu.Token, error) {
-	found := t.looking.DoChan("", func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTime)
+	found := t.finding.DoChan("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), findTime)
 		defer cancel()
-		return t.look(ctx)
+		return t.find(ctx)
 	})
 	if held, ok := t.valid(0); ok {
 		return held, nil
@@ -115,8 +129,8 @@ func (t *Tokens) renewed(ctx context.Context) (cmu.Token, error) {
 	}
 }
 
-// look reads the token, and asks for a refresh if that yields none that is good for a while.
-func (t *Tokens) look(ctx context.Context) (cmu.Token, error) {
+// find reads the token, and asks for a refresh if that yields none that is good for a while.
+func (t *Tokens) find(ctx context.Context) (cmu.Token, error) {
 	if err := t.read(ctx, false); err != nil {
 		if held, ok := t.valid(0); ok {
 			return held, nil
@@ -151,13 +165,14 @@ func (t *Tokens) read(ctx context.Context, force bool) error {
 	if recent && !force {
 		return nil
 	}
-	stored, err := readToken(ctx, t.Secrets, t.Name)
+	stored, err := readToken(ctx, t.o.Secrets, t.o.Name)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.readErr = err
 	if err != nil && !errors.Is(err, errUnreadable) {
 		return err
 	}
-	t.mu.Lock()
 	t.token = stored
-	t.mu.Unlock()
 	return nil
 }
 
@@ -170,16 +185,8 @@ func (t *Tokens) ask(ctx context.Context) (asked bool, err error) {
 	}
 	refused := t.refusedNow()
 	t.mu.Unlock()
-	if recent || t.AskRefresh == nil {
+	if recent || t.o.AskRefresh == nil {
 		return false, nil
 	}
-	return true, t.AskRefresh(ctx, refused)
-}
-
-// Status tells what is known of the stored token, after a look at it.
-func (t *Tokens) Status(ctx context.Context) (TokenStatus, error) {
-	err := t.read(ctx, false)
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return tokenStatus(t.token, t.refusedNow(), t.now()), err
+	return true, t.o.AskRefresh(ctx, refused)
 }

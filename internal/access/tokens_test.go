@@ -14,16 +14,20 @@ import (
 	"cmu-gateway/pkg/cmu"
 )
 
-// tokens returns Tokens that refresh in this process and that cannot read the other secrets.
-func (w *world) tokens() *Tokens {
+// tokens returns Tokens that refresh in this process and that cannot read the other secrets, with the options that change sets.
+func (w *world) tokens(change ...func(*TokensOptions)) *Tokens {
 	k := w.keeper()
-	return &Tokens{
-		Secrets: &denied{&denied{w.secrets, statementName}, credentialsName}, Name: tokenName, Now: now,
+	o := TokensOptions{
+		Secrets: &denied{&denied{w.secrets, statementName}, credentialsName}, Name: tokenName, Notes: w.store, Now: now, Log: w.log,
 		AskRefresh: func(ctx context.Context, refused string) error {
 			_, err := tell(k.Refresh(ctx, RefreshOptions{Refused: refused}))
 			return err
 		},
 	}
+	for _, f := range change {
+		f(&o)
+	}
+	return NewTokens(o)
 }
 
 // use does what the report cache does: get a token, use it, and on 401 say so and use another.
@@ -40,9 +44,8 @@ func (w *world) use(tokens *Tokens) error {
 
 func TestTokens(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
-		tokens := w.tokens()
 		reads := &counting{Store: w.secrets}
-		tokens.Secrets = reads
+		tokens := w.tokens(func(o *TokensOptions) { o.Secrets = reads })
 		if err := w.use(tokens); err != nil { // nothing is there yet: it is made
 			t.Fatal(err)
 		}
@@ -121,16 +124,18 @@ func TestRevokedToken(t *testing.T) {
 func TestRevokedTokenElsewhere(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.ready()
-		k, tokens := w.keeper(), w.tokens()
+		k := w.keeper()
 		var asked atomic.Int32
-		tokens.AskRefresh = func(_ context.Context, refused string) error {
-			asked.Add(1)
-			go func() {
-				time.Sleep(50 * time.Millisecond)
-				_, _ = tell(k.Refresh(background, RefreshOptions{Refused: refused}))
-			}()
-			return nil
-		}
+		tokens := w.tokens(func(o *TokensOptions) {
+			o.AskRefresh = func(_ context.Context, refused string) error {
+				asked.Add(1)
+				go func() {
+					time.Sleep(50 * time.Millisecond)
+					_, _ = tell(k.Refresh(background, RefreshOptions{Refused: refused}))
+				}()
+				return nil
+			}
+		})
 		if err := w.use(tokens); err != nil {
 			t.Fatal(err)
 		}
@@ -182,10 +187,10 @@ func TestTokensThatCannotBeRead(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.ready()
 		fault := &secretstest.Faulty{Store: w.secrets}
-		tokens := w.tokens()
-		tokens.Secrets = fault
 		asked := 0
-		tokens.AskRefresh = func(context.Context, string) error { asked++; return nil }
+		tokens := w.tokens(func(o *TokensOptions) {
+			o.Secrets, o.AskRefresh = fault, func(context.Context, string) error { asked++; return nil }
+		})
 		if err := w.use(tokens); err != nil {
 			t.Fatal(err)
 		}

@@ -30,6 +30,7 @@ func (d *dice) below(p float64) bool {
 // Thirty days of refreshes every five minutes by processes whose clocks are up to three minutes wrong, while everything fails now
 // and then: the token is good at every instant, Adobe is hardly asked more often than it must be, and there is one client.
 func TestThirtyDays(t *testing.T) {
+	t.Parallel()
 	inWorld(t, func(t *testing.T, w *world) {
 		ctx := context.Background()
 		d := &dice{Rand: rand.New(rand.NewPCG(1, 2))}
@@ -42,7 +43,7 @@ func TestThirtyDays(t *testing.T) {
 			}
 			return secretstest.None
 		}}
-		leases := &storetest.Faulty{Store: w.store, Hook: func(string) storetest.Fault {
+		shared := &storetest.Faulty{Store: w.store, Hook: func(string) storetest.Fault {
 			switch {
 			case d.below(0.01):
 				return storetest.FailedButWritten
@@ -64,11 +65,11 @@ func TestThirtyDays(t *testing.T) {
 		}
 		var keepers []*Keeper
 		for _, skew := range []time.Duration{0, 3 * time.Minute, -3 * time.Minute} {
-			k := w.keeper()
-			k.Now = func() time.Time { return now().Add(skew) }
-			k.Client = &cmu.Client{AuthURL: w.client.AuthURL, Transport: w, Now: k.Now}
-			k.Secrets, k.Store = faulty, leases
-			keepers = append(keepers, k)
+			keepers = append(keepers, w.keeper(func(o *KeeperOptions) {
+				o.Now = func() time.Time { return now().Add(skew) }
+				o.Client = &cmu.Client{AuthURL: w.client.AuthURL, Transport: w, Now: o.Now}
+				o.Secrets, o.Leases, o.Notes = faulty, shared, shared
+			}))
 		}
 		var failed int
 		const days = 30

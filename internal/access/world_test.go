@@ -1,7 +1,6 @@
 package access
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,82 +8,15 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
-	"unicode/utf8"
 
 	"cmu-gateway/internal/sandbox"
-	"cmu-gateway/internal/secrets"
-	"cmu-gateway/internal/secrets/secretstest"
-	"cmu-gateway/internal/store"
 	"cmu-gateway/pkg/cmu"
 )
-
-// said holds all that any test of this package was told: log lines, results, errors. hidden holds what must not be in it.
-var said, hidden transcript
-
-type transcript struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (t *transcript) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.text.Write(p)
-}
-
-func (t *transcript) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.text.String()
-}
-
-// TestMain also looks for secrets in everything that the tests were told.
-func TestMain(m *testing.M) {
-	if os.Getenv(childDir) != "" {
-		os.Exit(child())
-	}
-	code := m.Run()
-	if n := leaks(said.String(), hidden.String()); n > 0 {
-		fmt.Fprintf(os.Stderr, "FAIL: secrets were found in %d places of the logs, results and errors\n", n)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// leaks counts the places in text that are the begin or the end of what only one secret has: of a JWT, its signature.
-func leaks(text, secrets string) (n int) {
-	const size = 16
-	pieces := map[string]bool{}
-	for _, secret := range strings.Fields(secrets) {
-		own := secret[strings.LastIndexByte(secret, '.')+1:]
-		if len(own) >= size {
-			pieces[own[:size]], pieces[own[len(own)-size:]] = true, true
-		}
-	}
-	for i := range max(len(text)-size+1, 0) {
-		if pieces[text[i:i+size]] {
-			n++
-		}
-	}
-	return n
-}
-
-func TestLeaks(t *testing.T) {
-	const secret = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.0123456789abcdefghijklmnopqrstuvwxyz"
-	for text, want := range map[string]int{
-		"": 0, "nothing": 0, secret: 2, "error: " + secret[:60]: 1, "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0": 0, "…" + secret[len(secret)-20:]: 1,
-	} {
-		if n := leaks(text, "short "+secret); n != want {
-			t.Errorf("%q: %d leaks, want %d", text, n, want)
-		}
-	}
-}
 
 // world is an Adobe, its clock, and the stores of one deployment. It lives in a synctest bubble, whose time passes only when
 // everybody sleeps.
@@ -120,7 +52,7 @@ func now() time.Time {
 func inWorld(t *testing.T, f func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{
-			t: t, adobe: sandbox.New(sandbox.Options{Now: now, Latency: 580 * time.Millisecond}), secrets: &memorySecrets{}, store: &memoryStore{},
+			t: t, adobe: sandbox.New(sandbox.Options{Now: now, Latency: 580 * time.Millisecond}), secrets: &memorySecrets{}, store: &memoryStore{now: now},
 			calls: map[string]int{}, lines: &transcript{},
 		}
 		w.client = &cmu.Client{AuthURL: "http://adobe.test", ReportsURL: "http://adobe.test/cmu/v2", Transport: w, Now: now}
@@ -130,11 +62,16 @@ func inWorld(t *testing.T, f func(t *testing.T, w *world)) {
 	})
 }
 
-func (w *world) keeper() *Keeper {
-	return &Keeper{
-		Client: w.client, Secrets: w.secrets, Store: w.store, Now: now, Log: w.log,
+// keeper returns one of the world's, with the options that change sets.
+func (w *world) keeper(change ...func(*KeeperOptions)) *Keeper {
+	o := KeeperOptions{
+		Client: w.client, Secrets: w.secrets, Leases: w.store, Notes: w.store, Now: now, Log: w.log,
 		StatementName: statementName, CredentialsName: credentialsName, TokenName: tokenName,
 	}
+	for _, f := range change {
+		f(&o)
+	}
+	return NewKeeper(o)
 }
 
 func (w *world) put(name, value string) {
@@ -228,136 +165,44 @@ func must[T any](t *testing.T) func(T, error) T {
 	}
 }
 
-// memorySecrets keeps the contract of secrets.Store in memory, and adds each secret to hidden.
-type memorySecrets struct {
-	mu     sync.Mutex
-	values map[string]string
-	writes int
+var background = context.Background()
+
+func (w *world) change(f func(*sandbox.Behaviour)) {
+	w.t.Helper()
+	if err := w.adobe.Change(f); err != nil {
+		w.t.Fatal(err)
+	}
 }
 
-func (m *memorySecrets) Read(ctx context.Context, name string) ([]byte, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	value, ok := m.values[name]
-	if !ok {
-		return nil, fmt.Errorf("%s: %w", name, secrets.ErrAbsent)
-	}
-	return []byte(value), nil
+// ready gives the world a client and a token.
+func (w *world) ready() {
+	w.t.Helper()
+	must[RefreshResult](w.t)(w.keeper().Refresh(background, RefreshOptions{}))
+	w.counts(1, 1)
 }
 
-func (m *memorySecrets) Write(ctx context.Context, name, _ string, value []byte) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if ctx.Err() != nil {
-		return ctx.Err()
+func (w *world) storedToken() *token {
+	w.t.Helper()
+	t, err := readToken(background, w.secrets, tokenName)
+	if err != nil {
+		w.t.Fatal(err)
 	}
-	if len(value) == 0 || len(value) > 64<<10 || !utf8.Valid(value) {
-		return fmt.Errorf("%s: no small text", name)
-	}
-	if m.values == nil {
-		m.values = map[string]string{}
-	}
-	if m.values[name] != string(value) {
-		m.writes++
-	}
-	m.values[name] = string(value)
-	hide(value)
-	return nil
+	return t
 }
 
-// hide adds the secret text in a stored value to hidden.
-func hide(value []byte) {
-	secret := cmu.Secret(value) // a statement
-	if c, err := decodeCredentials(value); err == nil {
-		secret = c.ClientSecret
-	} else if t, err := decodeToken(value); err == nil {
-		secret = t.Value
+func (w *world) wantAccess() {
+	w.t.Helper()
+	if err := w.accepted(); err != nil {
+		w.t.Error(err)
 	}
-	fmt.Fprintln(&hidden, secret.Reveal())
 }
 
-// memoryStore keeps the leases and notes of store.Store in memory. Its blocks are not used.
-type memoryStore struct {
-	store.Store
-	mu     sync.Mutex
-	leases map[string]heldLease
-	notes  map[string]store.Note
-}
-
-type heldLease struct {
-	holder string
-	until  time.Time
-}
-
-func (m *memoryStore) Acquire(ctx context.Context, lease, holder string, until time.Time) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if l := m.leases[lease]; l.holder != holder && l.until.After(now()) {
-		return &store.HeldError{Lease: lease, Until: l.until}
-	}
-	if m.leases == nil {
-		m.leases = map[string]heldLease{}
-	}
-	m.leases[lease] = heldLease{holder, until}
-	return nil
-}
-
-func (m *memoryStore) Release(ctx context.Context, lease, holder string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if m.leases[lease].holder == holder {
-		delete(m.leases, lease)
-	}
-	return nil
-}
-
-func (m *memoryStore) Notes(ctx context.Context) (map[string]store.Note, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	notes := map[string]store.Note{}
-	for name, n := range m.notes {
-		if n.Expires.IsZero() || n.Expires.After(now()) {
-			notes[name] = n
+// refuseReports makes Adobe's reports refuse every token, or none.
+func (w *world) refuseReports(refuse bool) {
+	w.change(func(b *sandbox.Behaviour) {
+		b.Faults = nil
+		if refuse {
+			b.Faults = []sandbox.Fault{{On: "report", Kind: "status", Status: 401}}
 		}
-	}
-	return notes, ctx.Err()
-}
-
-func (m *memoryStore) PutNote(ctx context.Context, name string, n store.Note) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if m.notes == nil {
-		m.notes = map[string]store.Note{}
-	}
-	m.notes[name] = n
-	return nil
-}
-
-func (m *memoryStore) DeleteNote(ctx context.Context, name string) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	delete(m.notes, name)
-	return ctx.Err()
-}
-
-func (m *memoryStore) held() int {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return len(m.leases)
-}
-
-func TestMemorySecretsContract(t *testing.T) {
-	secretstest.Run(t, func(*testing.T, ...string) secrets.Store { return &memorySecrets{} })
+	})
 }

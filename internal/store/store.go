@@ -26,25 +26,39 @@ import (
 // Names of blocks, leases and notes have 1 to 512 bytes. Any call may fail after it has written. Every call may be repeated.
 // What a call has written, every later call of any process sees.
 type Store interface {
+	Blocks
+	Leases
+	Notes
+
+	// Reports returns the reports that have or had blocks, in no order.
+	Reports(ctx context.Context) ([]Report, error)
+
+	Close() error
+}
+
+// Blocks keeps the rows of reports.
+type Blocks interface {
 	// Blocks returns the blocks of a report with first <= Name <= last, in the order of their names.
 	Blocks(ctx context.Context, report Report, first, last string) ([]Block, error)
 	// Put writes a block of a report.
 	Put(ctx context.Context, report Report, b Block) error
 	// Purge deletes blocks of all reports that match and returns how many. It is complete when it returns nil.
 	Purge(ctx context.Context, match func(Report) bool) (int, error)
-	// Reports returns the reports that have or had blocks, in no order.
-	Reports(ctx context.Context) ([]Report, error)
 	// Size returns how many items and bytes are stored; a table may tell what it knew hours ago.
 	Size(ctx context.Context) (Size, error)
+}
 
+// Leases say who may do what only one at a time may do.
+type Leases interface {
 	Acquire(ctx context.Context, lease, holder string, until time.Time) error
 	Release(ctx context.Context, lease, holder string) error
+}
 
+// Notes are what processes tell each other.
+type Notes interface {
 	Notes(ctx context.Context) (map[string]Note, error)
 	PutNote(ctx context.Context, name string, n Note) error
 	DeleteNote(ctx context.Context, name string) error
-
-	Close() error
 }
 
 // Report names a report: its canonical form without the window. The store keys by its hash.

@@ -27,12 +27,26 @@ func Client(s settings.Settings) *cmu.Client {
 	}
 }
 
-// Keeper returns what keeps credentials and token valid. It registers on its own unless its AskRegister is set.
-func Keeper(s settings.Settings, kept secrets.Store, leases store.Store, log *slog.Logger) *access.Keeper {
-	return &access.Keeper{
-		Client: Client(s), Secrets: kept, Store: leases, Log: log, RegisterInterval: s.RegisterInterval,
+// Keeper returns what keeps credentials and token valid, with leases and notes in a store that all processes of a deployment share.
+// holder names this process in leases; it may be empty. askRegister has credentials registered elsewhere; nil: Keeper registers.
+func Keeper(s settings.Settings, kept secrets.Store, shared store.Store, holder string,
+	askRegister func(ctx context.Context, reason string) error, log *slog.Logger) *access.Keeper {
+	return access.NewKeeper(keeperOptions(s, kept, shared, holder, askRegister, log))
+}
+
+func keeperOptions(s settings.Settings, kept secrets.Store, shared store.Store, holder string,
+	askRegister func(ctx context.Context, reason string) error, log *slog.Logger) access.KeeperOptions {
+	return access.KeeperOptions{
+		Client: Client(s), Secrets: kept, Leases: shared, Notes: shared, RegisterInterval: s.RegisterInterval,
 		StatementName: s.StatementSecret, CredentialsName: s.CredentialsSecret, TokenName: s.TokenSecret,
+		Holder: holder, AskRegister: askRegister, Log: log,
 	}
+}
+
+// Tokens returns what hands out the access token. askRefresh is the field AskRefresh of access.TokensOptions.
+func Tokens(s settings.Settings, kept secrets.Store, notes store.Notes, askRefresh func(ctx context.Context, refused string) error,
+	log *slog.Logger) *access.Tokens {
+	return access.NewTokens(access.TokensOptions{Secrets: kept, Name: s.TokenSecret, Notes: notes, AskRefresh: askRefresh, Log: log})
 }
 
 // Reports returns the report cache over a store, started. It asks Adobe with what tokens hand out; after is the field After of

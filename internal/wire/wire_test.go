@@ -29,8 +29,7 @@ func TestReports(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer blocks.Close()
-	tokens := &access.Tokens{Secrets: kept, Name: "token"}
-	r := Reports(s, blocks, tokens, nil, nil)
+	r := Reports(s, blocks, Tokens(s, kept, blocks, nil, nil), nil, nil)
 	policy := reflect.ValueOf(r.Policy)
 	for i := range policy.NumField() {
 		if policy.Field(i).IsZero() {
@@ -56,7 +55,7 @@ func TestKeeper(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := Keeper(s, nil, nil, nil)
+	k := keeperOptions(s, nil, nil, "", nil, nil)
 	c := k.Client
 	if c.AuthURL != s.AuthURL || c.ReportsURL != s.ReportsURL || c.RedirectURI != s.RedirectURI || c.DeviceInfo != s.DeviceInfo ||
 		c.Timeout != time.Minute {

@@ -1,4 +1,4 @@
-package main
+package invoke
 
 import (
 	"context"
@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"cmu-gateway/internal/access"
-	"cmu-gateway/internal/function"
 	"cmu-gateway/internal/sandbox"
 	"cmu-gateway/internal/secrets"
 	"cmu-gateway/internal/settings"
@@ -25,16 +24,16 @@ func TestRegister(t *testing.T) {
 	server := httptest.NewServer(adobe)
 	defer server.Close()
 	var log strings.Builder
-	keeper := newKeeper(t, server.URL, slog.New(slog.NewTextHandler(&log, nil)))
+	lines := slog.New(slog.NewTextHandler(&log, nil))
 	asked := 0
 	var askErr error
-	handle := handler(keeper, func(_ context.Context, event any) error {
-		if event != (function.RefreshEvent{}) {
-			t.Errorf("refresh was asked with %+v", event)
+	handle := Register(newKeeper(t, server.URL, lines, nil), func(_ context.Context, refused string) error {
+		if refused != "" {
+			t.Errorf("refresh was asked with %s", refused)
 		}
 		asked++
 		return askErr
-	})
+	}, lines)
 	given, err := json.Marshal(adobe.Statement())
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +83,7 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-func newKeeper(t *testing.T, adobe string, log *slog.Logger) *access.Keeper {
+func newKeeper(t *testing.T, adobe string, log *slog.Logger, askRegister func(context.Context, string) error) *access.Keeper {
 	t.Helper()
 	s, err := settings.FromEnv([]string{"CMU_AUTH_URL=" + adobe, "CMU_REPORTS_URL=" + adobe + sandbox.ReportsPath})
 	if err != nil {
@@ -99,5 +98,5 @@ func newKeeper(t *testing.T, adobe string, log *slog.Logger) *access.Keeper {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { leases.Close() })
-	return wire.Keeper(s, kept, leases, log)
+	return wire.Keeper(s, kept, leases, "", askRegister, log)
 }

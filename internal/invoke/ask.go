@@ -1,4 +1,4 @@
-package function
+package invoke
 
 import (
 	"bytes"
@@ -15,44 +15,57 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+
+	"cmu-gateway/internal/clock"
 )
 
-// Asker returns what has another function, of the given name or ARN, run on an event, and returns once Lambda has taken it over.
-// A run that fails is repeated as that function is configured; one that is asked for twice, as may happen, must do no harm.
-// Without a name Asker returns nil.
+// AskRefresh returns what has the refresh function, of the given name or ARN, run, and returns once Lambda has taken the event over.
+// refused is the fingerprint of a token that Adobe refused, or empty. Without a name AskRefresh returns nil.
+func AskRefresh(cfg aws.Config, name string) func(ctx context.Context, refused string) error {
+	if name == "" {
+		return nil
+	}
+	return func(ctx context.Context, refused string) error {
+		return ask(ctx, cfg, name, RefreshEvent{Refused: refused})
+	}
+}
+
+// AskRegister is AskRefresh for the register function, with the reason why client credentials are needed.
+func AskRegister(cfg aws.Config, name string) func(ctx context.Context, reason string) error {
+	if name == "" {
+		return nil
+	}
+	return func(ctx context.Context, reason string) error {
+		return ask(ctx, cfg, name, RegisterEvent{Reason: reason})
+	}
+}
+
+// ask has Lambda take over an event for a function. A run that fails is repeated as that function is configured; one that is asked
+// for twice, as may happen, must do no harm.
 //
 // It makes the one call without the SDK's client for Lambda, whose package takes one to two milliseconds of every start.
 //
 // Source: AWS Lambda API Reference, Invoke.
-func Asker(cfg aws.Config, name string) func(ctx context.Context, event any) error {
-	if name == "" {
-		return nil
-	}
-	return func(ctx context.Context, event any) error {
-		payload, err := json.Marshal(event)
-		for n := 0; err == nil; n++ {
-			var again bool
-			if again, err = invoke(ctx, cfg, name, payload); err == nil {
-				return nil
-			}
-			if !again || n == len(pauses) {
-				break
-			}
-			select {
-			case <-time.After(pauses[n]):
-				err = nil
-			case <-ctx.Done():
-			}
+func ask(ctx context.Context, cfg aws.Config, name string, event any) error {
+	payload, err := json.Marshal(event)
+	for n := 0; err == nil; n++ {
+		var again bool
+		if again, err = call(ctx, cfg, name, payload); err == nil {
+			return nil
 		}
-		return fmt.Errorf("invoke %s: %w", name, err)
+		if !again || n == len(pauses) || clock.Sleep(ctx, pauses[n]) != nil {
+			break
+		}
+		err = nil
 	}
+	return fmt.Errorf("invoke %s: %w", name, err)
 }
 
 // pauses are the waits before an invocation is tried again.
 var pauses = []time.Duration{100 * time.Millisecond, 500 * time.Millisecond}
 
-// invoke makes the call. again tells of an error that it may pass.
-func invoke(ctx context.Context, cfg aws.Config, name string, payload []byte) (again bool, err error) {
+// call makes one call. again tells of an error that it may pass.
+func call(ctx context.Context, cfg aws.Config, name string, payload []byte) (again bool, err error) {
 	base, err := endpoint(ctx, cfg)
 	if err != nil {
 		return false, err

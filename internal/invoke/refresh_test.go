@@ -1,4 +1,4 @@
-package main
+package invoke
 
 import (
 	"context"
@@ -6,42 +6,22 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"testing"
-	"time"
 
 	"cmu-gateway/internal/access"
 	"cmu-gateway/internal/sandbox"
-	"cmu-gateway/internal/secrets"
-	"cmu-gateway/internal/settings"
-	"cmu-gateway/internal/store"
-	"cmu-gateway/internal/wire"
 )
 
 func TestRefresh(t *testing.T) {
 	adobe := sandbox.New(sandbox.Options{})
 	server := httptest.NewServer(adobe)
 	defer server.Close()
-	s, err := settings.FromEnv([]string{"CMU_AUTH_URL=" + server.URL, "CMU_REPORTS_URL=" + server.URL + sandbox.ReportsPath})
-	if err != nil {
-		t.Fatal(err)
-	}
-	kept, err := secrets.NewFiles(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	leases, err := store.OpenBolt(filepath.Join(t.TempDir(), "leases.db"), time.Now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer leases.Close()
-	keeper := wire.Keeper(s, kept, leases, slog.New(slog.DiscardHandler))
 	var reasons []string
-	keeper.AskRegister = func(_ context.Context, reason string) error {
+	keeper := newKeeper(t, server.URL, slog.New(slog.DiscardHandler), func(_ context.Context, reason string) error {
 		reasons = append(reasons, reason)
 		return nil
-	}
-	handle := handler(keeper)
+	})
+	handle := Refresh(keeper)
 	scheduled, err := os.ReadFile("../../events/refresh.json")
 	if err != nil {
 		t.Fatal(err)

@@ -3,7 +3,7 @@ package access
 import (
 	"context"
 	"encoding/json"
-	"errors"
+	"log/slog"
 	"time"
 
 	"cmu-gateway/internal/store"
@@ -16,17 +16,17 @@ const (
 	noteRefusedToken     = "access.refused-token"
 	noteRefusedStatement = "access.refused-statement"
 	noteCooldown         = "access.cooldown"
-	noteAsked            = "access.asked"
+	noteRegisterAsked    = "access.asked"
 )
 
-// marks are what processes tell each other by notes. What was never noted is zero.
-type marks struct {
+// notes are what processes tell each other. What was never noted is zero.
+type notes struct {
 	Registrations    registrations
 	RefusedClient    refusedClient
 	RefusedToken     refusedToken
 	RefusedStatement refusedStatement
 	Cooldown         cooldown
-	Asked            asked
+	RegisterAsked    registerAsked
 }
 
 // registrations counts them. An attempt is noted before Adobe is called, so that not even a crash makes a loop of calls.
@@ -42,19 +42,19 @@ type registrations struct {
 	Failed   int       `json:"failed,omitempty"` // attempts since credentials were last stored
 }
 
-// refusedClient marks the credentials of which Adobe said invalid_client, twice.
+// refusedClient names the credentials of which Adobe said invalid_client, twice.
 type refusedClient struct {
 	ClientID string    `json:"client_id"`
 	Since    time.Time `json:"since"`
 }
 
-// refusedToken marks the stored token while Adobe refuses it and gives none that is better. It is for people: decisions rest on
+// refusedToken names the stored token while Adobe refuses it and gives none that is better. It is for people: decisions rest on
 // what callers report.
 type refusedToken struct {
 	Fingerprint string `json:"fingerprint"`
 }
 
-// refusedStatement marks what Adobe will not register.
+// refusedStatement names what Adobe will not register.
 type refusedStatement struct {
 	Digest string    `json:"digest"`
 	Code   string    `json:"code"`
@@ -68,40 +68,43 @@ type cooldown struct {
 	Reason   string    `json:"reason"`
 }
 
-// asked is when registration was last asked for elsewhere.
-type asked struct {
+// registerAsked is when registration was last asked for elsewhere.
+type registerAsked struct {
 	At time.Time `json:"at"`
 }
 
-func (k *Keeper) readMarks(ctx context.Context) (marks, error) {
-	var notes map[string]store.Note
-	err := k.repeat(ctx, k.end(ctx), storeWait, func() (err error) {
-		notes, err = k.Store.Notes(ctx)
-		return err
-	})
-	var m marks
+// readNotes reads them. One that cannot be read is logged and counts as absent.
+func readNotes(ctx context.Context, from store.Notes, log *slog.Logger) (notes, error) {
+	stored, err := from.Notes(ctx)
+	if err != nil {
+		return notes{}, err
+	}
+	var n notes
 	for name, into := range map[string]any{
-		noteRegistrations: &m.Registrations, noteRefusedClient: &m.RefusedClient, noteRefusedStatement: &m.RefusedStatement,
-		noteRefusedToken: &m.RefusedToken, noteCooldown: &m.Cooldown, noteAsked: &m.Asked,
+		noteRegistrations: &n.Registrations, noteRefusedClient: &n.RefusedClient, noteRefusedStatement: &n.RefusedStatement,
+		noteRefusedToken: &n.RefusedToken, noteCooldown: &n.Cooldown, noteRegisterAsked: &n.RegisterAsked,
 	} {
-		if n, ok := notes[name]; ok && err == nil && json.Unmarshal(n.Value, into) != nil {
-			k.log().WarnContext(ctx, "a note cannot be read and counts as absent", "note", name)
+		if note, ok := stored[name]; ok && json.Unmarshal(note.Value, into) != nil {
+			log.WarnContext(ctx, "a note cannot be read and counts as absent", "note", name)
 		}
 	}
-	return m, err
+	return n, nil
 }
 
-func (k *Keeper) putMark(ctx context.Context, name string, value any, expires time.Time) error {
-	return k.repeat(ctx, k.end(ctx), storeWait, func() error {
-		return k.Store.PutNote(ctx, name, store.Note{Value: encode(value), Expires: expires})
+func (k *Keeper) notes(ctx context.Context) (n notes, err error) {
+	err = k.repeat(ctx, retryStore, func() (err error) {
+		n, err = readNotes(ctx, k.o.Notes, k.o.Log)
+		return err
+	})
+	return n, err
+}
+
+func (k *Keeper) putNote(ctx context.Context, name string, value any, expires time.Time) error {
+	return k.repeat(ctx, retryStore, func() error {
+		return k.o.Notes.PutNote(ctx, name, store.Note{Value: encode(value), Expires: expires})
 	})
 }
 
-func (k *Keeper) deleteMark(ctx context.Context, name string) error {
-	return k.repeat(ctx, k.end(ctx), storeWait, func() error { return k.Store.DeleteNote(ctx, name) })
-}
-
-// storeWait repeats calls to the store, which retries on its own, a few times only.
-func storeWait(n int, err error) (time.Duration, bool) {
-	return time.Duration(n) * 100 * time.Millisecond, n < 4 && !errors.As(err, new(*store.HeldError))
+func (k *Keeper) deleteNote(ctx context.Context, name string) error {
+	return k.repeat(ctx, retryStore, func() error { return k.o.Notes.DeleteNote(ctx, name) })
 }

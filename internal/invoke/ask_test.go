@@ -1,4 +1,4 @@
-package function
+package invoke
 
 import (
 	"context"
@@ -6,8 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -18,7 +16,7 @@ import (
 // keys are what Lambda gives every function.
 var keys = []string{"AWS_REGION=eu-central-1", "AWS_ACCESS_KEY_ID=AKID", "AWS_SECRET_ACCESS_KEY=hunter2"}
 
-func TestAsker(t *testing.T) {
+func TestAsk(t *testing.T) {
 	pauses = []time.Duration{0, 0}
 	arn := "arn:aws:lambda:eu-central-1:123456789012:function:gateway-refresh"
 	for _, test := range []struct {
@@ -55,7 +53,7 @@ func TestAsker(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			err = Asker(cfg, arn)(t.Context(), RefreshEvent{Refused: "0a1b"})
+			err = AskRefresh(cfg, arn)(t.Context(), "0a1b")
 			if calls != test.calls || (err == nil) != (test.wrong == "") || err != nil && !strings.Contains(err.Error(), test.wrong) {
 				t.Errorf("%d calls, error %v; want %d, %q", calls, err, test.calls, test.wrong)
 			}
@@ -68,12 +66,12 @@ func TestAsker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if Asker(cfg, "") != nil {
+	if AskRefresh(cfg, "") != nil || AskRegister(cfg, "") != nil {
 		t.Error("there is something to ask without a name")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := Asker(cfg, arn)(ctx, RefreshEvent{}); !errors.Is(err, context.Canceled) {
+	if err := AskRegister(cfg, arn)(ctx, "a reason"); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v, want the context's error", err)
 	}
 }
@@ -94,28 +92,5 @@ func TestEndpoint(t *testing.T) {
 		if got, err := endpoint(t.Context(), cfg); err != nil || got != test.want {
 			t.Errorf("%s: got %s, %v, want %s", test.environ, got, err, test.want)
 		}
-	}
-}
-
-// TestEnvironment starts this test as a process whose environment is at fault.
-func TestEnvironment(t *testing.T) {
-	if os.Getenv("START") != "" {
-		Environment()
-		t.Fatal("it has started")
-	}
-	cmd := exec.Command(os.Args[0], "-test.run=TestEnvironment$")
-	cmd.Env = []string{"START=1", "CMU_ENVIRONMENT=prod", "CMU_ROW_LIMIT=0", "AWS_SECRET_ACCESS_KEY=hunter2", "AWS_LAMBDA_LOG_FORMAT=JSON"}
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	if !errors.As(err, &exit) || exit.ExitCode() != 1 {
-		t.Fatalf("got %v, want exit code 1", err)
-	}
-	for _, want := range []string{`"level":"ERROR"`, "CMU_ENVIRONMENT: ", "CMU_ROW_LIMIT: ", "AWS_REGION: ", "AWS_ACCESS_KEY_ID: "} {
-		if !strings.Contains(string(out), want) {
-			t.Errorf("the log does not hold %s: %s", want, out)
-		}
-	}
-	if strings.Contains(string(out), "hunter2") {
-		t.Errorf("the log shows a key: %s", out)
 	}
 }

@@ -1,0 +1,127 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"cmu-gateway/internal/store"
+)
+
+// endKept ends a refresh that has nothing to do.
+func (r *refresh) endKept(ctx context.Context) {
+	r.result = r.describe(Kept, "The access token is kept: "+r.validity()+".")
+	r.k.event(ctx, slog.LevelInfo, eventTokenKept, "access token kept",
+		"token_age_seconds", seconds(r.k.now().Sub(r.state.token.ObtainedAt)), "token_remaining_seconds", r.remaining())
+}
+
+// endRenewed ends a refresh that stored a new token.
+func (r *refresh) endRenewed(ctx context.Context) {
+	k, t, reason := r.k, r.state.token, r.decision.reason
+	r.result = r.describe(Renewed, "The access token was renewed, as "+reason+": "+r.validity()+".")
+	k.event(ctx, slog.LevelInfo, eventTokenRenewed, "access token renewed", "reason", reason, "client_id", t.ClientID,
+		"fingerprint", t.fingerprint(), "token_life_seconds", seconds(t.Life), "token_remaining_seconds", r.remaining())
+	if t.Life < shortLife {
+		k.event(ctx, slog.LevelWarn, eventTokenLifeShort, "tokens live so short that renewing them strains the secret store",
+			"token_life_seconds", seconds(t.Life))
+	}
+}
+
+// shortLife is where renewals come near one in ten minutes, which is what Secrets Manager bears.
+const shortLife = 30 * time.Minute
+
+// endWaiting ends a refresh that can do nothing before at. That is an error only if there is no good token.
+func (r *refresh) endWaiting(ctx context.Context, reason string, at time.Time, cause error) error {
+	now := r.k.now()
+	after := max(at.Sub(now), time.Second)
+	r.k.event(ctx, slog.LevelWarn, eventAccessWaits, "access cannot be renewed now", "reason", reason, "retry_after_seconds", seconds(after),
+		"token_remaining_seconds", r.remaining())
+	if !usable(r.state.token, r.state.refused, now) {
+		return &NoAccessError{reason, after, cause}
+	}
+	if cause != nil {
+		return fmt.Errorf("%s: %w", reason, cause)
+	}
+	r.result = r.describe(Waiting, "Nothing was done: "+reason+". The access token is good: "+r.validity()+".")
+	r.result.Next = now.Add(after)
+	return nil
+}
+
+// endWithout ends a refresh to which Adobe gave no token, with a pause, so that those who wait for the lease do not make the same
+// call in turn.
+func (r *refresh) endWithout(ctx context.Context, err error) error {
+	if errors.As(err, new(*store.HeldError)) {
+		return err // another process has taken over
+	}
+	k, pause := r.k, shortPause
+	if r.comfortable() {
+		pause = min(max(pause, r.state.token.ExpiresAt.Sub(k.now())/8), maxPause)
+	}
+	r.pause(ctx, pause)
+	return r.endWaiting(ctx, "Adobe gave no token", k.now().Add(pause), err)
+}
+
+const (
+	// shortPause is the pause after Adobe gave no token, when time presses.
+	shortPause = 30 * time.Second
+	// retryAfter is when to ask again after a failure that says nothing of it.
+	retryAfter = 10 * time.Second
+)
+
+// pause notes that this client makes no calls for d.
+func (r *refresh) pause(ctx context.Context, d time.Duration) {
+	if ctx.Err() != nil || r.leaseless {
+		return
+	}
+	until := r.k.now().Add(d).UTC()
+	note := cooldown{r.state.credentials.ClientID, until, "Adobe gave no token a moment ago"}
+	if err := r.k.putNote(ctx, noteCooldown, note, until.Add(time.Second)); err != nil {
+		r.k.o.Log.WarnContext(ctx, "the pause could not be noted", "error", err)
+	}
+}
+
+// failure logs the error that a refresh ends with, and returns it as the caller gets it. It notes that the stored token is refused,
+// until a further refusal would replace it.
+func (r *refresh) failure(ctx context.Context, err error) error {
+	k := r.k
+	if !errors.Is(err, ErrNoAccess) && !usable(r.state.token, r.state.refused, k.now()) {
+		err = &NoAccessError{"it could not be renewed", retryAfter, err}
+	}
+	if r.storedRefused() && ctx.Err() == nil {
+		if err := k.putNote(ctx, noteRefusedToken, refusedToken{r.state.refused}, k.now().Add(maxRefusalWait)); err != nil {
+			k.o.Log.WarnContext(ctx, "the refusal could not be noted", "error", err)
+		}
+	}
+	level := slog.LevelError
+	if errors.Is(err, context.Canceled) {
+		level = slog.LevelInfo // the caller has gone
+	}
+	k.event(ctx, level, eventRefreshFailed, "the access token could not be refreshed", "error", err,
+		"token_remaining_seconds", r.remaining())
+	return fmt.Errorf("refresh: %w", err)
+}
+
+// describe tells of the stored token.
+func (r *refresh) describe(outcome, message string) RefreshResult {
+	result := RefreshResult{Outcome: outcome, Message: message}
+	if t := r.state.token; t != nil {
+		result.ClientID, result.Fingerprint, result.IssuedAt, result.ExpiresAt = t.ClientID, t.fingerprint(), t.IssuedAt, t.ExpiresAt
+		result.Next = t.ExpiresAt.Add(-renewBefore(t.Life, t.ClientID))
+	}
+	return result
+}
+
+// remaining is the life of the stored token in whole seconds, 0 if there is none.
+func (r *refresh) remaining() int64 {
+	if r.state.token == nil {
+		return 0
+	}
+	return max(seconds(r.state.token.ExpiresAt.Sub(r.k.now())), 0)
+}
+
+func (r *refresh) validity() string {
+	t := r.state.token
+	return "it is valid until " + t.ExpiresAt.UTC().Format(time.RFC3339) + ", " + words(t.ExpiresAt.Sub(r.k.now())) + " from now"
+}
