@@ -10,22 +10,21 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"syscall"
 	"time"
 )
 
 // address is what a running cmu serve leaves in its folder, readable by its user alone, for the commands that ask it.
 type address struct {
-	// Instance is random and never sent: whoever answers with it has written this file.
-	Instance string    `json:"instance"`
+	Instance string    `json:"instance"` // as in the status of the gateway
 	Release  string    `json:"release"`
 	Process  int       `json:"process"`
 	Since    time.Time `json:"since"`
 	Gateway  string    `json:"gateway"`
 	Sandbox  string    `json:"sandbox,omitempty"`
-	// Control takes the orders of those who send Key.
+	// Control takes the orders of those who send Key. Whoever answers there with Proof has written this file.
 	Control string `json:"control"`
 	Key     string `json:"key"`
+	Proof   string `json:"proof"`
 }
 
 func (f *folder) addressFile() string { return filepath.Join(f.path, "serve.json") }
@@ -46,7 +45,7 @@ var helloTime = 5 * time.Second
 
 // owner returns the address of the cmu serve that has the folder, or nil: none has left one, or whoever left it has ended. Its error
 // is that it does not answer.
-func (f *folder) owner(ctx context.Context) (*address, error) {
+func (f *folder) owner(ctx context.Context, waits func(string)) (*address, error) {
 	text, err := os.ReadFile(f.addressFile())
 	var a address
 	if err != nil || json.Unmarshal(text, &a) != nil {
@@ -54,6 +53,8 @@ func (f *folder) owner(ctx context.Context) (*address, error) {
 	}
 	limited, cancel := context.WithTimeout(ctx, helloTime)
 	defer cancel()
+	slow := time.AfterFunc(tellAfter, func() { waits("the cmu serve that has the data folder " + f.path + " does not answer yet") })
+	defer slow.Stop()
 	res, err := a.send(limited, http.MethodGet, "/hello", nil)
 	if err == nil {
 		defer res.Body.Close()
@@ -65,7 +66,7 @@ func (f *folder) owner(ctx context.Context) (*address, error) {
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, fmt.Errorf("the cmu serve that has the data folder %s since %s, as process %d, does not answer: end it, and start it again",
 			f.path, at(a.Since), a.Process)
-	case errors.Is(err, syscall.ECONNREFUSED), err != nil, string(text) != a.Instance:
+	case err != nil, string(text) != a.Proof:
 		return nil, nil // it has ended, and somebody else may answer in its place
 	}
 	return &a, nil

@@ -28,7 +28,7 @@ const maxOrder = 128 << 10
 // file, and never from a page in a browser.
 func control(l *local, host string) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /hello", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, l.address.Instance) })
+	mux.HandleFunc("GET /hello", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, l.address.Proof) })
 	mux.HandleFunc("POST /report", func(w http.ResponseWriter, r *http.Request) {
 		var a *answered
 		obey(w, r, func(ctx context.Context, o reportOrder, _ func(string)) (result outcome, err error) {

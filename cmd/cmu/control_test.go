@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -20,7 +19,7 @@ import (
 // The door opens to the key, sent to the address in the file, by what is no page in a browser.
 func TestControlRefuses(t *testing.T) {
 	const host = "127.0.0.1:4242"
-	door := control(&local{folder: folder{log: discard}, address: address{Instance: "INSTANCE", Key: "KEY"}}, host)
+	door := control(&local{folder: folder{log: discard}, address: address{Instance: "INSTANCE", Key: "KEY", Proof: "PROOF"}}, host)
 	for _, test := range []struct {
 		name, host string
 		header     http.Header
@@ -31,7 +30,7 @@ func TestControlRefuses(t *testing.T) {
 		{"an empty key", host, http.Header{keyHeader: {""}}, http.StatusForbidden},
 		{"a wrong key", host, http.Header{keyHeader: {"KEZ"}}, http.StatusForbidden},
 		{"the beginning of the key", host, http.Header{keyHeader: {"KE"}}, http.StatusForbidden},
-		{"the instance for the key", host, http.Header{keyHeader: {"INSTANCE"}}, http.StatusForbidden},
+		{"the proof for the key", host, http.Header{keyHeader: {"PROOF"}}, http.StatusForbidden},
 		{"a page", host, http.Header{keyHeader: {"KEY"}, "Origin": {"http://" + host}}, http.StatusForbidden},
 		{"a page without a name", host, http.Header{keyHeader: {"KEY"}, "Origin": {""}}, http.StatusForbidden},
 		{"another host", "evil.example:4242", http.Header{keyHeader: {"KEY"}}, http.StatusForbidden},
@@ -47,7 +46,7 @@ func TestControlRefuses(t *testing.T) {
 			r := httptest.NewRequest(method, path+"?"+keyHeader+"=KEY", strings.NewReader("{}"))
 			r.Host, r.Header = test.host, test.header
 			door.ServeHTTP(w, r)
-			if w.Code != test.want || (strings.Contains(w.Body.String(), "INSTANCE")) != (test.want == http.StatusOK) {
+			if w.Code != test.want || (strings.Contains(w.Body.String(), "PROOF")) != (test.want == http.StatusOK) {
 				t.Errorf("%s, %s: %d %s", test.name, route, w.Code, w.Body)
 			}
 		}
@@ -89,7 +88,7 @@ func ownedFolder(t *testing.T, h http.Handler, change func(*address)) (data stri
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { kept.Close() })
-	a := address{Instance: "INSTANCE", Key: "KEY", Release: wire.Version(), Process: 42, Gateway: "http://gateway.example", Control: server.URL}
+	a := address{Key: "KEY", Proof: "PROOF", Release: wire.Version(), Process: 42, Gateway: "http://gateway.example", Control: server.URL}
 	change(&a)
 	if err := f.announce(a); err != nil {
 		t.Fatal(err)
@@ -104,7 +103,7 @@ func ownedFolder(t *testing.T, h http.Handler, change func(*address)) (data stri
 func says(text string, breaksOff bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/hello" {
-			io.WriteString(w, "INSTANCE")
+			io.WriteString(w, "PROOF")
 			return
 		}
 		io.WriteString(w, text)
@@ -185,7 +184,7 @@ func TestOwnerIsAnother(t *testing.T) {
 		if asked++; r.URL.Path != "/hello" {
 			t.Errorf("%s was sent", r.URL.Path)
 		}
-		json.NewEncoder(w).Encode(map[string]string{"instance": "another"})
+		io.WriteString(w, "INSTANCE")
 	}), func(*address) {})
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
@@ -242,7 +241,7 @@ func TestDoorIsLocal(t *testing.T) {
 	f := folder{path: filepath.Join(data, "sandbox"), log: discard}
 	var a *address
 	for range 500 {
-		if a, _ = f.owner(ctx); a != nil {
+		if a, _ = f.owner(ctx, func(string) {}); a != nil {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)

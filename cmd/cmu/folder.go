@@ -98,7 +98,7 @@ func (f *folder) take(ctx context.Context, waits func(string)) (store.Store, *ad
 		case !errors.Is(err, errInUse):
 			return nil, nil, f.unusable(err)
 		}
-		if owner, err := f.owner(ctx); owner != nil || err != nil {
+		if owner, err := f.owner(ctx, waits); owner != nil || err != nil {
 			return nil, owner, err
 		}
 		switch waited := time.Since(began); {

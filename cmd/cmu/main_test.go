@@ -82,7 +82,7 @@ func waitForAddress(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("no cmu serve has left its address in %s", pattern)
 }
 
-// proven waits until the gateway has found out that reports may be cut by calendar: from then on counts of calls are certain.
+// proven waits until the gateway has found out that reports may be sliced by calendar: from then on counts of calls are certain.
 func proven(ts *testscript.TestScript, _ bool, _ []string) {
 	for range 500 {
 		res, err := http.Get(ts.Getenv("GATEWAY") + "/status")

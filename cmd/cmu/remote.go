@@ -31,8 +31,8 @@ func newRemote(f folder, a address) (*remote, error) {
 // maxLine bounds a line of an answer, in bytes.
 const maxLine = 1 << 20
 
-// order asks for something to be done. What follows the result's line is left in rest, which is to be closed.
-func order[Result any](ctx context.Context, r *remote, path string, what any, waits func(string)) (result Result, rest io.ReadCloser, err error) {
+// stream asks for something to be done. What follows the result's line is left in rest, which is to be closed.
+func stream[Result any](ctx context.Context, r *remote, path string, what any, waits func(string)) (result Result, rest io.ReadCloser, err error) {
 	text, err := json.Marshal(what)
 	if err != nil {
 		return result, nil, err
@@ -81,9 +81,9 @@ func brokenOff(ctx context.Context, err error) error {
 	return fmt.Errorf("the running cmu serve broke off its answer: %w", err)
 }
 
-// small asks for what has a line as its answer.
-func small[Result any](ctx context.Context, r *remote, path string, what any, waits func(string)) (Result, error) {
-	result, rest, err := order[Result](ctx, r, path, what, waits)
+// ask asks for what has no body.
+func ask[Result any](ctx context.Context, r *remote, path string, what any, waits func(string)) (Result, error) {
+	result, rest, err := stream[Result](ctx, r, path, what, waits)
 	if err == nil {
 		rest.Close()
 	}
@@ -91,7 +91,7 @@ func small[Result any](ctx context.Context, r *remote, path string, what any, wa
 }
 
 func (r *remote) report(ctx context.Context, o reportOrder, w io.Writer) (outcome, error) {
-	result, rest, err := order[outcome](ctx, r, "/report", o, nil)
+	result, rest, err := stream[outcome](ctx, r, "/report", o, nil)
 	if err != nil {
 		return result, err
 	}
@@ -103,19 +103,19 @@ func (r *remote) report(ctx context.Context, o reportOrder, w io.Writer) (outcom
 }
 
 func (r *remote) purge(ctx context.Context, asked cmu.Request) (int, error) {
-	return small[int](ctx, r, "/purge", asked, nil)
+	return ask[int](ctx, r, "/purge", asked, nil)
 }
 
 func (r *remote) status(ctx context.Context) (status, error) {
-	return small[status](ctx, r, "/status", struct{}{}, nil)
+	return ask[status](ctx, r, "/status", struct{}{}, nil)
 }
 
 func (r *remote) register(ctx context.Context, o registerOrder, waits func(string)) (access.RegisterResult, error) {
-	return small[access.RegisterResult](ctx, r, "/register", o, waits)
+	return ask[access.RegisterResult](ctx, r, "/register", o, waits)
 }
 
 func (r *remote) refresh(ctx context.Context, waits func(string)) (access.RefreshResult, error) {
-	return small[access.RefreshResult](ctx, r, "/refresh", struct{}{}, waits)
+	return ask[access.RefreshResult](ctx, r, "/refresh", struct{}{}, waits)
 }
 
 func (r *remote) close(context.Context) {}

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,6 +30,8 @@ var serveCommand = command{
 	text: `Serves the reports at http://127.0.0.1:8080/cmu/v2/..., as Adobe does, without a token: from what is kept in the data folder
 where that is fresh, else from Adobe. It registers once, keeps the access token valid meanwhile, and ends on Ctrl-C with what
 it has under way. A later start goes on with the registration and the answers that are there.
+
+A data folder has one cmu serve at a time. Other commands on the same folder ask it: what its environment says counts for them.
 
 Without a statement, and with nothing in the environment, it starts a simulated Adobe beside it and says so.`,
 	examples: `  cmu serve
@@ -102,7 +106,7 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 	}
 	defer door.Close()
 	l.address = address{
-		Instance: rand.Text(), Release: wire.Version(), Process: os.Getpid(), Since: time.Now(), Key: rand.Text(),
+		Instance: rand.Text(), Release: wire.Version(), Process: os.Getpid(), Since: time.Now(), Key: rand.Text(), Proof: rand.Text(),
 		Gateway: "http://" + listener.Addr().String(), Control: "http://" + door.Addr().String(),
 	}
 	if l.place.simulated {
@@ -134,11 +138,11 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 		l.keeper.Run(keeping, 0)
 	}()
 	defer func() { stop(); <-done }()
-	return s.answer(ctx, t, l, listener, door)
+	return s.serve(ctx, t, l, listener, door)
 }
 
-// answer serves the gateway and the control door until ctx ends, and what is under way then.
-func (s *serving) answer(ctx context.Context, t *terminal, l *local, listener, door net.Listener) error {
+// serve answers at the gateway and at the control door until ctx ends, and then what is under way.
+func (s *serving) serve(ctx context.Context, t *terminal, l *local, listener, door net.Listener) error {
 	face := l.gateway.Handler()
 	if s.desk.verbose {
 		face = logged(face, l.log)
@@ -162,11 +166,18 @@ func (s *serving) answer(ctx context.Context, t *terminal, l *local, listener, d
 	l.withdraw()
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), answersEnd)
 	defer cancel()
+	var ends sync.WaitGroup
+	var brokenOff atomic.Bool
 	for _, server := range servers {
-		if err := server.Shutdown(ending); err != nil {
-			t.warnf("some requests were broken off")
-			server.Close()
-		}
+		ends.Go(func() {
+			if server.Shutdown(ending) != nil {
+				brokenOff.Store(true)
+				server.Close()
+			}
+		})
+	}
+	if ends.Wait(); brokenOff.Load() {
+		t.warnf("some requests were broken off")
 	}
 	return nil
 }

@@ -162,7 +162,7 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
 		h.fail(w, r, err)
 		return
 	}
-	// For metric filters: how often Adobe is spared, and what is cut. The report is escaped as in a URL, and bounded.
+	// For metric filters: how often Adobe is spared, and which answers are incomplete. The report is escaped as in a URL, and bounded.
 	h.Log.LogAttrs(ctx, slog.LevelInfo, "report answered", slog.String("event", "answered"), slog.String("source", source.String()),
 		slog.Bool("incomplete", answer.Incomplete && asked.Limit == 0), slog.Int("rows", answer.Rows), slog.String("report", asked.Report()))
 	now := h.Now()
