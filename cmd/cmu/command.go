@@ -1,16 +1,15 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
 
+	"cmu-gateway/internal/nearest"
 	"cmu-gateway/internal/wire"
 )
 
@@ -72,40 +71,10 @@ func find(name string) (command, error) {
 			return c, nil
 		}
 	}
-	if near := nearest(name, commandNames()); near != "" {
+	if near := nearest.Name(name, commandNames()); near != "" {
 		return command{}, usagef("there is no command %q; did you mean cmu %s?", name, near)
 	}
 	return command{}, usagef("there is no command %q; the commands are %s", name, strings.Join(commandNames(), ", "))
-}
-
-// nearest returns the name that a slip of the pen could have turned into word, or "".
-func nearest(word string, names []string) string {
-	best := slices.MinFunc(names, func(a, b string) int { return cmp.Compare(distance(word, a), distance(word, b)) })
-	if distance(word, best) > 2 || distance(word, best) >= len(best) {
-		return ""
-	}
-	return best
-}
-
-// distance counts the letters to insert, delete or replace that make b of a (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		left := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			same := left
-			if a[i] != b[j] {
-				same++
-			}
-			left = row[j+1]
-			row[j+1] = min(same, left+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func (c command) flags() (*flag.FlagSet, func(context.Context, *terminal, *call) error) {

@@ -3,7 +3,6 @@ package main
 import (
 	"flag"
 	"io"
-	"reflect"
 	"strings"
 	"testing"
 
@@ -49,40 +48,6 @@ func TestChoosePlace(t *testing.T) {
 	two, _ := settings.FromEnv([]string{own + "/other"})
 	if hostName(one) == hostName(two) {
 		t.Errorf("two Adobes share the folder %s", hostName(one))
-	}
-}
-
-// TestVariables makes sure that the help tells all variables that count here.
-func TestVariables(t *testing.T) {
-	inAWS := map[string]bool{
-		"CMU_STATEMENT_SECRET": true, "CMU_CREDENTIALS_SECRET": true, "CMU_TOKEN_SECRET": true, "CMU_TABLE": true,
-		"CMU_REFRESH_FUNCTION": true, "CMU_REGISTER_FUNCTION": true,
-	}
-	told := map[string]bool{}
-	for _, v := range variables {
-		told[v.name] = true
-	}
-	known := map[string]bool{}
-	for f := range reflect.TypeFor[settings.Settings]().Fields() {
-		name := f.Tag.Get("env")
-		if known[name] = true; told[name] == inAWS[name] {
-			t.Errorf("%s: told %v, of use in AWS alone %v", name, told[name], inAWS[name])
-		}
-	}
-	for name := range told {
-		if !known[name] {
-			t.Errorf("%s is told and does not exist", name)
-		}
-	}
-}
-
-func TestNearest(t *testing.T) {
-	for word, want := range map[string]string{
-		"repot": "report", "Serve": "serve", "stauts": "status", "purg": "purge", "x": "", "frobnicate": "", "registre": "register",
-	} {
-		if got := nearest(word, commandNames()); got != want {
-			t.Errorf("%s: got %q, want %q", word, got, want)
-		}
 	}
 }
 

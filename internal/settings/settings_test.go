@@ -2,14 +2,12 @@ package settings
 
 import (
 	"encoding/base64"
-	"fmt"
 	"reflect"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"pgregory.net/rapid"
 
 	"cmu-gateway/pkg/cmu"
 )
@@ -26,7 +24,7 @@ func defaults() Settings {
 		Table: "cmu-gateway", RowLimit: 10_000, SettleMargin: 12 * time.Hour,
 		FreshMinute: 15 * time.Second, FreshHour: 15 * time.Minute, FreshDay: 45 * time.Minute, FreshMonth: 12 * time.Hour,
 		FreshLevel: 6 * time.Hour, FreshSettled: 720 * time.Hour, StaleWindow: 24 * time.Hour, StaleIfError: 168 * time.Hour,
-		FetchParallel: 4, Memory: 64 << 20, AdobeTimeout: time.Minute, RegisterInterval: 24 * time.Hour,
+		FetchParallel: 4, Memory: 64 << 20, Disk: 1 << 30, AdobeTimeout: time.Minute, RegisterInterval: 24 * time.Hour,
 	}
 }
 
@@ -42,7 +40,7 @@ func TestFromEnv(t *testing.T) {
 		want    func(*Settings)
 	}{
 		{"nothing set", nil, func(*Settings) {}},
-		{"empty is unset", []string{"CMU_ENVIRONMENT=", "CMU_ROW_LIMIT=", "CMU_REPORT_ZONE=", "CMU_PURGE=", "CMU_AUTH_URL="}, func(*Settings) {}},
+		{"empty is unset", []string{"CMU_UNKNOWN=", "CMU_ENVIRONMENT=", "CMU_ROW_LIMIT=", "CMU_REPORT_ZONE=", "CMU_PURGE=", "CMU_AUTH_URL="}, func(*Settings) {}},
 		{"another's variables", []string{"HOME=/", "CMU=1", "=C:=", "junk"}, func(*Settings) {}},
 		{"environment", []string{"CMU_ENVIRONMENT=prequal-staging"}, func(s *Settings) {
 			e, _ := cmu.LookupEnvironment("prequal-staging")
@@ -69,10 +67,11 @@ func TestFromEnv(t *testing.T) {
 			s.FreshMinute, s.FreshHour, s.FreshDay, s.FreshMonth = time.Second, 2*time.Second, 3*time.Second, 4*time.Second
 			s.FreshLevel, s.FreshSettled, s.StaleWindow, s.StaleIfError = 5*time.Second, 6*time.Second, 0, 8*time.Second
 		}},
-		{"fetching", []string{"CMU_ROW_LIMIT=1", "CMU_FETCH_PARALLEL=64", "CMU_ADOBE_TIMEOUT=90s", "CMU_MEMORY=256MB", "CMU_PURGE=true"}, func(s *Settings) {
-			s.RowLimit, s.FetchParallel, s.AdobeTimeout, s.Memory, s.Purge = 1, 64, 90*time.Second, 256e6, true
+		{"fetching", []string{"CMU_ROW_LIMIT=1", "CMU_FETCH_PARALLEL=64", "CMU_ADOBE_TIMEOUT=90s", "CMU_MEMORY=256MB", "CMU_DISK=2 GiB", "CMU_PURGE=true"}, func(s *Settings) {
+			s.RowLimit, s.FetchParallel, s.AdobeTimeout, s.Memory, s.Disk, s.Purge = 1, 64, 90*time.Second, 256e6, 2<<30, true
 		}},
 		{"the last counts", []string{"CMU_ROW_LIMIT=1", "CMU_ROW_LIMIT=2"}, func(s *Settings) { s.RowLimit = 2 }},
+		{"the last counts, empty too", []string{"CMU_ROW_LIMIT=x", "CMU_ROW_LIMIT=", "CMU_UNKNOWN=x", "CMU_UNKNOWN="}, func(*Settings) {}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -112,11 +111,13 @@ func TestProblems(t *testing.T) {
 		{"CMU_REPORTS_URL", "https://host/cmu/v2?limit=1", "want none"},
 		{"CMU_REPORTS_URL", "https://host/cmu/v2?", "want none"},
 		{"CMU_REPORTS_URL", "https://host/cmu/v2#x", "want none"},
+		{"CMU_REPORTS_URL", "https://host/cmu/v2#", "want none"},
 		{"CMU_REDIRECT_URI", "www.adobe.com", "absolute URI"},
 		{"CMU_REDIRECT_URI", "https://www.adobe.com#x", "without a fragment"},
 		{"CMU_DEVICE_INFO", "{}", "want the base64 of a JSON object"},
 		{"CMU_DEVICE_INFO", base64.StdEncoding.EncodeToString([]byte("null")), "base64 of a JSON object"},
 		{"CMU_DEVICE_INFO", base64.StdEncoding.EncodeToString([]byte("[1]")), "base64 of a JSON object"},
+		{"CMU_DEVICE_INFO", "eyJtb2Rl\nbCI6Im0ifQ==", "in one line"},
 		{"CMU_TABLE", "my table", "want a name or an ARN"},
 		{"CMU_TOKEN_SECRET", "a\n", "want a name or an ARN"},
 		{"CMU_REFRESH_FUNCTION", strings.Repeat("x", 171), "longer than 170 bytes"},
@@ -136,9 +137,15 @@ func TestProblems(t *testing.T) {
 		{"CMU_MEMORY", "9223372036854775807GiB", "number of bytes such as"},
 		{"CMU_MEMORY", "-1", "number of bytes such as"},
 		{"CMU_MEMORY", "1kB", "1000 is not between 1MiB and 1048576MiB"},
+		{"CMU_DISK", "15MiB", "15MiB is not between 16MiB and 1048576MiB"},
 		{"CMU_ADOBE_TIMEOUT", "16m", "between 1s and 15m0s"},
 		{"CMU_REGISTER_INTERVAL", "1s", "between 1m0s and"},
 		{"CMU_PURGE", "on", `"on" is not true or false`},
+		{"CMU_FRESH_DAYS", "hidden", "there is no such variable; did you mean CMU_FRESH_DAY?"},
+		{"CMU_STALE_ERROR", "1h", "did you mean CMU_STALE_IF_ERROR?"},
+		{"CMU_fresh_day", "1h", "did you mean CMU_FRESH_DAY?"},
+		{"CMU_", "x", "cmu help environment"},
+		{"CMU_STORAGE_CLASS", "x", "there is no such variable; cmu help environment and docs/settings.md list"},
 	}
 	for _, test := range tests {
 		t.Run(test.variable+"="+test.value, func(t *testing.T) {
@@ -160,42 +167,56 @@ func TestProblems(t *testing.T) {
 	}
 }
 
+// Known variables come in the order of the table, unknown ones after them by name.
 func TestAllProblemsAtOnce(t *testing.T) {
-	_, err := FromEnv([]string{"CMU_ENVIRONMENT=x", "CMU_ROW_LIMIT=x", "CMU_PURGE=x", "CMU_REPORTS_URL=x", "CMU_MEMORY=x"})
+	_, err := FromEnv([]string{"CMU_ZONE=x", "CMU_ENVIRONMENT=x", "CMU_PURGE=x", "CMU_CACHE=x", "CMU_ROW_LIMIT=x", "CMU_REPORTS_URL=x", "CMU_MEMORY=x"})
 	joined, ok := err.(interface{ Unwrap() []error })
 	if !ok {
 		t.Fatalf("%v is not joined", err)
 	}
-	got := map[string]bool{}
+	var got []string
 	for _, err := range joined.Unwrap() {
-		got[err.(*Error).Variable] = true
+		got = append(got, err.(*Error).Variable)
 	}
-	want := map[string]bool{"CMU_ENVIRONMENT": true, "CMU_ROW_LIMIT": true, "CMU_PURGE": true, "CMU_REPORTS_URL": true, "CMU_MEMORY": true}
+	want := []string{"CMU_ENVIRONMENT", "CMU_REPORTS_URL", "CMU_ROW_LIMIT", "CMU_MEMORY", "CMU_PURGE", "CMU_CACHE", "CMU_ZONE"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 }
 
-// Every variable that can be wrong has a rule or a type that says so.
-func TestEveryFieldIsJudged(t *testing.T) {
-	for f := range reflect.TypeFor[Settings]().Fields() {
-		variable, _, _ := strings.Cut(f.Tag.Get("env"), ",")
-		if _, err := FromEnv([]string{variable + "=\x01 \x02"}); err == nil || !strings.HasPrefix(err.Error(), variable+": ") {
-			t.Errorf("%s=junk: %v", variable, err)
-		}
+// A name may hold whatever a process can be started with: the error stays one short line.
+func TestUnknownNameIsQuoted(t *testing.T) {
+	_, err := FromEnv([]string{"CMU_\x1b[2J\n" + strings.Repeat("x", 1<<20) + "=1"})
+	if err == nil || len(err.Error()) > 300 || strings.ContainsAny(err.Error(), "\x1b\n") {
+		t.Errorf("got %.400q", err)
 	}
 }
 
-func TestBytesRoundTrip(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		n := rapid.Int64Range(1, 1<<20).Draw(t, "n")
-		unit := rapid.SampledFrom(units).Draw(t, "unit")
-		b, err := parseBytes(fmt.Sprint(n, unit.suffix))
-		if err != nil || int64(b) != n*unit.size {
-			t.Fatalf("parseBytes(%d%s) = %d, %v", n, unit.suffix, b, err)
+// Every variable has the field of its name, every field its variable, and a text that it does not take.
+func TestEveryFieldIsRead(t *testing.T) {
+	fields := map[string]bool{}
+	for f := range reflect.TypeFor[Settings]().Fields() {
+		fields[strings.ToUpper(f.Name)] = true
+	}
+	for _, v := range Variables() {
+		field := fieldName(v)
+		if !fields[field] {
+			t.Errorf("%s has no field, or is not the first", v.Name)
 		}
-		if again, err := parseBytes(b.String()); err != nil || again != b {
-			t.Fatalf("parseBytes(%q) = %d, %v; want %d", b.String(), again, err, b)
+		delete(fields, field)
+		if _, err := FromEnv([]string{v.Name + "=\x01 \x02"}); err == nil || !strings.HasPrefix(err.Error(), v.Name+": ") {
+			t.Errorf("%s=junk: %v", v.Name, err)
 		}
-	})
+		if v.Where == 0 || v.Meaning == "" || v.Allowed == "" {
+			t.Errorf("%s lacks where it counts, what it means or what is allowed", v.Name)
+		}
+	}
+	for field := range fields {
+		t.Errorf("no variable sets %s", field)
+	}
+}
+
+// fieldName returns the name of v's field in capitals.
+func fieldName(v Variable) string {
+	return strings.ReplaceAll(strings.TrimPrefix(v.Name, prefix), "_", "")
 }

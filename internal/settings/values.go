@@ -8,35 +8,157 @@ import (
 	"fmt"
 	"math"
 	"net/url"
-	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	_ "time/tzdata" // CMU_REPORT_ZONE must be known where the system has no zone files
 	"unicode"
-
-	"github.com/caarlos0/env/v11"
 )
 
-// parsers replace those of the env package, whose messages do not say what is allowed.
-var parsers = map[reflect.Type]env.ParserFunc{
-	reflect.TypeFor[int]():           parse(strconv.Atoi, "a whole number"),
-	reflect.TypeFor[time.Duration](): parse(time.ParseDuration, "a duration such as 15s, 45m or 12h"),
-	reflect.TypeFor[bool]():          parse(strconv.ParseBool, "true or false"),
-	reflect.TypeFor[Bytes]():         parse(parseBytes, "a number of bytes such as 67108864, 64MiB or 256MB"),
-	reflect.TypeFor[time.Location](): parse(parseZone, "the name of an IANA time zone such as America/Los_Angeles or UTC"),
+// value is what a variable may hold.
+type value struct {
+	Allowed string                  // for people
+	read    func(text string) error // keeps what text says, or tells what is wrong with it; text is not empty
 }
 
-func parse[T any](parse func(string) (T, error), want string) env.ParserFunc {
-	return func(text string) (any, error) {
+// parsed is a value that a function parses, and words for what that function takes.
+func parsed[T any](into *T, parse func(string) (T, error), want string) value {
+	return value{want, func(text string) error {
 		v, err := parse(text)
 		if err != nil {
-			return nil, fmt.Errorf("%q is not %s", bounded(text), want)
+			return fmt.Errorf("%q is not %s", bounded(text), want)
 		}
-		return v, nil
-	}
+		*into = v
+		return nil
+	}}
 }
 
-// Bytes is an amount of memory.
+// between is a parsed value with bounds.
+func between[T cmp.Ordered](into *T, low, high T, parse func(string) (T, error), want string) value {
+	allowed := fmt.Sprintf("between %v and %v", low, high)
+	return value{allowed, func(text string) error {
+		v, err := parse(text)
+		if err != nil {
+			return fmt.Errorf("%q is not %s, %s", bounded(text), want, allowed)
+		}
+		if v < low || v > high {
+			return fmt.Errorf("%v is not %s", v, allowed)
+		}
+		*into = v
+		return nil
+	}}
+}
+
+func whole(into *int, low, high int) value {
+	return between(into, low, high, strconv.Atoi, "a whole number")
+}
+
+func duration(into *time.Duration, low, high time.Duration) value {
+	return between(into, low, high, time.ParseDuration, "a duration such as 15s, 45m or 12h")
+}
+
+func bytes(into *Bytes, low, high Bytes) value {
+	return between(into, low, high, parseBytes, "a number of bytes such as 67108864, 64MiB or 256MB")
+}
+
+func truth(into *bool) value { return parsed(into, strconv.ParseBool, "true or false") }
+
+func zone(into **time.Location) value {
+	return parsed(into, parseZone, "the name of an IANA time zone such as America/Los_Angeles or UTC")
+}
+
+// checked is a text that check finds nothing wrong with.
+func checked(into *string, allowed string, check func(text string) error) value {
+	return value{allowed, func(text string) error {
+		if err := check(text); err != nil {
+			return err
+		}
+		*into = text
+		return nil
+	}}
+}
+
+func oneOf(into *string, names []string) value {
+	all := strings.Join(names, ", ")
+	return checked(into, all, func(text string) error {
+		if !slices.Contains(names, text) {
+			return fmt.Errorf("%q is none of %s", bounded(text), all)
+		}
+		return nil
+	})
+}
+
+// name takes what AWS takes as a name or ARN only so far that a slip of the pen is caught: AWS says the rest.
+func name(into *string, longest int) value {
+	return checked(into, fmt.Sprintf("a name or an ARN of at most %d bytes", longest), func(text string) error {
+		if len(text) > longest {
+			return fmt.Errorf("longer than %d bytes", longest)
+		}
+		if strings.ContainsFunc(text, func(c rune) bool { return unicode.IsSpace(c) || unicode.IsControl(c) }) {
+			return fmt.Errorf("%q holds a space or a control character; want a name or an ARN", bounded(text))
+		}
+		return nil
+	})
+}
+
+// base is the address of an API, kept without slashes at its end. Errors do not repeat it: it may hold credentials.
+func base(into *string) value {
+	return value{"an http or https URL without credentials, query or fragment", func(text string) error {
+		u, err := url.Parse(text)
+		switch {
+		case err != nil:
+			return errors.New("not a URL; want http or https, a host and optionally a path")
+		case u.Scheme != "http" && u.Scheme != "https":
+			return fmt.Errorf("scheme %q; want http or https", bounded(u.Scheme))
+		case u.Hostname() == "":
+			return errors.New("a URL without a host")
+		case u.User != nil:
+			return errors.New("a URL with credentials; they do not belong there")
+		case strings.ContainsAny(text, "?#"):
+			return errors.New("a URL with a query or a fragment; want none")
+		}
+		*into = strings.TrimRight(text, "/")
+		return nil
+	}}
+}
+
+// uri is what RFC 6749, 3.1.2, wants of a redirection.
+func uri(into *string) value {
+	return checked(into, "an absolute URI without a fragment", func(text string) error {
+		if u, err := url.Parse(text); err != nil || !u.IsAbs() || strings.Contains(text, "#") {
+			return fmt.Errorf("%q is not an absolute URI without a fragment", bounded(text))
+		}
+		return nil
+	})
+}
+
+// object is base64 of a JSON object, fit for a header.
+func object(into *string) value {
+	return checked(into, "the base64 of a JSON object", func(text string) error {
+		if strings.ContainsAny(text, "\r\n") { // which the decoder skips
+			return errors.New("holds a line break; want the base64 of a JSON object in one line")
+		}
+		decoded, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(text, "="))
+		if err != nil {
+			return errors.New("not base64; want the base64 of a JSON object")
+		}
+		var object map[string]any
+		if json.Unmarshal(decoded, &object) != nil || object == nil {
+			return errors.New("not the base64 of a JSON object")
+		}
+		return nil
+	})
+}
+
+func parseZone(text string) (*time.Location, error) {
+	if text == "Local" {
+		return nil, errors.New("not an IANA name")
+	}
+	return time.LoadLocation(text)
+}
+
+// Bytes is an amount of memory or disk.
 type Bytes int64
 
 // String returns b in whole MiB, KiB or bytes, as FromEnv reads it.
@@ -73,92 +195,7 @@ func parseBytes(text string) (Bytes, error) {
 	panic("unreachable: every text ends in the empty suffix")
 }
 
-func parseZone(text string) (time.Location, error) {
-	if text == "Local" {
-		return time.Location{}, errors.New("not an IANA name")
-	}
-	zone, err := time.LoadLocation(text)
-	if err != nil {
-		return time.Location{}, err
-	}
-	return *zone, nil
-}
-
-func between[T cmp.Ordered](variable string, v, low, high T) rule {
-	allowed := fmt.Sprintf("between %v and %v", low, high)
-	return rule{variable, func() error {
-		if v < low || v > high {
-			return fmt.Errorf("%v is not %s", v, allowed)
-		}
-		return nil
-	}, allowed}
-}
-
-// name checks what AWS takes as a name or ARN only so far that a slip of the pen is caught: AWS says the rest.
-func name(v string, longest int) func() error {
-	return func() error {
-		if len(v) > longest {
-			return fmt.Errorf("longer than %d bytes", longest)
-		}
-		if strings.ContainsFunc(v, func(c rune) bool { return unicode.IsSpace(c) || unicode.IsControl(c) }) {
-			return fmt.Errorf("%q holds a space or a control character; want a name or an ARN", bounded(v))
-		}
-		return nil
-	}
-}
-
-// base checks the override in *v, or puts the default there when there is none. The text of an override is not repeated in
-// errors: it may hold credentials.
-func base(v *string, byDefault string) func() error {
-	return func() error {
-		if *v == "" {
-			*v = byDefault
-			return nil
-		}
-		u, err := url.Parse(*v)
-		switch {
-		case err != nil:
-			return errors.New("not a URL; want http or https, a host and optionally a path")
-		case u.Scheme != "http" && u.Scheme != "https":
-			return fmt.Errorf("scheme %q; want http or https", bounded(u.Scheme))
-		case u.Hostname() == "":
-			return errors.New("a URL without a host")
-		case u.User != nil:
-			return errors.New("a URL with credentials; they do not belong there")
-		case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
-			return errors.New("a URL with a query or a fragment; want none")
-		}
-		*v = strings.TrimRight(*v, "/")
-		return nil
-	}
-}
-
-// checkRedirect wants what RFC 6749, 3.1.2, wants: an absolute URI without a fragment.
-func checkRedirect(v string) error {
-	if v == "" {
-		return nil
-	}
-	if u, err := url.Parse(v); err != nil || !u.IsAbs() || u.Fragment != "" {
-		return fmt.Errorf("%q is not an absolute URI without a fragment", bounded(v))
-	}
-	return nil
-}
-
-func checkDeviceInfo(v string) error {
-	if v == "" {
-		return nil
-	}
-	text, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(v, "="))
-	if err != nil {
-		return errors.New("not base64; want the base64 of a JSON object")
-	}
-	var object map[string]any
-	if json.Unmarshal(text, &object) != nil || object == nil {
-		return errors.New("not the base64 of a JSON object")
-	}
-	return nil
-}
-
+// bounded keeps errors short, whatever is in the environment.
 func bounded(s string) string {
 	if len(s) > 64 {
 		return s[:64] + "…"
