@@ -118,7 +118,7 @@ func (d *desk) openStores() (err error) {
 	if d.secrets, err = secrets.NewFiles(filepath.Join(d.folder, "secrets")); err != nil {
 		return err
 	}
-	if d.store, err = store.OpenBolt(filepath.Join(d.folder, "reports.db"), time.Now); err != nil {
+	if d.store, err = store.OpenBolt(filepath.Join(d.folder, "reports.db"), store.BoltOptions{Log: d.log}); err != nil {
 		return err
 	}
 	d.closers = append(d.closers, func() {

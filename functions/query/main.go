@@ -35,7 +35,7 @@ func main() {
 			return ask(ctx, function.RefreshEvent{Refused: refused})
 		}
 	}
-	blocks := store.NewDynamoDB(dynamodb.NewFromConfig(cfg), s.Table, time.Now)
+	blocks := store.NewDynamoDB(dynamodb.NewFromConfig(cfg), s.Table, time.Now, log)
 	face := gateway.Gateway{
 		Reports:   wire.Reports(s, blocks, tokens, extension.Go, log),
 		Access:    func(ctx context.Context) (any, error) { return tokens.Status(ctx) },

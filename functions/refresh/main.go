@@ -22,7 +22,7 @@ import (
 func main() {
 	s, cfg, log := function.Environment()
 	keeper := wire.Keeper(s, secrets.NewSecretsManager(secretsmanager.NewFromConfig(cfg)),
-		store.NewDynamoDB(dynamodb.NewFromConfig(cfg), s.Table, time.Now), log)
+		store.NewDynamoDB(dynamodb.NewFromConfig(cfg), s.Table, time.Now, log), log)
 	keeper.Holder = os.Getenv("AWS_LAMBDA_LOG_STREAM_NAME")
 	if ask := function.Asker(cfg, s.RegisterFunction); ask != nil {
 		keeper.AskRegister = func(ctx context.Context, reason string) error {

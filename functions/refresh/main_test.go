@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"cmu-gateway/internal/access"
 	"cmu-gateway/internal/sandbox"
@@ -30,7 +29,7 @@ func TestRefresh(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	leases, err := store.OpenBolt(filepath.Join(t.TempDir(), "leases.db"), time.Now)
+	leases, err := store.OpenBolt(filepath.Join(t.TempDir(), "leases.db"), store.BoltOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ import (
 func main() {
 	s, cfg, log := function.Environment()
 	keeper := wire.Keeper(s, secrets.NewSecretsManager(secretsmanager.NewFromConfig(cfg)),
-		store.NewDynamoDB(dynamodb.NewFromConfig(cfg), s.Table, time.Now), log)
+		store.NewDynamoDB(dynamodb.NewFromConfig(cfg), s.Table, time.Now, log), log)
 	keeper.Holder = os.Getenv("AWS_LAMBDA_LOG_STREAM_NAME")
 	lambda.Start(handler(keeper, function.Asker(cfg, s.RefreshFunction)))
 }

@@ -28,7 +28,7 @@ const (
 
 // laptop is a keeper on files, as a laptop has it.
 func laptop(dir, adobe string) (*Keeper, error) {
-	s, err := store.OpenBolt(filepath.Join(dir, "store.db"), time.Now)
+	s, err := store.OpenBolt(filepath.Join(dir, "store.db"), store.BoltOptions{})
 	if err != nil {
 		return nil, err
 	}

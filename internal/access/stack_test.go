@@ -4,6 +4,7 @@ package access
 
 import (
 	"crypto/rand"
+	"log/slog"
 	"net/http/httptest"
 	"os"
 	"sync"
@@ -50,7 +51,7 @@ func secretsManager() *secretsmanager.Client {
 
 // cloud is a keeper on AWS.
 func cloud(name, adobe string) *Keeper {
-	k := realKeeper(secrets.NewSecretsManager(secretsManager()), store.NewDynamoDB(dynamoDB(), name, time.Now), adobe)
+	k := realKeeper(secrets.NewSecretsManager(secretsManager()), store.NewDynamoDB(dynamoDB(), name, time.Now, slog.Default()), adobe)
 	k.StatementName, k.CredentialsName, k.TokenName = name+"/statement", name+"/credentials", name+"/token"
 	return k
 }
