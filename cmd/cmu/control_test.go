@@ -194,7 +194,7 @@ func TestOwnerIsAnother(t *testing.T) {
 }
 
 // A command waits for another that has the folder, says so after a second, and goes on or gives up after a minute.
-func testTurns(t *testing.T) {
+func TestTurns(t *testing.T) {
 	for _, ends := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
 			f := folder{path: t.TempDir(), log: discard}

@@ -90,12 +90,12 @@ func (f *folder) take(ctx context.Context, waits func(string)) (store.Store, *ad
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
-		kept, err := openBolt(filepath.Join(f.path, "reports.db"))
+		kept, err := store.OpenBolt(filepath.Join(f.path, "reports.db"), store.BoltOptions{Disk: int64(f.settings.Disk), Log: f.log})
 		switch {
 		case err == nil:
 			f.withdraw() // what a killed cmu serve has left
 			return kept, nil, nil
-		case !errors.Is(err, errInUse):
+		case !errors.Is(err, store.ErrInUse):
 			return nil, nil, f.unusable(err)
 		}
 		if owner, err := f.owner(ctx, waits); owner != nil || err != nil {

@@ -74,7 +74,7 @@ func newRig(t testing.TB, change ...func(*Gateway)) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept, err := store.OpenBolt(filepath.Join(t.TempDir(), "cache.db"), r.clock.now)
+	kept, err := store.OpenBolt(filepath.Join(t.TempDir(), "cache.db"), store.BoltOptions{Now: r.clock.now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 // body of the same.
 func coldService(tb testing.TB) (s *Service, ask cmu.Request, ready store.Report) {
 	tb.Helper()
-	kept, err := store.OpenBolt(filepath.Join(tb.TempDir(), "cache.db"), time.Now)
+	kept, err := store.OpenBolt(filepath.Join(tb.TempDir(), "cache.db"), store.BoltOptions{})
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -107,7 +107,7 @@ func TestMemoryOfALargeReport(t *testing.T) {
 		io.WriteString(w, `]}`)
 	}))
 	defer server.Close()
-	kept, err := store.OpenBolt(filepath.Join(t.TempDir(), "cache.db"), func() time.Time { return now })
+	kept, err := store.OpenBolt(filepath.Join(t.TempDir(), "cache.db"), store.BoltOptions{Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}

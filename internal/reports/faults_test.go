@@ -250,7 +250,7 @@ func TestKilledAtAnyStep(t *testing.T) {
 	kept := r.Store
 	for n := range 12 {
 		file := filepath.Join(t.TempDir(), fmt.Sprint(n))
-		fresh, err := store.OpenBolt(file, r.clock.now)
+		fresh, err := store.OpenBolt(file, store.BoltOptions{Now: r.clock.now})
 		if err != nil {
 			t.Fatal(err)
 		}

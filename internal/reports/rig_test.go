@@ -64,7 +64,7 @@ func newRig(t testing.TB) *rig {
 	t.Cleanup(server.Close)
 	client := &cmu.Client{AuthURL: server.URL, ReportsURL: server.URL + "/cmu/v2", Now: r.clock.now}
 	r.token = r.login(client)
-	kept, err := store.OpenBolt(filepath.Join(t.TempDir(), "cache.db"), r.clock.now)
+	kept, err := store.OpenBolt(filepath.Join(t.TempDir(), "cache.db"), store.BoltOptions{Now: r.clock.now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
@@ -81,7 +82,7 @@ func newTable(t testing.TB, client *dynamodb.Client) string {
 func TestStackSameAsAdobe(t *testing.T) {
 	r := newRig(t)
 	client, trips := tableClient(t)
-	table := store.NewDynamoDB(client, newTable(t, client), r.clock.now)
+	table := store.NewDynamoDB(client, newTable(t, client), r.clock.now, slog.Default())
 	r.Service = r.process(r.Client, table)
 	r.prove()
 	asker := newAsker(t, *seed, r.clock.now)
@@ -118,7 +119,7 @@ func anotherProcess() {
 	client := dynamodb.NewFromConfig(tableConfig(os.Getenv("CMU_TEST_DYNAMODB")))
 	token := cmu.Secret(os.Getenv("CMU_TEST_TOKEN"))
 	s := &Service{
-		Client: &cmu.Client{ReportsURL: os.Getenv("CMU_TEST_REPORTS")}, Store: store.NewDynamoDB(client, os.Getenv("CMU_TEST_TABLE"), time.Now),
+		Client: &cmu.Client{ReportsURL: os.Getenv("CMU_TEST_REPORTS")}, Store: store.NewDynamoDB(client, os.Getenv("CMU_TEST_TABLE"), time.Now, slog.Default()),
 		Policy: policy, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20,
 		Token:   func(context.Context) (cmu.Secret, error) { return token, nil },
 		Refused: func(context.Context, cmu.Secret) (cmu.Secret, error) { return token, nil },
@@ -146,7 +147,7 @@ func TestStackProcesses(t *testing.T) {
 	r.token = r.login(r.Client)
 	client, _ := tableClient(t)
 	name := newTable(t, client)
-	r.Service = r.process(r.Client, store.NewDynamoDB(client, name, time.Now))
+	r.Service = r.process(r.Client, store.NewDynamoDB(client, name, time.Now, slog.Default()))
 	r.prove()
 	end := cmu.Day.Step(cmu.CivilAt(time.Now(), time.UTC), -5)
 	ask := fmt.Sprintf("tenant/year/month/day?start=%s&end=%s", cmu.Day.Step(end, -40), end)

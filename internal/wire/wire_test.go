@@ -24,7 +24,7 @@ func TestReports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks, err := store.OpenBolt(filepath.Join(t.TempDir(), "reports.db"), time.Now)
+	blocks, err := store.OpenBolt(filepath.Join(t.TempDir(), "reports.db"), store.BoltOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
