@@ -97,7 +97,7 @@ func TestInvalidClientReadsAgain(t *testing.T) {
 	})
 }
 
-// Credentials that were marked as refused are taken again when Adobe takes them again.
+// Credentials that were noted as refused are taken again when Adobe takes them again.
 func TestInvalidClientPasses(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.ready()
@@ -112,14 +112,14 @@ func TestInvalidClientPasses(t *testing.T) {
 			t.Errorf("%+v", r)
 		}
 		if s := must[Status](t)(k.Status(background)); s.Credentials.RefusedSince.IsZero() {
-			t.Errorf("not marked: %+v", s)
+			t.Errorf("not noted: %+v", s)
 		}
 		time.Sleep(5 * time.Minute)
 		if r := must[RefreshResult](t)(k.Refresh(background, RefreshOptions{})); r.Outcome != Renewed {
 			t.Errorf("%+v", r)
 		}
 		if s := must[Status](t)(k.Status(background)); !s.Credentials.RefusedSince.IsZero() {
-			t.Errorf("still marked: %+v", s)
+			t.Errorf("still noted: %+v", s)
 		}
 		w.counts(1, 2)
 	})
@@ -130,9 +130,9 @@ func TestAskRegister(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		var asked atomic.Int32
 		var refreshes *Keeper
-		registers := w.keeper(func(o *KeeperOptions) { o.Secrets = &denied{w.secrets, tokenName} })
+		registers := w.keeper(func(o *KeeperOptions) { o.Secrets = failing{w.secrets, tokenName, secrets.ErrDenied} })
 		refreshes = w.keeper(func(o *KeeperOptions) {
-			o.Secrets = &denied{w.secrets, statementName}
+			o.Secrets = failing{w.secrets, statementName, secrets.ErrDenied}
 			o.AskRegister = func(_ context.Context, reason string) error {
 				asked.Add(1)
 				go func() {

@@ -78,7 +78,7 @@ func TestDecide(t *testing.T) {
 			state{credentials: client(func(c *credentials) { c.ExpiresAt = noon }), token: aged(0)}, keep, life - due},
 		{"credentials and token expired",
 			state{credentials: client(func(c *credentials) { c.ExpiresAt = noon }), token: aged(life)}, register, 0},
-		{"credentials marked as refused are tried", state{credentials: client(), token: aged(life),
+		{"credentials noted as refused are tried", state{credentials: client(), token: aged(life),
 			notes: notes{RefusedClient: refusedClient{ClientID: "client"}}}, renew, 0},
 	} {
 		d := decide(test.state, noon)
@@ -92,8 +92,8 @@ func TestRenewBefore(t *testing.T) {
 	for _, test := range []struct{ life, low, high time.Duration }{
 		{6 * time.Hour, 2 * time.Hour, 138 * time.Minute},
 		{24 * time.Hour, 8 * time.Hour, 552 * time.Minute},
-		{24 * time.Minute, 10 * time.Minute, 672 * time.Second}, // the floor
-		{15 * time.Minute, 5 * time.Minute, 6 * time.Minute},    // no room for the floor
+		{24 * time.Minute, 10 * time.Minute, 672 * time.Second}, // leastLife
+		{15 * time.Minute, 5 * time.Minute, 6 * time.Minute},    // no room for leastLife
 		{0, 0, 0},
 	} {
 		seen := map[time.Duration]bool{}

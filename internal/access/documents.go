@@ -19,7 +19,7 @@ import (
 // only copy.
 var errUnreadable = errors.New("stored document cannot be read")
 
-// Fingerprint names a token in logs and marks: it tells two tokens apart and gives nothing away.
+// Fingerprint names a token in logs and notes: it tells two tokens apart and gives nothing away.
 func Fingerprint(token cmu.Secret) string {
 	sum := sha256.Sum256([]byte(token.Reveal()))
 	return hex.EncodeToString(sum[:6])

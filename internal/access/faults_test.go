@@ -53,6 +53,7 @@ func TestSecretsThatCannotBeRead(t *testing.T) {
 	})
 }
 
+// failing is a secrets.Store in which one cannot be read.
 type failing struct {
 	secrets.Store
 	name  string
@@ -64,19 +65,6 @@ func (f failing) Read(ctx context.Context, name string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", name, f.cause)
 	}
 	return f.Store.Read(ctx, name)
-}
-
-// denied is a secrets.Store that must not read one of them.
-type denied struct {
-	secrets.Store
-	name string
-}
-
-func (d *denied) Read(ctx context.Context, name string) ([]byte, error) {
-	if name == d.name {
-		return nil, fmt.Errorf("%s: %w", name, secrets.ErrDenied)
-	}
-	return d.Store.Read(ctx, name)
 }
 
 // Passing faults of the stores, at every odd call of a kind, cost time and nothing else.

@@ -93,12 +93,14 @@ func TestHeldForLong(t *testing.T) {
 	})
 }
 
-// A lease outlives the longest call.
+// A lease outlives the longest call, and is one call's alone.
 func TestLeaseLife(t *testing.T) {
 	for timeout, want := range map[time.Duration]time.Duration{0: 70 * time.Second, 5 * time.Second: 15 * time.Second} {
-		k := NewKeeper(KeeperOptions{Client: &cmu.Client{Timeout: timeout}})
+		k := NewKeeper(KeeperOptions{Client: &cmu.Client{Timeout: timeout}, Holder: "process"})
 		if l := k.newLease(leaseRefresh, beyondCall); l.life != want {
 			t.Errorf("%s: %s, want %s", timeout, l.life, want)
+		} else if !strings.HasPrefix(l.holder, "process/") || l.holder == k.newLease(leaseRefresh, beyondCall).holder {
+			t.Errorf("holder %s", l.holder)
 		}
 	}
 }

@@ -142,12 +142,12 @@ const confirmAfter = 2 * time.Second
 // call makes one call to Adobe, and more if it fails and time presses.
 func (r *refresh) call(ctx context.Context, c cmu.Credentials) (got cmu.Token, err error) {
 	relaxed := r.comfortable()
-	retry := func(n int, err error) (time.Duration, bool) {
+	policy := func(n int, err error) (time.Duration, bool) {
 		d, again := retryAdobe(n, err)
 		return d, again && (!relaxed || n < 2) && n < 8
 	}
 	k := r.k
-	err = k.askAdobe(ctx, k.deadline(ctx), retry, func(ctx context.Context) (err error) {
+	err = k.askAdobe(ctx, k.deadline(ctx), policy, func(ctx context.Context) (err error) {
 		if !r.leaseless {
 			if err = r.lease.take(ctx); errors.As(err, new(*store.HeldError)) {
 				return err

@@ -92,7 +92,7 @@ func TestDownEarly(t *testing.T) {
 	})
 }
 
-// A token whose life is shorter than the floor is not renewed all the time.
+// A token whose life is hardly longer than leastLife is not renewed all the time.
 func TestShortLife(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.change(func(b *sandbox.Behaviour) { b.TokenLifeSeconds = 15 * 60 })

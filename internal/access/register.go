@@ -163,7 +163,7 @@ func (r *registration) obtain(ctx context.Context) (*credentials, error) {
 func (r *registration) call(ctx context.Context) (got cmu.Credentials, err error) {
 	k := r.k
 	end := k.now().Add(k.deadline(ctx).Sub(k.now()) / 2)
-	retry := func(n int, err error) (time.Duration, bool) {
+	policy := func(n int, err error) (time.Duration, bool) {
 		var dial *net.OpError
 		if !errors.As(err, new(*cmu.Error)) && (!errors.As(err, &dial) || dial.Op != "dial") {
 			return 0, false
@@ -171,7 +171,7 @@ func (r *registration) call(ctx context.Context) (got cmu.Credentials, err error
 		d, again := retryAdobe(n, err)
 		return d, again && n < 5
 	}
-	err = k.askAdobe(ctx, end, retry, func(ctx context.Context) (err error) {
+	err = k.askAdobe(ctx, end, policy, func(ctx context.Context) (err error) {
 		if err = r.lease.take(ctx); err != nil {
 			return err
 		}

@@ -17,8 +17,9 @@ import (
 // tokens returns Tokens that refresh in this process and that cannot read the other secrets, with the options that change sets.
 func (w *world) tokens(change ...func(*TokensOptions)) *Tokens {
 	k := w.keeper()
+	tokenOnly := failing{failing{w.secrets, statementName, secrets.ErrDenied}, credentialsName, secrets.ErrDenied}
 	o := TokensOptions{
-		Secrets: &denied{&denied{w.secrets, statementName}, credentialsName}, Name: tokenName, Notes: w.store, Now: now, Log: w.log,
+		Secrets: tokenOnly, Name: tokenName, Notes: w.store, Now: now, Log: w.log,
 		AskRefresh: func(ctx context.Context, refused string) error {
 			_, err := tell(k.Refresh(ctx, RefreshOptions{Refused: refused}))
 			return err

@@ -78,8 +78,8 @@ func TestThirtyDays(t *testing.T) {
 				failed++
 			}
 			for range 5 {
-				if tok, err := readToken(ctx, w.secrets, tokenName); err != nil || !usable(tok, "", now()) {
-					t.Fatalf("tick %d, %s: no valid token (%v)", tick, now(), err)
+				if !usable(w.storedToken(), "", now()) {
+					t.Fatalf("tick %d, %s: no valid token", tick, now())
 				}
 				time.Sleep(time.Minute)
 			}
@@ -124,8 +124,8 @@ func TestRun(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		for range 7 * 24 {
-			if tok, err := readToken(ctx, w.secrets, tokenName); err != nil || !usable(tok, "", now()) {
-				t.Fatalf("%s: no valid token (%v)", now(), err)
+			if !usable(w.storedToken(), "", now()) {
+				t.Fatalf("%s: no valid token", now())
 			}
 			time.Sleep(time.Hour)
 		}

@@ -29,6 +29,9 @@ type world struct {
 	log     *slog.Logger
 	lines   *transcript // of log
 
+	tokenText string // of token
+	token     *token
+
 	mu    sync.Mutex
 	down  func(path string) error // of Adobe; nil: it is up
 	calls map[string]int          // to Adobe, by path, those included that did not get there
@@ -181,13 +184,20 @@ func (w *world) ready() {
 	w.counts(1, 1)
 }
 
+// storedToken returns nil when there is none. It is shared by those who ask before another is stored.
 func (w *world) storedToken() *token {
 	w.t.Helper()
-	t, err := readToken(background, w.secrets, tokenName)
-	if err != nil {
-		w.t.Fatal(err)
+	w.secrets.mu.Lock()
+	text := w.secrets.values[tokenName]
+	w.secrets.mu.Unlock()
+	if text != w.tokenText {
+		t, err := readToken(background, w.secrets, tokenName)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.tokenText, w.token = text, t
 	}
-	return t
+	return w.token
 }
 
 func (w *world) wantAccess() {

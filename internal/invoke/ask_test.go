@@ -69,6 +69,19 @@ func TestAsk(t *testing.T) {
 	if AskRefresh(cfg, "") != nil || AskRegister(cfg, "") != nil {
 		t.Error("there is something to ask without a name")
 	}
+	var event []byte
+	lambda := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		event, _ = io.ReadAll(r.Body)
+		w.WriteHeader(http.StatusAccepted)
+	}))
+	defer lambda.Close()
+	there, err := awsconfig.FromEnv(append(keys[:len(keys):len(keys)], "AWS_ENDPOINT_URL_LAMBDA="+lambda.URL))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := AskRegister(there, arn)(t.Context(), "a reason"); err != nil || string(event) != `{"reason":"a reason"}` {
+		t.Errorf("asked to register with %s, %v", event, err)
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := AskRegister(cfg, arn)(ctx, "a reason"); !errors.Is(err, context.Canceled) {

@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"context"
 	"errors"
+	"log/slog"
 	"path/filepath"
 	"reflect"
 	"testing"
@@ -49,13 +51,28 @@ func TestReports(t *testing.T) {
 	}
 }
 
-// TestKeeper makes sure that the keeper calls the Adobe that is set, as it is set.
+// TestKeeper makes sure that no option of the keeper is forgotten, and that it calls the Adobe that is set, as it is set.
 func TestKeeper(t *testing.T) {
 	s, err := settings.FromEnv([]string{"CMU_ENVIRONMENT=staging", "CMU_REDIRECT_URI=https://example.org/", "CMU_DEVICE_INFO=e30="})
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := keeperOptions(s, nil, nil, "", nil, nil)
+	kept, err := secrets.NewFiles(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared, err := store.OpenBolt(filepath.Join(t.TempDir(), "reports.db"), time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shared.Close()
+	k := keeperOptions(s, kept, shared, "holder", func(context.Context, string) error { return nil }, slog.New(slog.DiscardHandler))
+	options := reflect.ValueOf(k)
+	for i := range options.NumField() {
+		if name := options.Type().Field(i).Name; options.Field(i).IsZero() && name != "Now" {
+			t.Errorf("KeeperOptions.%s is not set", name)
+		}
+	}
 	c := k.Client
 	if c.AuthURL != s.AuthURL || c.ReportsURL != s.ReportsURL || c.RedirectURI != s.RedirectURI || c.DeviceInfo != s.DeviceInfo ||
 		c.Timeout != time.Minute {
