@@ -82,14 +82,13 @@ func obey[Order, Result any](w http.ResponseWriter, r *http.Request, do func(con
 		if done {
 			return
 		}
-		// Of a command that has left nothing is to be done: its order ends with the context.
+		// A command that has left is not missed here: its order ends with the context.
 		_ = json.NewEncoder(w).Encode(one)
-		done = one.Waits == ""
+		if done = one.Waits == ""; !done {
+			_ = http.NewResponseController(w).Flush()
+		}
 	}
-	result, err := do(r.Context(), order, func(message string) {
-		write(reply[Result]{Waits: message})
-		_ = http.NewResponseController(w).Flush()
-	})
+	result, err := do(r.Context(), order, func(message string) { write(reply[Result]{Waits: message}) })
 	if err != nil {
 		write(reply[Result]{Error: err.Error()})
 		return
