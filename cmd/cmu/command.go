@@ -11,7 +11,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
-	"cmu-gateway/internal/wire"
+	"cmu-gateway/internal/version"
 )
 
 // command is one subcommand.
@@ -48,7 +48,7 @@ func dispatch(ctx context.Context, t *terminal, args []string) error {
 	case "help", "-h", "-help", "--help":
 		return help(t, rest)
 	case "version", "-version", "--version":
-		t.printf("cmu-gateway %s\n", wire.Version())
+		t.printf("cmu-gateway %s\n", version.String())
 		return nil
 	}
 	c, err := find(name)

@@ -154,11 +154,11 @@ func (d *desk) start() {
 
 func (d *desk) gateway() http.Handler {
 	return gateway.Gateway{
-		Reports: d.reports,
-		Access:  func(ctx context.Context) (any, error) { return d.keeper.Status(ctx) },
-		Purge:   d.settings.Purge,
-		Log:     d.log,
-		Version: wire.Version(), Instance: d.instance,
+		Reports:  d.reports,
+		Access:   func(ctx context.Context) (any, error) { return d.keeper.Status(ctx) },
+		Purge:    d.settings.Purge,
+		Log:      d.log,
+		Instance: d.instance,
 	}.Handler()
 }
 

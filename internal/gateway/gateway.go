@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/reports"
+	"cmu-gateway/internal/version"
 	"cmu-gateway/pkg/cmu"
 
 	"github.com/maypok86/otter/v2"
@@ -31,7 +32,7 @@ type Gateway struct {
 	BasePath func(context.Context) string
 	// BodyLimit returns the size of the largest body that can be sent, in bytes as written; not ok: any. Nil: any.
 	BodyLimit func(context.Context) (limit int, ok bool)
-	// Version is shown in status and the API's description. Empty: "unknown".
+	// Version is shown in status and the API's description. Empty: version.String().
 	Version string
 	Now     func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: slog.Default
@@ -62,7 +63,7 @@ func (g Gateway) Handler() http.Handler {
 		g.memory = defaultBodies
 	}
 	if g.Version == "" {
-		g.Version = "unknown"
+		g.Version = version.String()
 	}
 	h := &handler{
 		Gateway: g, started: g.Now(), methods: []string{http.MethodGet, http.MethodHead},
