@@ -13,7 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"cmu-gateway/internal/wire"
+	"cmu-gateway/internal/version"
 )
 
 // The door opens to the key, sent to the address in the file, by what is no page in a browser.
@@ -88,7 +88,7 @@ func ownedFolder(t *testing.T, h http.Handler, change func(*address)) (data stri
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { kept.Close() })
-	a := address{Key: "KEY", Proof: "PROOF", Release: wire.Version(), Process: 42, Gateway: "http://gateway.example", Control: server.URL}
+	a := address{Key: "KEY", Proof: "PROOF", Release: version.String(), Process: 42, Gateway: "http://gateway.example", Control: server.URL}
 	change(&a)
 	if err := f.announce(a); err != nil {
 		t.Fatal(err)

@@ -47,7 +47,7 @@ func (l *local) start() {
 	l.reports = wire.Reports(l.settings, l.store, tokens, l.after.Go, l.log)
 	l.gateway = gateway.Gateway{
 		Reports: l.reports, Access: l.keeper.Status, Purge: l.settings.Purge, Log: l.log,
-		Version: wire.Version(), Instance: l.address.Instance, Started: l.began,
+		Instance: l.address.Instance, Started: l.began,
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"net/http"
 
 	"cmu-gateway/internal/access"
-	"cmu-gateway/internal/wire"
+	"cmu-gateway/internal/version"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -20,7 +20,7 @@ type remote struct{ address }
 
 // newRemote fails where the cmu serve is of another release: that knows other orders.
 func newRemote(f folder, a address) (*remote, error) {
-	if here := wire.Version(); a.Release != here {
+	if here := version.String(); a.Release != here {
 		return nil, fmt.Errorf("the cmu serve at %s is of the release %s, this command of %s: end it (process %d) and start it again",
 			a.Gateway, a.Release, here, a.Process)
 	}

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/access"
-	"cmu-gateway/internal/wire"
+	"cmu-gateway/internal/version"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -106,7 +106,7 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 	}
 	defer door.Close()
 	l.address = address{
-		Instance: rand.Text(), Release: wire.Version(), Process: os.Getpid(), Since: time.Now(), Key: rand.Text(), Proof: rand.Text(),
+		Instance: rand.Text(), Release: version.String(), Process: os.Getpid(), Since: time.Now(), Key: rand.Text(), Proof: rand.Text(),
 		Gateway: "http://" + listener.Addr().String(), Control: "http://" + door.Addr().String(),
 	}
 	if l.place.simulated {

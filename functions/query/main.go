@@ -31,7 +31,6 @@ func main() {
 		Purge:     s.Purge,
 		BasePath:  lambdahttp.BasePath,
 		BodyLimit: lambdahttp.BodyLimit,
-		Version:   wire.Version(),
 		Log:       log,
 	}
 	lambda.Start(extension.Handler(lambdahttp.New(face.Handler(), log)))

@@ -15,6 +15,7 @@ import (
 
 	"cmu-gateway/internal/access"
 	"cmu-gateway/internal/reports"
+	"cmu-gateway/internal/version"
 	"cmu-gateway/pkg/cmu"
 
 	"github.com/maypok86/otter/v2"
@@ -32,7 +33,7 @@ type Gateway struct {
 	BasePath func(context.Context) string
 	// BodyLimit returns the size of the largest body that can be sent, in bytes as written; not ok: any. Nil: any.
 	BodyLimit func(context.Context) (limit int, ok bool)
-	// Version is shown in status and the API's description. Empty: "unknown".
+	// Version is shown in status and the API's description. Empty: version.String().
 	Version string
 	Now     func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: slog.Default
@@ -65,7 +66,7 @@ func (g Gateway) filled() Gateway {
 		g.memory = defaultBodies
 	}
 	if g.Version == "" {
-		g.Version = "unknown"
+		g.Version = version.String()
 	}
 	if g.Started.IsZero() {
 		g.Started = g.Now()

@@ -27,8 +27,8 @@ func neighbours(links []cmu.Link, path []string, up bool) []neighbour {
 	return list
 }
 
-// versionSegment is the last segment of the prefixes that Adobe has.
-var versionSegment = regexp.MustCompile(`^v[0-9]+$`)
+// prefixEnd is the last segment of the prefixes that Adobe has.
+var prefixEnd = regexp.MustCompile(`^v[0-9]+$`)
 
 // leadsTo returns where a link leads: what follows the version in its href; else, as an href ends like the path that it was given
 // for, what is left with the prefix that this tells; else its whole path.
@@ -47,7 +47,7 @@ func leadsTo(href string, path []string, up bool) ([]string, bool) {
 			segments = append(segments, plain)
 		}
 	}
-	if i := lastIndex(segments, versionSegment.MatchString); i >= 0 {
+	if i := lastIndex(segments, prefixEnd.MatchString); i >= 0 {
 		segments = segments[i+1:]
 	} else if up && len(path) == 1 {
 		segments = nil
