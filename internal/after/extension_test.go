@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-lambda-go/lambda"
 
 	"cmu-gateway/internal/after"
+	"cmu-gateway/internal/rig"
 )
 
 // The function under test runs in a process of its own, as on Lambda: this binary again, told so by FUNCTION_API.
@@ -90,6 +91,7 @@ func (h handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) { r
 // work is answered when its name is let go.
 type platform struct {
 	t       *testing.T
+	log     *rig.Log // of the function
 	server  *httptest.Server
 	seen    chan string
 	runtime chan string // payloads for the runtime
@@ -101,7 +103,7 @@ type platform struct {
 
 func start(t *testing.T) *platform {
 	t.Helper()
-	p := &platform{t: t, seen: make(chan string, 100), runtime: make(chan string), events: make(chan string), gate: map[string]chan struct{}{}}
+	p := &platform{t: t, log: rig.NewLog(t), seen: make(chan string, 100), runtime: make(chan string), events: make(chan string), gate: map[string]chan struct{}{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /2020-01-01/extension/register", func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -163,9 +165,7 @@ func start(t *testing.T) *platform {
 		cmd.Process.Kill()
 		cmd.Wait()
 		p.server.CloseClientConnections()
-		if t.Failed() {
-			t.Logf("the function's output:\n%s", stderr.String())
-		}
+		p.log.Write(stderr.Bytes())
 	})
 	p.wantFirst("register")
 	p.want("runtime next", "extension next")
@@ -256,6 +256,7 @@ func TestExtension(t *testing.T) {
 	})
 	t.Run("a panic", func(t *testing.T) {
 		p := start(t)
+		p.log.Expect(`cause="work panics"`)
 		p.invoke(order{Work: []string{"a", "b"}, Panic: true}, later)
 		p.wantFirst("answer 2")
 		p.want("runtime next", "b begins")
@@ -294,7 +295,6 @@ func TestExtension(t *testing.T) {
 }
 
 func TestRegister(t *testing.T) {
-	log := slog.New(slog.DiscardHandler)
 	gone := httptest.NewServer(nil)
 	gone.Close()
 	answering := func(status int) string {
@@ -314,7 +314,7 @@ func TestRegister(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			e, err := after.Register([]string{"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(test.api, "http://"), "AWS_SAM_LOCAL=" + test.sam}, log)
+			e, err := after.Register([]string{"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(test.api, "http://"), "AWS_SAM_LOCAL=" + test.sam}, rig.NewLog(t).Logger)
 			if e != nil || (err == nil) != (test.err == "") || err != nil && !strings.Contains(err.Error(), test.err) {
 				t.Fatalf("Register = %v, %v; want an error with %q", e, err, test.err)
 			}
@@ -338,15 +338,15 @@ func TestNoMoreEvents(t *testing.T) {
 		w.Header().Set("Lambda-Extension-Identifier", "id")
 	}))
 	defer server.Close()
-	logged := make(chan string, 1)
-	log := slog.New(slog.NewTextHandler(writer(func(p []byte) { logged <- string(p) }), nil))
-	e, err := after.Register([]string{"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(server.URL, "http://")}, log)
+	log := rig.NewLog(t)
+	log.Expect("403 Forbidden")
+	logged := make(chan struct{})
+	told := slog.New(slog.NewTextHandler(io.MultiWriter(log, writer(func([]byte) { close(logged) })), nil))
+	e, err := after.Register([]string{"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(server.URL, "http://")}, told)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if line := <-logged; !strings.Contains(line, "403 Forbidden") {
-		t.Errorf("log %s", line)
-	}
+	<-logged
 	if e.Go(func(context.Context) {}) {
 		t.Error("work is taken")
 	}

@@ -2,16 +2,17 @@ package after
 
 import (
 	"context"
-	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"cmu-gateway/internal/rig"
 )
 
 // An answer that came after the end of its invocation does not begin the work of the next one before its answer.
 func TestLateAnswerDoesNotCount(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		e := &Extension{answered: make(chan string, 1), log: slog.New(slog.DiscardHandler)}
+		e := &Extension{answered: make(chan string, 1), log: rig.NewLog(t).Logger}
 		e.sent("first")
 		ran := false
 		e.Go(func(context.Context) { ran = true })

@@ -39,13 +39,13 @@ func TestEncodeWritesWhatGETSends(t *testing.T) {
 	for _, more := range []string{"", "&limit=1", "&mvpd=a%20%26b", "&mvpd=nobody-at-all"} {
 		compare(more, reports.FromMemory)
 	}
-	r.clock.add(r.service.Policy.Settled + time.Hour)
+	r.clock.Add(r.service.Policy.Settled + time.Hour)
 	compare("", reports.Stale)
 }
 
 func TestEncodePassesThrough(t *testing.T) {
 	r := newRig(t)
-	r.behave(func(b *sandbox.Behaviour) {
+	r.adobe.Behave(func(b *sandbox.Behaviour) {
 		b.Faults = []sandbox.Fault{{On: "report", Kind: "status", Status: 200, Body: "no report", Count: 1}}
 	})
 	asked, _ := cmu.Parse("/tenant/year", "")

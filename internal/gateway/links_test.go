@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"strings"
 	"testing"
 
@@ -59,7 +60,7 @@ func TestPlaceOfLink(t *testing.T) {
 func TestLinksWalk(t *testing.T) {
 	for _, prefix := range []string{"", "/v2", "https://reports.example/some/where"} {
 		r := newRig(t)
-		r.behave(func(b *sandbox.Behaviour) { b.LinkPrefix = prefix })
+		r.adobe.Behave(func(b *sandbox.Behaviour) { b.LinkPrefix = prefix })
 		seen, queue := map[string]bool{}, []string{"/cmu/v2", "/cmu/v2/year"}
 		for len(queue) > 0 && len(seen) < 40 {
 			href := queue[0]
@@ -95,5 +96,29 @@ func TestLinksWalk(t *testing.T) {
 		if len(seen) < 40 {
 			t.Errorf("prefix %q: only %d places", prefix, len(seen))
 		}
+	}
+}
+
+func TestSelfLinkStatesEffectiveQuery(t *testing.T) {
+	r := newRig(t, func(g *Gateway) { g.BasePath = func(context.Context) string { return "/live" } })
+	h := decodeHAL(t, r.ok("/cmu/v2/year/month/day?metrics=started-sessions,active-users&start=2026-06-01&end=2026-06-03").body)
+	self := h.Links.Self.Href
+	for _, want := range []string{
+		"/live/cmu/v2/year/month/day?", "start=2026-06-01", "end=2026-06-03", "metrics=started-sessions&metrics=active-users",
+	} {
+		if !strings.Contains(self, want) {
+			t.Errorf("self link %s lacks %s", self, want)
+		}
+	}
+	if up := links(t, h.Links.RollUp); len(up) != 1 || up[0] != (halLink{"/live/cmu/v2/year/month", "month"}) {
+		t.Errorf("roll-up %v", up)
+	}
+	for _, l := range links(t, h.Links.DrillDown) {
+		if l.Href != "/live/cmu/v2/year/month/day/"+l.Name {
+			t.Errorf("drill-down %v", l)
+		}
+	}
+	if len(links(t, h.Links.DrillDown)) == 0 {
+		t.Error("no drill-down")
 	}
 }

@@ -55,7 +55,7 @@ func TestStatus(t *testing.T) {
 	r.prove()
 	r.ok(days)
 	r.ok(days)
-	r.clock.add(90 * time.Second)
+	r.clock.Add(90 * time.Second)
 	var s Status
 	summary := func() string { return s.Access.Summary }
 	read := func() {
@@ -72,7 +72,7 @@ func TestStatus(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	accessErr = errors.New("hush hush")
-	r.service.Store.Close()
+	r.store.Close()
 	read()
 	if len(s.Problems) != 2 || summary() != "fine" || !strings.Contains(r.log.String(), "hush hush") {
 		t.Errorf("%+v", s)
@@ -106,7 +106,8 @@ func TestPurge(t *testing.T) {
 	if got := r.do(http.MethodDelete, "/cmu/v2/a/../b"); got.StatusCode != http.StatusBadRequest {
 		t.Error(got.StatusCode)
 	}
-	r.service.Store.Close()
+	r.store.Close()
+	r.log.Expect("purge failed")
 	if got := r.do(http.MethodDelete, path); got.StatusCode != http.StatusServiceUnavailable || got.Header.Get("Retry-After") == "" {
 		t.Errorf("%d %s", got.StatusCode, got.body)
 	}

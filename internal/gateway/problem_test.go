@@ -17,7 +17,7 @@ import (
 func TestProblems(t *testing.T) {
 	status := func(n int, body string) func(*rig) {
 		return func(r *rig) {
-			r.behave(func(b *sandbox.Behaviour) {
+			r.adobe.Behave(func(b *sandbox.Behaviour) {
 				b.Faults = []sandbox.Fault{{On: "report", Kind: "status", Status: n, Body: body,
 					Headers: map[string]string{"Content-Type": "text/html"}}}
 			})
@@ -25,7 +25,7 @@ func TestProblems(t *testing.T) {
 	}
 	fault := func(kind string) func(*rig) {
 		return func(r *rig) {
-			r.behave(func(b *sandbox.Behaviour) { b.Faults = []sandbox.Fault{{On: "report", Kind: kind}} })
+			r.adobe.Behave(func(b *sandbox.Behaviour) { b.Faults = []sandbox.Fault{{On: "report", Kind: kind}} })
 		}
 	}
 	for name, test := range map[string]struct {
@@ -112,23 +112,49 @@ func TestProblems(t *testing.T) {
 
 func TestDeadlineAndLeaving(t *testing.T) {
 	r := newRig(t)
-	r.behave(func(b *sandbox.Behaviour) { b.Faults = []sandbox.Fault{{On: "report", Kind: "hang"}} })
+	r.adobe.Behave(func(b *sandbox.Behaviour) { b.Faults = []sandbox.Fault{{On: "report", Kind: "hang"}} })
+	timeIsUp, adobe := make(chan struct{}), r.adobe.Client.Transport
+	r.adobe.Client.Transport = roundTrip(func(q *http.Request) (*http.Response, error) {
+		close(timeIsUp)
+		return adobe.RoundTrip(q)
+	})
 	ask := func(ctx context.Context) reply {
 		return r.ask(httptest.NewRequestWithContext(ctx, http.MethodGet, days, nil))
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
-	defer cancel()
-	if got := ask(ctx); got.StatusCode != 503 && got.StatusCode != 504 {
+	if got := ask(timed{t.Context(), r.clock.Now().Add(time.Hour), timeIsUp}); got.StatusCode != 503 && got.StatusCode != 504 {
 		t.Errorf("past the deadline: %d %s", got.StatusCode, got.body)
 	}
 	logged := r.log.String()
-	ctx, cancel = context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if got := ask(ctx); got.StatusCode != 499 || got.body != "" {
 		t.Errorf("after the caller left: %d %s", got.StatusCode, got.body)
 	}
 	if strings.Count(r.log.String(), "request failed") != strings.Count(logged, "request failed") {
 		t.Error("a caller that left is logged as a failure")
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(q *http.Request) (*http.Response, error) { return f(q) }
+
+// timed is a context whose time is up when the test says so.
+type timed struct {
+	context.Context
+	deadline time.Time
+	up       <-chan struct{}
+}
+
+func (c timed) Deadline() (time.Time, bool) { return c.deadline, true }
+func (c timed) Done() <-chan struct{}       { return c.up }
+
+func (c timed) Err() error {
+	select {
+	case <-c.up:
+		return context.DeadlineExceeded
+	default:
+		return nil
 	}
 }
 

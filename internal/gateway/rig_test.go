@@ -3,106 +3,39 @@ package gateway
 import (
 	"context"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"path/filepath"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"cmu-gateway/internal/reports"
-	"cmu-gateway/internal/sandbox"
+	testrig "cmu-gateway/internal/rig"
 	"cmu-gateway/internal/store"
 	"cmu-gateway/pkg/cmu"
 
 	"github.com/klauspost/compress/gzip"
 )
 
-// A Tuesday at no round time of day.
-var noon = time.Date(2026, 7, 21, 13, 47, 20, 0, time.UTC)
-
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
-
 // rig is a gateway over a simulated Adobe and an embedded store, on a clock that tests move.
 type rig struct {
 	t        testing.TB
-	clock    *clock
-	adobe    *sandbox.Sandbox
+	clock    *testrig.Clock
+	log      *testrig.Log
+	after    *testrig.After
+	adobe    *testrig.Adobe
+	store    store.Store
 	service  *reports.Service
 	gateway  Gateway
 	handler  http.Handler
-	mu       sync.Mutex
-	pending  []func(context.Context) // work to do after the answer
-	tokenErr error
-	log      strings.Builder
+	tokenErr error // of the service's access to a token
 }
 
 func newRig(t testing.TB, change ...func(*Gateway)) *rig {
 	t.Helper()
-	r := &rig{t: t, clock: &clock{t: noon}}
-	r.adobe = sandbox.New(sandbox.Options{Seed: 7, Now: r.clock.now, TokenLife: 10_000 * time.Hour})
-	r.behave(func(b *sandbox.Behaviour) { b.NoThrottle = true })
-	server := httptest.NewServer(r.adobe)
-	t.Cleanup(server.Close)
-	client := &cmu.Client{AuthURL: server.URL, ReportsURL: server.URL + "/cmu/v2", Now: r.clock.now}
-	statement, err := cmu.ParseStatement([]byte(r.adobe.Statement()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	credentials, err := client.Register(t.Context(), statement)
-	if err != nil {
-		t.Fatal(err)
-	}
-	token, err := client.Token(t.Context(), credentials)
-	if err != nil {
-		t.Fatal(err)
-	}
-	kept, err := store.OpenBolt(filepath.Join(t.TempDir(), "cache.db"), store.BoltOptions{Now: r.clock.now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { kept.Close() })
-	logger := slog.New(slog.NewTextHandler(&lockedWriter{w: &r.log}, nil))
-	r.service = &reports.Service{
-		Client: client, Store: kept, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20,
-		Policy: reports.Policy{
-			Minute: 15 * time.Second, Hour: 15 * time.Minute, Day: 45 * time.Minute, Month: 12 * time.Hour, Level: 6 * time.Hour,
-			Settled: 720 * time.Hour, Stale: 24 * time.Hour, StaleIfError: 168 * time.Hour, Margin: 12 * time.Hour,
-		},
-		Token:   func(context.Context) (cmu.Secret, error) { return token.Value, r.tokenErr },
-		Refused: func(context.Context, cmu.Secret) (cmu.Secret, error) { return token.Value, r.tokenErr },
-		Now:     r.clock.now,
-		Sleep: func(ctx context.Context, d time.Duration) error {
-			r.clock.add(d)
-			return ctx.Err()
-		},
-		After: func(work func(context.Context)) bool {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			r.pending = append(r.pending, work)
-			return true
-		},
-		Log: logger,
-	}
-	r.service.Start()
-	r.gateway = Gateway{Reports: r.service, Now: r.clock.now, Log: logger, Version: "1.2.3"}
+	clock := &testrig.Clock{}
+	r := &rig{t: t, clock: clock, log: testrig.NewLog(t), after: &testrig.After{}, adobe: testrig.NewAdobe(t, clock), store: testrig.NewStore(t, clock)}
+	r.service = r.newService()
+	r.gateway = Gateway{Reports: r.service, Now: clock.Now, Log: r.log.Logger, Version: "1.2.3"}
 	for _, c := range change {
 		c(&r.gateway)
 	}
@@ -110,38 +43,23 @@ func newRig(t testing.TB, change ...func(*Gateway)) *rig {
 	return r
 }
 
-type lockedWriter struct {
-	mu sync.Mutex
-	w  io.Writer
-}
-
-func (l *lockedWriter) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.w.Write(p)
-}
-
-// after does the work that waits for answers to be sent.
-func (r *rig) after() {
-	for {
-		r.mu.Lock()
-		pending := r.pending
-		r.pending = nil
-		r.mu.Unlock()
-		if len(pending) == 0 {
-			return
-		}
-		for _, work := range pending {
-			work(context.Background())
-		}
+func (r *rig) newService() *reports.Service {
+	token := func() (cmu.Secret, error) { return r.adobe.Token.Value, r.tokenErr }
+	s := &reports.Service{
+		Client: r.adobe.Client, Store: r.store, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20,
+		Policy: reports.Policy{
+			Minute: 15 * time.Second, Hour: 15 * time.Minute, Day: 45 * time.Minute, Month: 12 * time.Hour, Level: 6 * time.Hour,
+			Settled: 720 * time.Hour, Stale: 24 * time.Hour, StaleIfError: 168 * time.Hour, Margin: 12 * time.Hour,
+		},
+		Token:   func(context.Context) (cmu.Secret, error) { return token() },
+		Refused: func(context.Context, cmu.Secret) (cmu.Secret, error) { return token() },
+		Now:     r.clock.Now,
+		Sleep:   r.clock.Sleep,
+		After:   r.after.Go,
+		Log:     r.log.Logger,
 	}
-}
-
-func (r *rig) behave(change func(*sandbox.Behaviour)) {
-	r.t.Helper()
-	if err := r.adobe.Change(change); err != nil {
-		r.t.Fatal(err)
-	}
+	s.Start()
+	return s
 }
 
 func (r *rig) prove() {

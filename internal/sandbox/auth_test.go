@@ -1,4 +1,4 @@
-package sandbox
+package sandbox_test
 
 import (
 	"encoding/base64"
@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	testrig "cmu-gateway/internal/rig"
+	"cmu-gateway/internal/sandbox"
 
 	"github.com/golang-jwt/jwt/v5"
 )
@@ -28,7 +31,7 @@ func TestStatement(t *testing.T) {
 	if c["iss"] != "auth.adobe.com" || len(c["sub"].(string)) != 36 || c["iat"] == nil || c["nbf"] == nil || c["exp"] != nil {
 		t.Errorf("claims: %v", c)
 	}
-	if New(Options{Seed: 7}).Statement() != r.Statement() {
+	if sandbox.New(sandbox.Options{Seed: 7}).Statement() != r.Statement() {
 		t.Error("the same seed gives another statement")
 	}
 }
@@ -37,7 +40,7 @@ func TestRegister(t *testing.T) {
 	r := newRig(t)
 	w := r.post("/o/client/register", "application/json", r.statementBody())
 	o := r.object(w, http.StatusCreated)
-	if o["client_id_issued_at"] != float64(noon.UnixMilli()) || o["client_secret_expires_at"] != nil || o["software_statement"] != nil ||
+	if o["client_id_issued_at"] != float64(testrig.Tuesday.UnixMilli()) || o["client_secret_expires_at"] != nil || o["software_statement"] != nil ||
 		fmt.Sprint(o["redirect_uris"]) != "[https://www.adobe.com]" || fmt.Sprint(o["grant_types"]) != "[client_credentials]" ||
 		!strings.Contains(fmt.Sprint(o["scopes"]), "cmu:analytics:client cmu:billing:client") {
 		t.Errorf("answer: %v", o)
@@ -45,7 +48,7 @@ func TestRegister(t *testing.T) {
 	if len(w.Result().Cookies()) != 2 {
 		t.Errorf("cookies: %v", w.Result().Cookies())
 	}
-	other := New(Options{Seed: 8}).Statement()
+	other := sandbox.New(sandbox.Options{Seed: 8}).Statement()
 	for _, c := range []struct{ media, body, want string }{
 		{"application/json", `{`, "invalid_request"},
 		{"application/json", `{}`, "invalid_request"},
@@ -56,7 +59,7 @@ func TestRegister(t *testing.T) {
 		{"application/json", fmt.Sprintf(`{"software_statement":%q}`, other), "invalid_software_statement"},
 		{"application/json", fmt.Sprintf(`{"software_statement":%q}`, r.token), "invalid_software_statement"},
 	} {
-		r.clock.add(time.Second)
+		r.clock.Add(time.Second)
 		if o := r.object(r.post("/o/client/register", c.media, c.body), http.StatusBadRequest); o["error"] != c.want {
 			t.Errorf("%.60s: %v, want %s", c.body, o, c.want)
 		}
@@ -68,34 +71,34 @@ func TestRegister(t *testing.T) {
 
 func TestRegisterBehaviours(t *testing.T) {
 	r := newRig(t)
-	r.set(func(b *Behaviour) {
+	r.Behave(func(b *sandbox.Behaviour) {
 		b.RegisterStatus, b.IssuedAtSeconds, b.ClientLifeSeconds, b.Scopes, b.NoThrottle = 200, true, 60, []string{"config:client"}, true
 	})
 	o := r.object(r.post("/o/client/register", "application/json", r.statementBody()), http.StatusOK)
-	if o["client_id_issued_at"] != float64(noon.Unix()) || o["client_secret_expires_at"] != float64(noon.Unix()+60) ||
+	if o["client_id_issued_at"] != float64(testrig.Tuesday.Unix()) || o["client_secret_expires_at"] != float64(testrig.Tuesday.Unix()+60) ||
 		fmt.Sprint(o["scopes"]) != "[config:client]" {
 		t.Errorf("answer: %v", o)
 	}
 	credentials := tokenQuery(o["client_id"].(string), o["client_secret"].(string))
-	r.clock.add(59 * time.Second)
+	r.clock.Add(59 * time.Second)
 	r.token = r.object(r.post("/o/client/token", form, credentials), http.StatusCreated)["access_token"].(string)
 	if w := r.get("/year"); w.Code != http.StatusForbidden {
 		t.Errorf("a report without its scope: status %d", w.Code)
 	}
-	r.set(func(b *Behaviour) { b.IgnoreScopes = true })
+	r.Behave(func(b *sandbox.Behaviour) { b.IgnoreScopes = true })
 	if w := r.get("/year"); w.Code != http.StatusOK {
 		t.Errorf("a report whose scope is ignored: status %d", w.Code)
 	}
-	r.clock.add(time.Second)
+	r.clock.Add(time.Second)
 	if o := r.object(r.post("/o/client/token", form, credentials), http.StatusBadRequest); o["error"] != "invalid_client" {
 		t.Errorf("an expired client: %v", o)
 	}
-	r.set(func(b *Behaviour) { b.ClientLifeSeconds, b.SecretNeverExpires = 0, true })
+	r.Behave(func(b *sandbox.Behaviour) { b.ClientLifeSeconds, b.SecretNeverExpires = 0, true })
 	o = r.object(r.post("/o/client/register", "application/json", r.statementBody()), http.StatusOK)
 	if o["client_secret_expires_at"] != float64(0) {
 		t.Errorf("a secret that never expires: %v", o)
 	}
-	r.set(func(b *Behaviour) { b.RequireDeviceInfo, b.RequireRedirectURI = true, true })
+	r.Behave(func(b *sandbox.Behaviour) { b.RequireDeviceInfo, b.RequireRedirectURI = true, true })
 	register := func(device, body string) any {
 		q := httptest.NewRequest(http.MethodPost, "/o/client/register", strings.NewReader(body))
 		q.Header.Set("Content-Type", "application/json")
@@ -123,8 +126,8 @@ func TestToken(t *testing.T) {
 	if _, _, err := jwt.NewParser().ParseUnverified(o["access_token"].(string), c); err != nil {
 		t.Fatal(err)
 	}
-	if o["created_at"] != float64(noon.UnixMilli()) || o["expires_in"] != float64(21600) || o["token_type"] != "bearer" || o["id"] == "" ||
-		c["sub"] != id || c["iss"] != issuer || c["exp"] != float64(noon.Unix()+21600) || c["iat"] == nil || c["nbf"] == nil ||
+	if o["created_at"] != float64(testrig.Tuesday.UnixMilli()) || o["expires_in"] != float64(21600) || o["token_type"] != "bearer" || o["id"] == "" ||
+		c["sub"] != id || c["iss"] != "auth.adobe.com" || c["exp"] != float64(testrig.Tuesday.Unix()+21600) || c["iat"] == nil || c["nbf"] == nil ||
 		!strings.Contains(c["scopes"].(string), "tokens:client,cmu:analytics:client") {
 		t.Errorf("answer %v\nclaims %v", o, c)
 	}
@@ -142,7 +145,7 @@ func TestToken(t *testing.T) {
 		{"other id", "", form, tokenQuery("x"+id, secret), "", "invalid_client"},
 		{"forged expiry", "", form, tokenQuery(id, secret+".zzzzzz"), "", "invalid_client"},
 	} {
-		r.clock.add(time.Second)
+		r.clock.Add(time.Second)
 		h := httptest.NewRequest(http.MethodPost, "/o/client/token"+q.url, strings.NewReader(q.body))
 		h.Header.Set("Content-Type", q.media)
 		if q.authorization != "" {
@@ -153,13 +156,13 @@ func TestToken(t *testing.T) {
 			t.Errorf("%s: %d %s, want %q", q.name, w.Code, w.Body, q.want)
 		}
 	}
-	r.set(func(b *Behaviour) {
+	r.Behave(func(b *sandbox.Behaviour) {
 		b.TokenErrorStatus, b.UnauthorizedClient, b.TokenStatus, b.TokenLifeSeconds = 401, true, 200, 90
 	})
 	if o := r.object(r.post("/o/client/token", form, good), http.StatusUnauthorized); o["error"] != "unauthorized_client" {
 		t.Errorf("unauthorized client: %v", o)
 	}
-	r.set(func(b *Behaviour) { b.UnauthorizedClient = false })
+	r.Behave(func(b *sandbox.Behaviour) { b.UnauthorizedClient = false })
 	o = r.object(r.post("/o/client/token", form, good), http.StatusOK)
 	if o["expires_in"] != float64(90) {
 		t.Errorf("a short life: %v", o)
@@ -167,9 +170,9 @@ func TestToken(t *testing.T) {
 	r.token = o["access_token"].(string)
 	for _, status := range []int{200, 401} {
 		if w := r.get("/year"); w.Code != status {
-			t.Errorf("status %d at %s, want %d", w.Code, r.clock.now(), status)
+			t.Errorf("status %d at %s, want %d", w.Code, r.clock.Now(), status)
 		}
-		r.clock.add(90 * time.Second)
+		r.clock.Add(90 * time.Second)
 	}
 }
 
@@ -177,14 +180,18 @@ func TestToken(t *testing.T) {
 func TestRestart(t *testing.T) {
 	first := newRig(t)
 	id, secret := first.register()
-	second := &rig{Sandbox: New(Options{Seed: 7, Now: first.clock.now}), t: t, clock: first.clock, token: first.token}
+	start := func(seed uint64) *rig {
+		again := sandbox.New(sandbox.Options{Seed: seed, Now: first.clock.Now})
+		return &rig{Adobe: &testrig.Adobe{Sandbox: again}, t: t, clock: first.clock, token: first.token}
+	}
+	second := start(7)
 	if w := second.get("/year"); w.Code != http.StatusOK {
 		t.Errorf("the token of the first start: %d", w.Code)
 	}
 	if w := second.post("/o/client/token", form, tokenQuery(id, secret)); w.Code != http.StatusCreated {
 		t.Errorf("the client of the first start: %d", w.Code)
 	}
-	other := &rig{Sandbox: New(Options{Seed: 9, Now: first.clock.now}), t: t, clock: first.clock, token: first.token}
+	other := start(9)
 	if w := other.get("/year"); w.Code != http.StatusUnauthorized {
 		t.Errorf("the token of another seed: %d", w.Code)
 	}
@@ -227,14 +234,16 @@ func TestRevocation(t *testing.T) {
 
 // One request a second, ten at once, for every address on its own.
 func TestThrottle(t *testing.T) {
-	c := &clock{t: noon}
-	r := &rig{Sandbox: New(Options{Now: c.now}), t: t, clock: c}
+	c := &testrig.Clock{}
+	s := sandbox.New(sandbox.Options{Now: c.Now})
 	call := func(address string) *httptest.ResponseRecorder {
 		q := httptest.NewRequest(http.MethodPost, "/o/client/register", strings.NewReader("{}"))
 		if address != "" {
 			q.Header.Set("X-Forwarded-For", address)
 		}
-		return r.do(q)
+		w := httptest.NewRecorder()
+		s.ServeHTTP(w, q)
+		return w
 	}
 	for i := range 10 {
 		if w := call(""); w.Code != http.StatusBadRequest {
@@ -248,21 +257,23 @@ func TestThrottle(t *testing.T) {
 	if w := call("192.0.2.9"); w.Code != 400 {
 		t.Errorf("another address: %d", w.Code)
 	}
-	c.add(999 * time.Millisecond)
+	c.Add(999 * time.Millisecond)
 	if w := call(""); w.Code != 429 {
 		t.Errorf("after 999 ms: %d", w.Code)
 	}
-	c.add(time.Millisecond)
+	c.Add(time.Millisecond)
 	if w := call(""); w.Code != 400 {
 		t.Errorf("after a second: %d", w.Code)
 	}
 	if w := call(""); w.Code != 429 {
 		t.Errorf("the second in that second: %d", w.Code)
 	}
-	if n := r.Counts().Throttled; n != 3 {
+	if n := s.Counts().Throttled; n != 3 {
 		t.Errorf("%d throttled, want 3", n)
 	}
-	r.set(func(b *Behaviour) { b.NoThrottle = true })
+	if err := s.Change(func(b *sandbox.Behaviour) { b.NoThrottle = true }); err != nil {
+		t.Fatal(err)
+	}
 	if w := call(""); w.Code != 400 {
 		t.Errorf("without throttle: %d", w.Code)
 	}

@@ -1,9 +1,11 @@
-package sandbox
+package sandbox_test
 
 import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	"cmu-gateway/internal/sandbox"
 )
 
 func BenchmarkDaily25Months(b *testing.B) {
@@ -21,10 +23,10 @@ func BenchmarkHourlyYear(b *testing.B) {
 func benchmarkReport(b *testing.B, path, encoding string) {
 	r := newRig(b)
 	for b.Loop() {
-		q := httptest.NewRequest(http.MethodGet, ReportsPath+path, nil)
+		q := httptest.NewRequest(http.MethodGet, sandbox.ReportsPath+path, nil)
 		q.Header.Set("Authorization", "Bearer "+r.token)
 		q.Header.Set("Accept-Encoding", encoding)
-		w := &discarded{header: http.Header{}}
+		w := &nobody{header: http.Header{}}
 		r.ServeHTTP(w, q)
 	}
 	c := r.Counts()

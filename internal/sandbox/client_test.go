@@ -1,10 +1,12 @@
-package sandbox
+package sandbox_test
 
 import (
+	"context"
 	"net/http"
-	"net/http/httptest"
 	"sync"
 	"testing"
+
+	"cmu-gateway/internal/sandbox"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
@@ -13,18 +15,17 @@ import (
 // A client of the shelf gets a token and a report.
 func TestOAuth2Client(t *testing.T) {
 	r := newRig(t)
-	server := httptest.NewServer(r)
-	defer server.Close()
 	id, secret := r.register()
 	config := clientcredentials.Config{
-		ClientID: id, ClientSecret: secret, TokenURL: server.URL + "/o/client/token", AuthStyle: oauth2.AuthStyleInParams,
+		ClientID: id, ClientSecret: secret, TokenURL: r.Client.AuthURL + "/o/client/token", AuthStyle: oauth2.AuthStyleInParams,
 	}
-	source := config.TokenSource(t.Context())
+	ctx := context.WithValue(t.Context(), oauth2.HTTPClient, r.client())
+	source := config.TokenSource(ctx)
 	token, err := source.Token()
 	if err != nil || token.RefreshToken != "" || !token.Valid() {
 		t.Fatalf("%v, valid %t", err, token.Valid())
 	}
-	w, err := oauth2.NewClient(t.Context(), source).Get(server.URL + ReportsPath + "/year/month/day")
+	w, err := oauth2.NewClient(ctx, source).Get(r.Client.ReportsURL + "/year/month/day")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +34,7 @@ func TestOAuth2Client(t *testing.T) {
 		t.Errorf("status %d", w.StatusCode)
 	}
 	config.AuthStyle = oauth2.AuthStyleInHeader
-	if _, err := config.Token(t.Context()); err == nil {
+	if _, err := config.Token(ctx); err == nil {
 		t.Error("HTTP Basic is taken")
 	}
 }
@@ -41,8 +42,8 @@ func TestOAuth2Client(t *testing.T) {
 // Everything may happen at once.
 func TestConcurrentUse(t *testing.T) {
 	r := newRig(t)
-	r.set(func(b *Behaviour) {
-		b.NoThrottle, b.Faults = true, []Fault{{On: "report", Kind: "status", Status: 503, Count: 20}}
+	r.Behave(func(b *sandbox.Behaviour) {
+		b.NoThrottle, b.Faults = true, []sandbox.Fault{{On: "report", Kind: "status", Status: 503, Count: 20}}
 	})
 	var wait sync.WaitGroup
 	for range 4 {
@@ -50,7 +51,7 @@ func TestConcurrentUse(t *testing.T) {
 			for range 10 {
 				r.get("/year/month/day/mvpd?start=2026-07-20")
 				r.post("/o/client/register", "application/json", r.statementBody())
-				_ = r.Change(func(b *Behaviour) { b.JSONNumbers = !b.JSONNumbers })
+				_ = r.Change(func(b *sandbox.Behaviour) { b.JSONNumbers = !b.JSONNumbers })
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package sandbox
+package sandbox_test
 
 import (
 	"bytes"
@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 
+	"cmu-gateway/internal/sandbox"
+
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/gzip"
 )
@@ -22,7 +24,7 @@ import (
 // Every path answers with its metrics, in their order, and its rows are told apart by its dimensions.
 func TestEveryPath(t *testing.T) {
 	r := newRig(t)
-	for line := range strings.Lines(documented + strings.ReplaceAll(live, "\t", ",")) {
+	for line := range strings.Lines(sandbox.Paths) {
 		path, set, _ := strings.Cut(strings.TrimRight(line, "\r\n"), ",")
 		w := r.get("/" + path + ".csv?limit=3&start=2026-06-01&end=2026-06-03")
 		if w.Code != http.StatusOK {
@@ -33,7 +35,7 @@ func TestEveryPath(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := slices.Concat(strings.Split(path, "/"), metricSets[set])
+		want := slices.Concat(strings.Split(path, "/"), sandbox.MetricSets[set])
 		if diff := cmp.Diff(want, rows[0]); diff != "" {
 			t.Errorf("%s: columns:\n%s", path, diff)
 		}
@@ -47,18 +49,18 @@ func TestEveryPath(t *testing.T) {
 func TestLinkWalk(t *testing.T) {
 	r := newRig(t)
 	seen := map[string]bool{}
-	for waiting := []link{{Href: ReportsPath, Name: "root"}}; len(waiting) > 0; {
+	for waiting := []link{{Href: sandbox.ReportsPath, Name: "root"}}; len(waiting) > 0; {
 		at := waiting[0]
 		waiting = waiting[1:]
 		if seen[at.Href] {
 			t.Fatalf("%s: two ways lead here", at.Href)
 		}
 		seen[at.Href] = true
-		p := r.report(strings.TrimPrefix(at.Href, ReportsPath) + "?limit=1")
+		p := r.report(strings.TrimPrefix(at.Href, sandbox.ReportsPath) + "?limit=1")
 		if self, _, _ := strings.Cut(p.Links.Self.Href, "?"); self != at.Href {
 			t.Errorf("%s: self is %s", at.Href, self)
 		}
-		if (p.Links.RollUp == nil) != (at.Href == ReportsPath) {
+		if (p.Links.RollUp == nil) != (at.Href == sandbox.ReportsPath) {
 			t.Errorf("%s: roll-up is %v", at.Href, p.Links.RollUp)
 		}
 		down := p.down(t)
@@ -67,8 +69,8 @@ func TestLinkWalk(t *testing.T) {
 		}
 		waiting = append(waiting, down...)
 	}
-	if len(seen) != len(reportTree().nodes) || len(seen) < 64+457 {
-		t.Errorf("%d nodes reached of %d", len(seen), len(reportTree().nodes))
+	if nodes := sandbox.Nodes(); len(seen) != nodes || nodes < 64+457 {
+		t.Errorf("%d nodes reached of %d", len(seen), nodes)
 	}
 }
 
@@ -100,7 +102,7 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 	for _, method := range []string{"POST", "PUT", "DELETE", "HEAD", "OPTIONS"} {
-		w := r.do(httptest.NewRequest(method, ReportsPath+"/year", nil))
+		w := r.do(httptest.NewRequest(method, sandbox.ReportsPath+"/year", nil))
 		if w.Code != 405 || w.Header().Get("Allow") != "GET" {
 			t.Errorf("%s: status %d, Allow %q", method, w.Code, w.Header().Get("Allow"))
 		}
@@ -121,7 +123,7 @@ func TestNegotiation(t *testing.T) {
 		{"/year.HTML", "", "text/html"},
 		{"/year", "image/png", ""},
 	} {
-		q := httptest.NewRequest(http.MethodGet, ReportsPath+c.path, nil)
+		q := httptest.NewRequest(http.MethodGet, sandbox.ReportsPath+c.path, nil)
 		q.Header.Set("Authorization", "Bearer "+r.token)
 		q.Header.Set("Accept", c.accept)
 		w := r.do(q)
@@ -209,8 +211,8 @@ func TestSelfLink(t *testing.T) {
 			"&start=2026-07-20T00:00%2B02:00&end=1784592000000&limit=1000&metrics=active-users",
 		"/mvpd?metrics=active-users&start=2026": "/mvpd?tenant=ACME&start=2026-06-21&end=2026-07-21T13:47:20&limit=1000&metrics=active-users",
 	} {
-		if got := r.report(path).Links.Self.Href; got != ReportsPath+want {
-			t.Errorf("%s:\n%s, want\n%s", path, got, ReportsPath+want)
+		if got := r.report(path).Links.Self.Href; got != sandbox.ReportsPath+want {
+			t.Errorf("%s:\n%s, want\n%s", path, got, sandbox.ReportsPath+want)
 		}
 	}
 }
@@ -270,13 +272,13 @@ func TestLimit(t *testing.T) {
 		rows   int
 		stated string
 	}{{"", 300, "300"}, {"clamp", 200, "200"}, {"clamp_silently", 200, "300"}} {
-		r.set(func(b *Behaviour) { b.LimitMode, b.MaxLimit = c.mode, 200 })
+		r.Behave(func(b *sandbox.Behaviour) { b.LimitMode, b.MaxLimit = c.mode, 200 })
 		p := r.report(path + "300")
 		if len(p.Rows) != c.rows || !strings.Contains(p.Links.Self.Href, "&limit="+c.stated+"&") {
 			t.Errorf("limit mode %q: %d rows, self %s", c.mode, len(p.Rows), p.Links.Self.Href)
 		}
 	}
-	r.set(func(b *Behaviour) { b.LimitMode = "refuse" })
+	r.Behave(func(b *sandbox.Behaviour) { b.LimitMode = "refuse" })
 	if w := r.get(path + "300"); w.Code != http.StatusBadRequest {
 		t.Errorf("limit mode refuse: status %d", w.Code)
 	}
@@ -286,7 +288,7 @@ func TestGzip(t *testing.T) {
 	r := newRig(t)
 	const path = "/tenant/year/month/day/hour?start=2026-07"
 	plain := r.get(path).Body.String()
-	q := httptest.NewRequest(http.MethodGet, ReportsPath+path, nil)
+	q := httptest.NewRequest(http.MethodGet, sandbox.ReportsPath+path, nil)
 	q.Header.Set("Authorization", "bearer "+r.token)
 	q.Header.Set("Accept-Encoding", "br, gzip;q=0.8")
 	w := r.do(q)
@@ -328,7 +330,7 @@ func TestAccess(t *testing.T) {
 		{"spoilt", "Bearer " + good[:len(good)-4] + "AAAA", "", 401},
 		{"statement as token", "Bearer " + r.Statement(), "", 401},
 	} {
-		q := httptest.NewRequest(http.MethodGet, ReportsPath+"/year"+c.query, nil)
+		q := httptest.NewRequest(http.MethodGet, sandbox.ReportsPath+"/year"+c.query, nil)
 		q.Header.Set("Authorization", c.header)
 		if w := r.do(q); w.Code != c.status {
 			t.Errorf("%s: status %d, want %d", c.name, w.Code, c.status)
@@ -356,7 +358,7 @@ func TestSelfLinkIsTheSameReport(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again := r.report(strings.TrimPrefix(u.Path, ReportsPath) + "?" + u.RawQuery)
+		again := r.report(strings.TrimPrefix(u.Path, sandbox.ReportsPath) + "?" + u.RawQuery)
 		for _, rows := range [][]map[string]string{p.Rows, again.Rows} {
 			for _, row := range rows {
 				delete(row, "tenant")

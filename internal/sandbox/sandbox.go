@@ -28,8 +28,6 @@ type Options struct {
 	Now func() time.Time
 	// Latency is what every call of the three endpoints takes at least, cut to milliseconds. Zero: none. It can be changed by Behaviour.
 	Latency time.Duration
-	// Sleep waits for the latency, and returns early with an error when ctx ends. Nil: a timer.
-	Sleep func(ctx context.Context, d time.Duration) error
 	// TokenLife is how long an access token is good, rounded up to seconds. Zero: six hours. It can be changed by Behaviour.
 	TokenLife time.Duration
 	// Tenant is the name of the tenant that the software statement belongs to. Empty: ACME.
@@ -39,7 +37,6 @@ type Options struct {
 // Sandbox is a simulated Adobe. Make one with New. It is safe for concurrent use.
 type Sandbox struct {
 	now    func() time.Time
-	sleep  func(context.Context, time.Duration) error
 	secret []byte // what the seed signs client secrets with
 	boot   string // names this process in the identifiers that it issues
 	tree   *tree
@@ -59,12 +56,9 @@ type Sandbox struct {
 
 // New returns a Sandbox.
 func New(o Options) *Sandbox {
-	s := &Sandbox{now: o.Now, sleep: o.Sleep, tree: reportTree()}
+	s := &Sandbox{now: o.Now, tree: reportTree()}
 	if s.now == nil {
 		s.now = time.Now
-	}
-	if s.sleep == nil {
-		s.sleep = sleep
 	}
 	var seed, boot [8]byte
 	binary.BigEndian.PutUint64(seed[:], o.Seed)
@@ -168,7 +162,7 @@ func cutBase(path, base string) (below string, ok bool) {
 // call serves one call of an endpoint with its latency and its fault, if one is due.
 func (s *Sandbox) call(w http.ResponseWriter, r *http.Request, endpoint string, serve http.HandlerFunc) {
 	if ms := s.Behaviour().LatencyMS; ms > 0 {
-		if s.sleep(r.Context(), time.Duration(ms)*time.Millisecond) != nil {
+		if sleep(r.Context(), time.Duration(ms)*time.Millisecond) != nil {
 			panic(http.ErrAbortHandler)
 		}
 	}

@@ -1,61 +1,40 @@
-package sandbox
+package sandbox_test
 
 import (
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"strings"
-	"sync"
 	"testing"
-	"time"
+
+	testrig "cmu-gateway/internal/rig"
+	"cmu-gateway/internal/sandbox"
 )
-
-// The instant that tests run at: a Tuesday in the data, at no round time of day.
-var noon = time.Date(2026, 7, 21, 13, 47, 20, 0, time.UTC)
-
-// clock is a time that tests move.
-type clock struct {
-	mu sync.Mutex
-	t  time.Time
-}
-
-func (c *clock) now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.t
-}
-
-func (c *clock) add(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.t = c.t.Add(d)
-}
 
 // rig is a sandbox with a token for it.
 type rig struct {
-	*Sandbox
+	*testrig.Adobe
 	t     testing.TB
-	clock *clock
+	clock *testrig.Clock
 	token string
 }
 
-func newRig(t testing.TB) *rig {
-	c := &clock{t: noon}
-	r := &rig{Sandbox: New(Options{Seed: 7, Now: c.now}), t: t, clock: c}
-	r.login()
+func newRig(t testing.TB) *rig { return newSeededRig(t, 7) }
+
+func newSeededRig(t testing.TB, seed uint64) *rig {
+	t.Helper()
+	c := &testrig.Clock{}
+	r := &rig{Adobe: testrig.Serve(t, sandbox.New(sandbox.Options{Seed: seed, Now: c.Now}), c), t: t, clock: c}
+	r.token = string(r.Token.Value)
 	return r
 }
 
 // login registers and gets a token.
 func (r *rig) login() {
 	r.t.Helper()
-	id, secret := r.register()
-	answer := r.post("/o/client/token", "application/x-www-form-urlencoded", url.Values{
-		"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret},
-	}.Encode())
-	r.token = r.object(answer, http.StatusCreated)["access_token"].(string)
+	r.Login()
+	r.token = string(r.Token.Value)
 }
 
 func (r *rig) register() (id, secret string) {
@@ -67,6 +46,9 @@ func (r *rig) register() (id, secret string) {
 func (r *rig) statementBody() string {
 	return fmt.Sprintf(`{"software_statement":%q,"redirect_uri":"https://www.adobe.com"}`, r.Statement())
 }
+
+// client calls the sandbox over HTTP.
+func (r *rig) client() *http.Client { return &http.Client{Transport: r.Client.Transport} }
 
 func (r *rig) do(q *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
@@ -84,7 +66,7 @@ func (r *rig) post(path, media, body string) *httptest.ResponseRecorder {
 
 // get asks for a report.
 func (r *rig) get(pathAndQuery string) *httptest.ResponseRecorder {
-	q := httptest.NewRequest(http.MethodGet, ReportsPath+pathAndQuery, nil)
+	q := httptest.NewRequest(http.MethodGet, sandbox.ReportsPath+pathAndQuery, nil)
 	q.Header.Set("Authorization", "Bearer "+r.token)
 	return r.do(q)
 }
@@ -101,12 +83,16 @@ func (r *rig) object(w *httptest.ResponseRecorder, status int) map[string]any {
 	return o
 }
 
-// set changes the behaviour.
-func (r *rig) set(f func(*Behaviour)) {
-	r.t.Helper()
-	if err := r.Change(f); err != nil {
-		r.t.Fatal(err)
-	}
+// nobody takes an answer and keeps nothing of it.
+type nobody struct{ header http.Header }
+
+func (w *nobody) Header() http.Header         { return w.header }
+func (w *nobody) Write(p []byte) (int, error) { return len(p), nil }
+func (w *nobody) WriteHeader(int)             {}
+
+type link struct {
+	Href string `json:"href"`
+	Name string `json:"name"`
 }
 
 // report is a JSON report.

@@ -1,0 +1,78 @@
+// Package rig is what the tests of several packages stand on: a clock that they move, a simulated Adobe with a login, an empty
+// store, the work that waits for answers to be sent, and a log that fails the test on errors that it did not expect. Only tests
+// import it.
+package rig
+
+import (
+	"context"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"cmu-gateway/internal/store"
+)
+
+// Tuesday is the instant that tests begin at: inside the simulated data, at no round time of day.
+var Tuesday = time.Date(2026, 7, 21, 13, 47, 20, 0, time.UTC)
+
+// Clock is a time that tests move. The zero value stands at Tuesday. It is safe for concurrent use.
+type Clock struct{ moved atomic.Int64 }
+
+// Now returns the clock's time.
+func (c *Clock) Now() time.Time { return Tuesday.Add(time.Duration(c.moved.Load())) }
+
+// Add moves the clock by d.
+func (c *Clock) Add(d time.Duration) { c.moved.Add(int64(d)) }
+
+// Sleep moves the clock by d and returns at once, with the error of ctx.
+func (c *Clock) Sleep(ctx context.Context, d time.Duration) error {
+	c.Add(d)
+	return ctx.Err()
+}
+
+// After is the work that waits for answers to be sent. The zero value is empty. It is safe for concurrent use.
+type After struct {
+	mu    sync.Mutex
+	queue []func(context.Context)
+}
+
+// Go takes work. It returns true.
+func (a *After) Go(work func(context.Context)) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.queue = append(a.queue, work)
+	return true
+}
+
+// Run does all the work, and the work that it makes in turn.
+func (a *After) Run() {
+	for queue := a.take(); len(queue) > 0; queue = a.take() {
+		for _, work := range queue {
+			work(context.Background())
+		}
+	}
+}
+
+// Lose forgets all the work, as a process that ends does.
+func (a *After) Lose() { a.take() }
+
+func (a *After) take() []func(context.Context) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	queue := a.queue
+	a.queue = nil
+	return queue
+}
+
+// NewStore returns an empty store in a file, which is closed when the test ends.
+func NewStore(t testing.TB, c *Clock) store.Store {
+	t.Helper()
+	s, err := store.OpenBolt(filepath.Join(t.TempDir(), "cache.db"), store.BoltOptions{Now: c.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
