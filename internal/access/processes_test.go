@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http/httptest"
@@ -29,6 +30,10 @@ const (
 // laptop is a keeper on files, as a laptop has it.
 func laptop(dir, adobe string) (*Keeper, error) {
 	s, err := store.OpenBolt(filepath.Join(dir, "store.db"), store.BoltOptions{})
+	for errors.Is(err, store.ErrInUse) { // one process at a time
+		time.Sleep(time.Millisecond)
+		s, err = store.OpenBolt(filepath.Join(dir, "store.db"), store.BoltOptions{})
+	}
 	if err != nil {
 		return nil, err
 	}
