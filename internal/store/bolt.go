@@ -141,11 +141,16 @@ func makeBuckets(tx *bbolt.Tx) (made bool, err error) {
 // errUnchanged ends a transaction that has nothing to write.
 var errUnchanged = errors.New("unchanged")
 
+// change runs fn in a transaction that writes, and that may grow the file unless fn holds the bound.
 func change(db *bbolt.DB, fn func(*bbolt.Tx) error) error {
-	if err := db.Update(fn); !errors.Is(err, errUnchanged) {
-		return err
+	err := db.Update(func(tx *bbolt.Tx) error {
+		db.MaxSize = 0
+		return fn(tx)
+	})
+	if errors.Is(err, errUnchanged) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // buckets are those of one transaction.
@@ -179,7 +184,6 @@ func read[T any](ctx context.Context, s *bolt, fn func(buckets) (T, error)) (T, 
 func update[T any](ctx context.Context, s *bolt, fn func(buckets) (T, error)) (T, error) {
 	return use(ctx, s.file, func(db *bbolt.DB) (v T, err error) {
 		err = change(db, func(tx *bbolt.Tx) error {
-			db.MaxSize = 0
 			v, err = fn(s.buckets(tx))
 			return err
 		})

@@ -131,6 +131,7 @@ func damage(t *rapid.T, whole []byte) []byte {
 
 // TestBoltAnyDamageAtOpen opens damaged files. They are of no use or of some, yet never give what was not put.
 func TestBoltAnyDamageAtOpen(t *testing.T) {
+	t.Parallel()
 	whole, h := wholeFile(t)
 	path := filepath.Join(t.TempDir(), "store.db")
 	rapid.Check(t, func(t *rapid.T) {
@@ -155,6 +156,7 @@ func TestBoltAnyDamageAtOpen(t *testing.T) {
 
 // TestBoltAnyDamageInUse damages the file of an open store, and lets calls run into it at once.
 func TestBoltAnyDamageInUse(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows lets nobody cut a file that is in use")
 	}

@@ -32,7 +32,6 @@ func (s *bolt) Blocks(ctx context.Context, report Report, first, last string) ([
 			if len(v) >= headSize && expired(int64(binary.BigEndian.Uint64(v[8:])), now) {
 				continue
 			}
-			k = bytes.Clone(k)
 			block, err := decodeBlock(k, bytes.Clone(v))
 			if err != nil {
 				s.log.WarnContext(ctx, "store: a block cannot be read and counts as absent", "block", string(k[sha256.Size:]), "error", err)

@@ -127,6 +127,7 @@ func TestBoltBoundOrder(t *testing.T) {
 
 // TestBoltBoundHolds writes much more than fits, of all sizes, and is read all the while.
 func TestBoltBoundHolds(t *testing.T) {
+	t.Parallel()
 	const (
 		disk    = 4 << 20
 		biggest = 60_000

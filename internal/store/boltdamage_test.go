@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -25,6 +26,8 @@ func TestBoltDamagedFile(t *testing.T) {
 		"cut":                whole[:len(whole)/2],
 		"cut after the head": whole[:2*os.Getpagesize()],
 		"pages of zeros":     zeroed,
+		"a circle":           inPages(whole, 0x01, func(page []byte, id uint64) { binary.NativeEndian.PutUint64(page[16+8:], id) }),
+		"used and free":      inPages(whole, 0x10, func(page []byte, _ uint64) { binary.NativeEndian.PutUint64(page[16:], rootOf(whole)) }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "store.db")
@@ -53,7 +56,28 @@ func TestBoltDamagedFile(t *testing.T) {
 	}
 }
 
-// TestBoltDamagedBlock changes a byte of one block in the file: that block is absent, the others are not.
+// inPages changes the pages of a kind in a copy of a bbolt file.
+func inPages(whole []byte, kind uint16, change func(page []byte, id uint64)) []byte {
+	file, size := bytes.Clone(whole), os.Getpagesize()
+	for id := range len(file) / size {
+		if page := file[id*size : (id+1)*size]; binary.NativeEndian.Uint16(page[8:]) == kind {
+			change(page, uint64(id))
+		}
+	}
+	return file
+}
+
+// rootOf is the page that the newer of a bbolt file's two meta pages begins with.
+func rootOf(whole []byte) uint64 {
+	first, second := whole[16:], whole[os.Getpagesize()+16:]
+	if binary.NativeEndian.Uint64(second[48:]) > binary.NativeEndian.Uint64(first[48:]) {
+		first = second
+	}
+	return binary.NativeEndian.Uint64(first[16:])
+}
+
+// TestBoltDamagedBlock changes each byte of a block in the file, of its key (a hash and its name), its head and its data: the
+// block is absent. Its neighbour is not, unless the key is in the wrong place now.
 func TestBoltDamagedBlock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
 	s := openBolt(t, path, store.BoltOptions{})
@@ -67,12 +91,28 @@ func TestBoltDamagedBlock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(path, bytes.ReplaceAll(content, []byte("data of a"), []byte("DATA of a")), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	blocks, err := openBolt(t, path, store.BoltOptions{}).Blocks(ctx, "r", "a", "b")
-	if err != nil || len(blocks) != 1 || blocks[0].Name != "b" {
-		t.Errorf("Blocks: %+v, %v", blocks, err)
+	const data, head, key = "the data of a", 20, 32 + 1
+	for i := range key + head + len(data) {
+		damaged, copies := bytes.Clone(content), 0
+		for at := 0; ; at++ { // bbolt leaves old pages in the file
+			next := bytes.Index(content[at:], []byte(data))
+			if next < 0 {
+				break
+			}
+			at += next
+			damaged[at-head-key+i] ^= 0x01
+			copies++
+		}
+		if err := os.WriteFile(path, damaged, 0o600); err != nil || copies == 0 {
+			t.Fatal(copies, err)
+		}
+		s := openBolt(t, path, store.BoltOptions{})
+		blocks, err := s.Blocks(ctx, "r", "", "~")
+		hidden := i < key && len(blocks) == 0
+		if err != nil || !hidden && (len(blocks) != 1 || blocks[0].Name != "b") {
+			t.Errorf("byte %d: %+v, %v", i, blocks, err)
+		}
+		s.Close()
 	}
 }
 

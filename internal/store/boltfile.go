@@ -42,17 +42,14 @@ type openFile struct {
 	handle  *os.File
 	once    sync.Once
 	damaged chan struct{} // closed when damage shows
+	cause   error         // of damage, set before that
 }
 
-func (o *openFile) markDamaged() { o.once.Do(func() { close(o.damaged) }) }
-
-func (o *openFile) isDamaged() bool {
-	select {
-	case <-o.damaged:
-		return true
-	default:
-		return false
-	}
+func (o *openFile) markDamaged(cause error) {
+	o.once.Do(func() {
+		o.cause = cause
+		close(o.damaged)
+	})
 }
 
 // use runs fn on the open file. fn is run again if the file proves damaged, as that begins a new file.
@@ -88,7 +85,7 @@ func useOnce[T any](ctx context.Context, f *boltFile, fn func(*bbolt.DB) (T, err
 			return err
 		})
 		if errors.Is(r.err, errDamaged) {
-			o.markDamaged()
+			o.markDamaged(r.err)
 		}
 		done <- r
 	}()
@@ -96,7 +93,7 @@ func useOnce[T any](ctx context.Context, f *boltFile, fn func(*bbolt.DB) (T, err
 	case r := <-done:
 		return r.v, o, r.err
 	case <-o.damaged:
-		return v, o, fmt.Errorf("store: %w", errDamaged)
+		return v, o, o.cause
 	}
 }
 
@@ -107,7 +104,7 @@ func (f *boltFile) gone() error {
 	return errClosed
 }
 
-// guard turns what bbolt does on a damaged file (it panics, or reads where no file is) into errDamaged.
+// guard turns what bbolt does on a damaged file (it refuses, panics, or reads where no file is) into errDamaged.
 func guard(fn func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -115,7 +112,20 @@ func guard(fn func() error) (err error) {
 			err = fmt.Errorf("store: %w: %v", errDamaged, p)
 		}
 	}()
-	return fn()
+	if err = fn(); err != nil && refused(err) {
+		err = fmt.Errorf("store: %w: %w", errDamaged, err)
+	}
+	return err
+}
+
+// refused tells whether bbolt does not take what is in a file.
+func refused(err error) bool {
+	for _, known := range []error{bolterrors.ErrInvalid, bolterrors.ErrChecksum, bolterrors.ErrVersionMismatch, bolterrors.ErrInvalidMapping} {
+		if errors.Is(err, known) {
+			return true
+		}
+	}
+	return strings.HasPrefix(err.Error(), "file size too small") // bbolt has no name for it
 }
 
 // start opens the file, sets it aside if it is damaged, and makes it smaller if it is mostly free.
@@ -172,9 +182,6 @@ func (f *boltFile) tryOpen() (*openFile, error) {
 	if err == nil {
 		return o, nil
 	}
-	if looksDamaged(err) {
-		err = fmt.Errorf("store: %w: %w", errDamaged, err)
-	}
 	if errors.Is(err, errDamaged) {
 		o.release()
 		return nil, err
@@ -206,16 +213,6 @@ func openBolt(path string, handle **os.File) (*bbolt.DB, error) {
 		db.AllocSize = growBy
 	}
 	return db, err
-}
-
-// looksDamaged tells whether bbolt refuses what is in a file.
-func looksDamaged(err error) bool {
-	for _, refused := range []error{bolterrors.ErrInvalid, bolterrors.ErrChecksum, bolterrors.ErrVersionMismatch} {
-		if errors.Is(err, refused) {
-			return true
-		}
-	}
-	return strings.HasPrefix(err.Error(), "file size too small") // bbolt has no name for it
 }
 
 // same tells whether the file that is open and locked is the one at the path: who opened it just before another process
@@ -316,8 +313,11 @@ func (f *boltFile) close(last func(*bbolt.DB) error) error {
 	if o == nil {
 		return nil
 	}
-	err := fmt.Errorf("store: %w", errDamaged)
-	if !o.isDamaged() {
+	var err error
+	select {
+	case <-o.damaged:
+		err = o.cause
+	default:
 		err = guard(func() error { return last(o.db) })
 	}
 	if errors.Is(err, errDamaged) {
