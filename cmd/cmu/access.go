@@ -3,10 +3,14 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
+	"io"
 	"log/slog"
+	"os"
 	"strings"
 
 	"cmu-gateway/internal/access"
+	"cmu-gateway/pkg/cmu"
 )
 
 // silent keeps the log of commands that tell in words what happened.
@@ -28,53 +32,49 @@ them one day. Each registration leaves one more client at Adobe: force is for wh
 `,
 	define: func(fs *flag.FlagSet) func(context.Context, *terminal, *call) error {
 		var f deskFlags
-		var o access.RegisterOptions
+		var o registerOrder
 		var file string
 		f.define(fs)
 		fs.StringVar(&file, "statement", "", "`FILE` with the software statement; without it, the one that is kept")
 		fs.BoolVar(&o.DryRun, "dry-run", false, "only read and check the statement")
 		fs.BoolVar(&o.Force, "force", false, "register even if there are good credentials")
 		fs.StringVar(&o.Reason, "reason", "", "`TEXT` that says why, noted with the registration; up to 300 bytes")
-		return func(ctx context.Context, t *terminal, _ *call) error {
+		return func(ctx context.Context, t *terminal, _ *call) (err error) {
 			if o.Force && strings.TrimSpace(o.Reason) == "" {
 				return usagef("register: --force needs a --reason: each registration leaves one more client at Adobe")
 			}
 			if o.Reason = strings.TrimSpace(o.Reason); len(o.Reason) > maxReason {
 				return usagef("register: the --reason has %d bytes; %d are allowed", len(o.Reason), maxReason)
 			}
-			return runRegister(ctx, t, f, file, o)
+			if o.Statement, err = readStatement(file); err != nil {
+				return err
+			}
+			d, err := openDesk(ctx, t, f, opening{asksAdobe: true, statement: o.Statement != nil, least: silent})
+			if err != nil {
+				return err
+			}
+			defer d.close(ctx)
+			result, err := d.register(ctx, o, t.waits)
+			if err != nil {
+				return err
+			}
+			tellRegistration(t, result)
+			return nil
 		}
 	},
 }
 
-func runRegister(ctx context.Context, t *terminal, f deskFlags, file string, o access.RegisterOptions) (err error) {
-	if o.Statement, err = readStatement(file); err != nil {
-		return err
-	}
-	d, err := openDesk(t, f, o.Statement != nil, silent)
-	if err != nil {
-		return err
-	}
-	defer d.close(ctx)
-	if err := d.reachAdobe(ctx); err != nil {
-		return err
-	}
-	d.tellSimulated(t)
-	result, err := d.register(ctx, t, o)
-	if err != nil {
-		return err
-	}
-	t.printf("%s\n", result.Message)
-	if s := result.Statement; s != nil {
+func tellRegistration(t *terminal, r access.RegisterResult) {
+	t.printf("%s\n", r.Message)
+	if s := r.Statement; s != nil {
 		t.printf("Statement: software %s, issued by %s %d days ago; it registers at %s.\n", s.SoftwareID, s.Issuer, s.AgeDays, s.RegistersAt)
 	}
-	if len(result.Scopes) > 0 {
-		t.printf("Scopes: %s\n", strings.Join(result.Scopes, ", "))
+	if len(r.Scopes) > 0 {
+		t.printf("Scopes: %s\n", strings.Join(r.Scopes, ", "))
 	}
-	for _, w := range result.Warnings {
+	for _, w := range r.Warnings {
 		t.warnf("warning: %s", w)
 	}
-	return nil
 }
 
 var refreshCommand = command{
@@ -89,21 +89,12 @@ credentials are missing or refused, it registers first. cmu serve does this by i
 		var f deskFlags
 		f.define(fs)
 		return func(ctx context.Context, t *terminal, _ *call) error {
-			d, err := openDesk(t, f, false, silent)
+			d, err := openDesk(ctx, t, f, opening{asksAdobe: true, least: silent})
 			if err != nil {
 				return err
 			}
 			defer d.close(ctx)
-			if err := d.reachAdobe(ctx); err != nil {
-				return err
-			}
-			d.tellSimulated(t)
-			if err := d.needAccess(ctx); err != nil {
-				return err
-			}
-			waits, stop := d.tellPatience(t)
-			result, err := d.keeper.Refresh(ctx, access.RefreshOptions{Waits: waits})
-			stop()
+			result, err := d.refresh(ctx, t.waits)
 			if err != nil {
 				return err
 			}
@@ -113,9 +104,22 @@ credentials are missing or refused, it registers first. cmu serve does this by i
 	},
 }
 
-// tellSimulated says what must not be mistaken.
-func (d *desk) tellSimulated(t *terminal) {
-	if d.place.simulated {
-		t.warnf("no Adobe is configured: this is the simulated one, with made-up rows")
+// readStatement reads a software statement from a file; an empty name yields nil.
+func readStatement(file string) ([]byte, error) {
+	if file == "" {
+		return nil, nil
 	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("the software statement %s cannot be read: %w", file, cause(err))
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, 64<<10))
+	if err != nil {
+		return nil, fmt.Errorf("the software statement %s cannot be read: %w", file, cause(err))
+	}
+	if _, err := cmu.ParseStatement(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return text, nil
 }

@@ -1,21 +1,18 @@
 package main
 
 import (
+	"log/slog"
 	"net/http"
 	"time"
 )
 
-// face returns the gateway, with a log line for each request if verbose. The query is left out: it may hold a token.
-func (d *desk) face(verbose bool) http.Handler {
-	h := d.gateway()
-	if !verbose {
-		return h
-	}
+// logged returns h with a log line for each request. The query is left out: it may hold a token.
+func logged(h http.Handler, log *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		c := &counter{ResponseWriter: w, status: http.StatusOK}
 		defer func() {
-			d.log.InfoContext(r.Context(), "request", "method", r.Method, "path", r.URL.EscapedPath(), "status", c.status, "bytes", c.bytes,
+			log.InfoContext(r.Context(), "request", "method", r.Method, "path", r.URL.EscapedPath(), "status", c.status, "bytes", c.bytes,
 				"ms", float64(time.Since(began).Microseconds())/1000, "cache", c.Header().Get("Cache-Status"))
 		}()
 		h.ServeHTTP(c, r)

@@ -2,105 +2,105 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
-	"syscall"
 	"time"
 )
 
-// address is what a running cmu serve leaves in its folder for other commands, in a file of its own.
+// address is what a running cmu serve leaves in its folder, readable by its user alone, for the commands that ask it.
 type address struct {
-	// Instance is random, and repeated in the status of the gateway: whoever else answers at a stale address is not taken for it.
-	Instance string    `json:"instance"`
+	Instance string    `json:"instance"` // as in the status of the gateway
+	Release  string    `json:"release"`
+	Process  int       `json:"process"`
+	Since    time.Time `json:"since"`
 	Gateway  string    `json:"gateway"`
 	Sandbox  string    `json:"sandbox,omitempty"`
-	Since    time.Time `json:"since"`
+	// Control takes the orders of those who send Key. Whoever answers there with Proof has written this file.
+	Control string `json:"control"`
+	Key     string `json:"key"`
+	Proof   string `json:"proof"`
 }
 
-func newInstance() string { return rand.Text() }
+func (f *folder) addressFile() string { return filepath.Join(f.path, "serve.json") }
 
-// announce leaves an address, and takes it away when the desk is closed.
-func (d *desk) announce(a address) error {
-	text, err := json.Marshal(a)
-	if err != nil {
-		return err
-	}
-	// A reader sees the whole file or none.
-	file := filepath.Join(d.folder, "serve-"+a.Instance)
-	if err := os.WriteFile(file+".new", text, 0o600); err != nil {
-		return err
-	}
-	d.closers = append(d.closers, func() { d.removeAddress(file + ".json") })
-	return os.Rename(file+".new", file+".json")
+// announce leaves an address, until withdraw. Both are for the owner of the folder.
+func (f *folder) announce(a address) error {
+	return replaceFile(f.addressFile(), 0o600, func(w io.Writer) error { return json.NewEncoder(w).Encode(a) })
 }
 
-func (d *desk) removeAddress(file string) {
-	if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		d.log.Warn("the address file could not be removed", "error", err)
+func (f *folder) withdraw() {
+	if err := os.Remove(f.addressFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		f.log.Warn("the address file could not be removed", "error", err)
 	}
 }
 
-// running returns the address of the cmu serve that runs on this folder, of several the last one started, and its status. It
-// removes addresses that nobody or somebody else answers at; one that does not answer in time stays.
-func (d *desk) running(ctx context.Context) (a address, status []byte, ok bool) {
-	files, _ := filepath.Glob(filepath.Join(d.folder, "serve-*.json")) // the pattern is good
-	type left struct {
-		address
-		file string
-	}
-	var all []left
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		l := left{file: file}
-		if err == nil && json.Unmarshal(text, &l.address) == nil {
-			all = append(all, l)
-		}
-	}
-	slices.SortFunc(all, func(a, b left) int { return b.Since.Compare(a.Since) })
-	for _, l := range all {
-		text, err := fetchSmall(ctx, l.Gateway+"/status")
-		var doc struct{ Instance string }
-		switch {
-		case err == nil && json.Unmarshal(text, &doc) == nil && doc.Instance == l.Instance:
-			return l.address, text, true
-		case err == nil, errors.Is(err, errNoGateway), errors.Is(err, syscall.ECONNREFUSED):
-			d.removeAddress(l.file)
-		}
-	}
-	return address{}, nil, false
-}
+// helloTime is how long a cmu serve may take to say that it is there. Tests have less.
+var helloTime = 5 * time.Second
 
-// runningSandbox returns the base of the simulated Adobe of a running cmu serve, or "".
-func (d *desk) runningSandbox(ctx context.Context) string {
-	a, _, _ := d.running(ctx)
-	return a.Sandbox
-}
-
-// errNoGateway is an answer that no cmu serve gives.
-var errNoGateway = errors.New("the answer is not a gateway's")
-
-// fetchSmall reads a small answer of a process on this machine.
-func fetchSmall(ctx context.Context, url string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+// owner returns the address of the cmu serve that has the folder, or nil: none has left one, or whoever left it has ended. Its error
+// is that it does not answer.
+func (f *folder) owner(ctx context.Context, waits func(string)) (*address, error) {
+	text, err := os.ReadFile(f.addressFile())
+	var a address
+	if err != nil || json.Unmarshal(text, &a) != nil {
+		return nil, nil
+	}
+	limited, cancel := context.WithTimeout(ctx, helloTime)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	slow := time.AfterFunc(tellAfter, func() { waits("the cmu serve that has the data folder " + f.path + " does not answer yet") })
+	defer slow.Stop()
+	res, err := a.send(limited, http.MethodGet, "/hello", nil)
+	if err == nil {
+		defer res.Body.Close()
+		text, err = io.ReadAll(io.LimitReader(res.Body, 100))
+	}
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, fmt.Errorf("the cmu serve that has the data folder %s since %s, as process %d, does not answer: end it, and start it again",
+			f.path, at(a.Since), a.Process)
+	case err != nil, string(text) != a.Proof:
+		return nil, nil // it has ended, and somebody else may answer in its place
+	}
+	return &a, nil
+}
+
+// keyHeader holds the key. No page in a browser can send it to another origin.
+const keyHeader = "Cmu-Key"
+
+// send asks the control door.
+func (a *address) send(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, a.Control+path, body)
 	if err != nil {
 		return nil, err
 	}
-	res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req) // past any proxy
+	req.Header.Set(keyHeader, a.Key)
+	return (&http.Transport{DisableKeepAlives: true}).RoundTrip(req) // past any proxy
+}
+
+// replaceFile puts what write writes in the place of a file: whole, or not at all.
+func replaceFile(path string, mode fs.FileMode, write func(io.Writer) error) error {
+	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // of mode 0600
 	if err != nil {
-		return nil, err
+		return fmt.Errorf("%s cannot be written: %w", path, cause(err))
 	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return nil, errNoGateway
+	defer os.Remove(file.Name()) // nothing is left to remove after the rename
+	err = write(file)
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
 	}
-	return io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	if err == nil {
+		err = os.Chmod(file.Name(), mode)
+	}
+	if err == nil {
+		err = os.Rename(file.Name(), path)
+	}
+	return err
 }

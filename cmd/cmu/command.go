@@ -10,7 +10,7 @@ import (
 	"text/tabwriter"
 
 	"cmu-gateway/internal/nearest"
-	"cmu-gateway/internal/wire"
+	"cmu-gateway/internal/version"
 )
 
 // command is one subcommand.
@@ -47,7 +47,7 @@ func dispatch(ctx context.Context, t *terminal, args []string) error {
 	case "help", "-h", "-help", "--help":
 		return help(t, rest)
 	case "version", "-version", "--version":
-		t.printf("cmu-gateway %s\n", wire.Version())
+		t.printf("cmu-gateway %s\n", version.String())
 		return nil
 	}
 	c, err := find(name)

@@ -32,6 +32,9 @@ func (t *terminal) printf(format string, a ...any) { fmt.Fprintf(t.stdout, forma
 // warnf says in a line what the reader of stdout should know.
 func (t *terminal) warnf(format string, a ...any) { fmt.Fprintf(t.stderr, "cmu: "+format+"\n", a...) }
 
+// waits says why nothing happens.
+func (t *terminal) waits(message string) { t.warnf("%s; Ctrl-C gives up", message) }
+
 // usageError is a command line or an environment that is wrong.
 type usageError struct{ error }
 

@@ -9,10 +9,12 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -40,7 +42,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"address": waitForAddress, "http": httpCall, "walk": walk, "stats": stats, "secretless": secretless, "code": code, "occupy": occupy,
-			"proven": proven, "free": free, "others": others,
+			"proven": proven, "free": free, "called": called, "parallel": parallel,
 		},
 	})
 }
@@ -53,10 +55,10 @@ func expired(good string) []byte {
 	return []byte(parts[0] + "." + strings.Split(claims, ".")[1] + "." + parts[2])
 }
 
-// waitForAddress waits until a cmu serve has left its address in a folder, given as a pattern, and sets GATEWAY and SANDBOX to it.
-// Negated, there must be none.
+// waitForAddress waits until a cmu serve has left its address in a folder, given as a pattern, and sets GATEWAY, SANDBOX, CONTROL and
+// KEY to it. Negated, there must be none.
 func waitForAddress(ts *testscript.TestScript, neg bool, args []string) {
-	pattern := filepath.Join(ts.MkAbs(args[0]), "serve-*.json")
+	pattern := filepath.Join(ts.MkAbs(args[0]), "serve.json")
 	for range 500 {
 		files, err := filepath.Glob(pattern)
 		ts.Check(err)
@@ -71,6 +73,8 @@ func waitForAddress(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Check(json.Unmarshal([]byte(ts.ReadFile(files[0])), &a))
 			ts.Setenv("GATEWAY", a.Gateway)
 			ts.Setenv("SANDBOX", a.Sandbox)
+			ts.Setenv("CONTROL", a.Control)
+			ts.Setenv("KEY", a.Key)
 			return
 		}
 		time.Sleep(20 * time.Millisecond)
@@ -78,20 +82,7 @@ func waitForAddress(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("no cmu serve has left its address in %s", pattern)
 }
 
-// others waits until so many cmu serve have left their addresses in a folder: others NUMBER FOLDER.
-func others(ts *testscript.TestScript, _ bool, args []string) {
-	for range 500 {
-		files, err := filepath.Glob(filepath.Join(ts.MkAbs(args[1]), "serve-*.json"))
-		ts.Check(err)
-		if strconv.Itoa(len(files)) == args[0] {
-			return
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	ts.Fatalf("there are not %s addresses in %s", args[0], args[1])
-}
-
-// proven waits until the gateway has found out that reports may be cut by calendar: from then on counts of calls are certain.
+// proven waits until the gateway has found out that reports may be sliced by calendar: from then on counts of calls are certain.
 func proven(ts *testscript.TestScript, _ bool, _ []string) {
 	for range 500 {
 		res, err := http.Get(ts.Getenv("GATEWAY") + "/status")
@@ -149,17 +140,64 @@ func httpCall(ts *testscript.TestScript, _ bool, args []string) {
 
 // stats compares counts of the simulated Adobe: stats NAME=NUMBER...
 func stats(ts *testscript.TestScript, _ bool, args []string) {
-	res, err := http.Get(ts.Getenv("SANDBOX") + "/_sandbox/stats")
-	ts.Check(err)
-	defer res.Body.Close()
-	var counts map[string]int
-	ts.Check(json.NewDecoder(res.Body).Decode(&counts))
+	counts := counts(ts)
 	for _, arg := range args {
 		name, want, _ := strings.Cut(arg, "=")
 		if got, ok := counts[name]; !ok || strconv.Itoa(got) != want {
 			ts.Fatalf("%s: %d, want %s", name, got, want)
 		}
 	}
+}
+
+func counts(ts *testscript.TestScript) (counts map[string]int) {
+	res, err := http.Get(ts.Getenv("SANDBOX") + "/_sandbox/stats")
+	ts.Check(err)
+	defer res.Body.Close()
+	ts.Check(json.NewDecoder(res.Body).Decode(&counts))
+	return counts
+}
+
+// called waits until the simulated Adobe has been called: called NAME.
+func called(ts *testscript.TestScript, _ bool, args []string) {
+	for range 500 {
+		if counts(ts)[args[0]] > 0 {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	ts.Fatalf("%s was not called", args[0])
+}
+
+// parallel runs cmu that often at once: parallel NUMBER ARGS... All must succeed and print the same, which goes to stdout.
+func parallel(ts *testscript.TestScript, _ bool, args []string) {
+	times, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if _, err := os.Stat(filepath.Join(dir, "cmu")); err == nil {
+			args[0] = filepath.Join(dir, "cmu")
+			break
+		}
+	}
+	outs, errs := make([]strings.Builder, times), make([]strings.Builder, times)
+	var all sync.WaitGroup
+	for i := range times {
+		c := exec.Command(args[0], args[1:]...)
+		c.Env = []string{"HOME=" + ts.Getenv("HOME"), "XDG_CONFIG_HOME=" + ts.Getenv("XDG_CONFIG_HOME")}
+		c.Stdout, c.Stderr = &outs[i], &errs[i]
+		all.Go(func() {
+			if err := c.Run(); err != nil {
+				fmt.Fprintf(&errs[i], "%v", err)
+				outs[i].Reset()
+			}
+		})
+	}
+	all.Wait()
+	for i := range times {
+		if outs[i].String() != outs[0].String() || outs[i].Len() == 0 {
+			ts.Fatalf("%s, not %s: %s%s", outs[i].String(), outs[0].String(), errs[i].String(), errs[0].String())
+		}
+	}
+	fmt.Fprint(ts.Stdout(), outs[0].String())
 }
 
 // code runs cmu and compares its exit code: code NUMBER cmu ARGS...

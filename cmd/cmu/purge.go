@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
 
 	"cmu-gateway/pkg/cmu"
 )
@@ -13,7 +12,7 @@ var purgeCommand = command{
 	synopsis: "PATH [--filter ...] | --all",
 	short:    "forget what is kept of a report",
 	text: `Deletes what is kept of a report, whatever the window: with filters or metrics of that very report, without them of all reports
-with that path. The next request asks Adobe again. Client credentials and token stay. A running cmu serve follows within a minute.`,
+with that path. The next request asks Adobe again, of a running cmu serve too. Client credentials and token stay.`,
 	examples: `  cmu purge tenant/year/month/day
   cmu purge tenant/year/month/day --filter mvpd=Comcast_SSO
   cmu purge --all
@@ -45,15 +44,14 @@ with that path. The next request asks Adobe again. Client credentials and token 
 					return usagef("purge: all windows of a report are forgotten; leave out start, end and limit")
 				}
 			}
-			d, err := openDesk(t, f, false, silent)
+			d, err := openDesk(ctx, t, f, opening{least: silent})
 			if err != nil {
 				return err
 			}
 			defer d.close(ctx)
-			d.start()
-			n, err := d.reports.Purge(ctx, r)
+			n, err := d.purge(ctx, r)
 			if err != nil {
-				return fmt.Errorf("not all could be deleted: %w", err)
+				return err
 			}
 			what := r.Report()
 			if all {

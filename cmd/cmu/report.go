@@ -1,22 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"net/url"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"cmu-gateway/internal/reports"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -26,7 +21,7 @@ var reportCommand = command{
 	short:    "print a report",
 	text: `Prints a report. PATH names the dimensions to group by, in order, such as tenant/year/month/day; it may begin with a slash, and
 may be a whole report URL with its query. The answer comes from the data folder where that is fresh, else from Adobe, by the
-same rules as those of cmu serve, which may run meanwhile.
+same rules as those of cmu serve; where that runs on the folder, it is what answers.
 
 A warning on stderr says when rows are missing or older than they should be; missing rows make the exit code 3.`,
 	examples: `  cmu report tenant/year/month --start 2026-01
@@ -145,157 +140,55 @@ func (f *reporting) run(ctx context.Context, t *terminal, in *call) error {
 	if !slices.Contains(reportFormats, r.Format) {
 		return usagef("report: there is no format %q; want one of %s", r.Format, strings.Join(reportFormats, ", "))
 	}
-	d, err := openDesk(t, f.desk, false, slog.LevelWarn)
+	d, err := openDesk(ctx, t, f.desk, opening{asksAdobe: true, least: slog.LevelWarn})
 	if err != nil {
 		return err
 	}
-	defer d.closeReport(ctx)
-	if err := d.reachAdobe(ctx); err != nil {
+	defer d.close(ctx)
+	var result outcome
+	write := func(w io.Writer) (err error) {
+		out := &sink{Writer: w}
+		result, err = d.report(ctx, reportOrder{r, reports.Directives{NoCache: f.noCache}}, out)
+		if out.err != nil {
+			return fmt.Errorf("the report could not be written: %w", cause(out.err))
+		}
 		return err
 	}
-	if err := d.needAccess(ctx); err != nil {
-		return err
-	}
-	d.tellSimulated(t)
-	return f.print(ctx, t, d, r)
-}
-
-// afterReport is how long work after the answer may go on, such as a refresh of what was stale: this process is the only one that
-// does it.
-const afterReport = 25 * time.Second
-
-func (d *desk) closeReport(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, afterReport)
-	defer cancel()
-	d.close(ctx)
-}
-
-func (f *reporting) print(ctx context.Context, t *terminal, d *desk, r cmu.Request) error {
-	out, done := t.stdout, func(err error) error { return err }
 	if f.output != "" {
-		file, err := os.CreateTemp(filepath.Dir(f.output), filepath.Base(f.output)+".*")
-		if err != nil {
-			return fmt.Errorf("%s cannot be written: %w", f.output, cause(err))
-		}
-		out, done = file, func(err error) error { return replace(file, f.output, err) }
+		err = replaceFile(f.output, 0o644, write)
+	} else if err = write(t.stdout); err == nil && t.interactive && r.Format == "json" {
+		t.printf("\n") // JSON ends without one
 	}
-	answer := &answer{header: http.Header{}, out: out}
-	table := r.Format == "table"
-	if table {
-		r.Format = "json"
-		answer.out = &answer.kept
-	}
-	target := r.URL("/cmu/v2")
-	separator := "?"
-	if strings.Contains(target, "?") {
-		separator = "&"
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target+separator+"format="+url.QueryEscape(r.Format), nil)
 	if err != nil {
-		return done(err)
-	}
-	if f.noCache {
-		req.Header.Set("Cache-Control", "no-cache")
-	}
-	d.face(f.desk.verbose).ServeHTTP(answer, req)
-	if err := done(answer.outcome(ctx, d, func() error {
-		switch {
-		case table && answer.header.Get("Cmu-Passed-Through") == "":
-			return writeTable(out, r.Path, &answer.kept)
-		case table:
-			_, err := answer.kept.WriteTo(out)
-			return err
-		case t.interactive && f.output == "":
-			t.printf("\n") // JSON ends without one
-		}
-		return nil
-	})); err != nil {
 		return err
 	}
-	return answer.warn(t)
+	return result.warn(t)
 }
 
-// replace puts a written file in the place of path, or removes it if the writing failed.
-func replace(file *os.File, path string, err error) error {
-	defer os.Remove(file.Name())
-	if closeErr := file.Close(); err == nil {
-		err = closeErr
-	}
-	if err == nil {
-		err = os.Chmod(file.Name(), 0o644)
-	}
-	if err == nil {
-		err = os.Rename(file.Name(), path)
-	}
-	return err
+// sink keeps the error of writing, which is not one of the report.
+type sink struct {
+	io.Writer
+	err error
 }
 
-// answer takes the gateway's answer: a report goes to out as it comes, a problem is kept.
-type answer struct {
-	header http.Header
-	status int
-	out    io.Writer
-	kept   bytes.Buffer
-	err    error // of out
-}
-
-func (a *answer) Header() http.Header { return a.header }
-
-func (a *answer) WriteHeader(status int) {
-	if a.status == 0 && status >= 200 {
-		a.status = status
-	}
-}
-
-func (a *answer) Write(p []byte) (int, error) {
-	a.WriteHeader(http.StatusOK)
-	if a.status >= 300 {
-		return a.kept.Write(p)
-	}
-	n, err := a.out.Write(p)
+func (s *sink) Write(p []byte) (int, error) {
+	n, err := s.Writer.Write(p)
 	if err != nil {
-		a.err = err
+		s.err = err
 	}
 	return n, err
 }
 
-// outcome returns what became of the request; finish is called for a report.
-func (a *answer) outcome(ctx context.Context, d *desk, finish func() error) error {
-	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case a.err != nil:
-		return fmt.Errorf("the report could not be written: %w", a.err)
-	case a.status < 300:
-		return finish()
+// warn says what is wrong with a report that was written.
+func (o outcome) warn(t *terminal) error {
+	if o.Source == reports.Stale {
+		t.warnf("warning: the rows are stale, %v old; newer ones are fetched now, for the next time", o.Age.Truncate(time.Second))
 	}
-	var problem struct {
-		Detail string `json:"detail"`
-	}
-	text := http.StatusText(a.status)
-	if json.Unmarshal(a.kept.Bytes(), &problem) == nil && problem.Detail != "" {
-		text = problem.Detail
-	}
-	if denied := d.denied.Load(); denied != nil {
-		text += " " + (*denied).Error()
-	} else if seconds, err := strconv.Atoi(a.header.Get("Retry-After")); err == nil {
-		text += fmt.Sprintf(" Ask again in %v.", time.Duration(seconds)*time.Second)
-	}
-	return fmt.Errorf("%s", strings.TrimSuffix(text, "."))
-}
-
-// warn says what is wrong with a report that was answered.
-func (a *answer) warn(t *terminal) error {
-	if strings.Contains(a.header.Get("Cache-Status"), "detail=stale") {
-		seconds, _ := strconv.Atoi(a.header.Get("Age"))
-		t.warnf("warning: the rows are stale, %v old; newer ones are fetched now, for the next time", time.Duration(seconds)*time.Second)
-	}
-	if a.header.Get("Cmu-Passed-Through") != "" {
+	if o.PassedThrough {
 		t.warnf("warning: Adobe's answer was not understood and is passed through as it came")
 	}
-	if incomplete := a.header.Get("Cmu-Incomplete"); incomplete != "" {
-		_, detail, _ := strings.Cut(incomplete, `detail="`)
-		t.warnf("warning: %s", strings.TrimSuffix(detail, `"`))
+	if o.Incomplete != "" {
+		t.warnf("warning: %s", o.Incomplete)
 		return errIncomplete
 	}
 	return nil

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"strings"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/settings"
+	"cmu-gateway/pkg/cmu"
 )
 
 // on runs a command line on a screen, or not, and returns what it printed.
@@ -57,11 +59,11 @@ func TestPatience(t *testing.T) {
 	for _, waits := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
 			var said strings.Builder
-			d := &desk{settings: settings.Settings{AuthURL: "https://adobe.example"}}
-			tell, stop := d.tellPatience(&terminal{stderr: &said})
+			l := &local{folder: folder{settings: settings.Settings{AuthURL: "https://adobe.example"}}}
+			told, stop := l.patience((&terminal{stderr: &said}).waits)
 			want := "cmu: still trying to reach https://adobe.example; Ctrl-C gives up\n"
 			if waits {
-				tell("another process is registering")
+				told("another process is registering")
 				want = "cmu: another process is registering; Ctrl-C gives up\n"
 			}
 			time.Sleep(time.Minute)
@@ -85,7 +87,11 @@ func TestLoopback(t *testing.T) {
 func TestTable(t *testing.T) {
 	report := `{"report":[{"tenant":"ÄCME","month":"1","users":"7"},{"tenant":"\u001b[2Jx","month":"12","users":"1234","late":null}]}`
 	var out strings.Builder
-	if err := writeTable(&out, []string{"tenant", "month"}, strings.NewReader(report)); err != nil {
+	each := func(do func(cmu.Row) error) error {
+		_, err := cmu.ReadReport(strings.NewReader(report), do)
+		return err
+	}
+	if err := writeTable(&out, []string{"tenant", "month"}, each); err != nil {
 		t.Fatal(err)
 	}
 	want := "tenant  month  users  late\nÄCME    1          7\n\ufffd[2Jx   12      1234\n"
@@ -93,3 +99,5 @@ func TestTable(t *testing.T) {
 		t.Errorf("got\n%s\nwant\n%s", out.String(), want)
 	}
 }
+
+var discard = slog.New(slog.DiscardHandler)

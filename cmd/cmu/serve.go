@@ -2,16 +2,21 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
 	"cmu-gateway/internal/access"
+	"cmu-gateway/internal/version"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -25,6 +30,8 @@ var serveCommand = command{
 	text: `Serves the reports at http://127.0.0.1:8080/cmu/v2/..., as Adobe does, without a token: from what is kept in the data folder
 where that is fresh, else from Adobe. It registers once, keeps the access token valid meanwhile, and ends on Ctrl-C with what
 it has under way. A later start goes on with the registration and the answers that are there.
+
+A data folder has one cmu serve at a time. Other commands on the same folder ask it: what its environment says counts for them.
 
 Without a statement, and with nothing in the environment, it starts a simulated Adobe beside it and says so.`,
 	examples: `  cmu serve
@@ -62,94 +69,133 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 	if err != nil {
 		return err
 	}
-	d, err := openDesk(t, s.desk, statement != nil, slog.LevelWarn)
+	f, err := chooseFolder(t, s.desk, statement != nil, slog.LevelWarn)
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"sandbox-listen", "sandbox-latency", "sandbox-seed"} {
+		if in.given[name] && !f.place.simulated {
+			return usagef("--%s is of no use: %s is asked, not a simulated one", name, f.adobe())
+		}
+	}
+	kept, owner, err := f.take(ctx, t.waits)
+	if err != nil {
+		return err
+	}
+	if owner != nil {
+		return fmt.Errorf("cmu serve has the data folder %s already, at %s, since %s as process %d: end that first, or name another "+
+			"folder with --data", f.path, owner.Gateway, at(owner.Since), owner.Process)
+	}
+	l, err := f.open(kept)
 	if err != nil {
 		return err
 	}
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), workEnd)
 		defer cancel()
-		d.close(ctx)
+		l.close(ctx)
 	}()
-	for _, name := range []string{"sandbox-listen", "sandbox-latency", "sandbox-seed"} {
-		if in.given[name] && !d.place.simulated {
-			return usagef("--%s is of no use: %s is asked, not a simulated one", name, d.adobe())
-		}
-	}
 	listener, err := listen(s.listen, "--listen")
 	if err != nil {
 		return err
 	}
 	defer listener.Close()
-	d.instance = newInstance()
-	a := address{Instance: d.instance, Gateway: "http://" + listener.Addr().String(), Since: time.Now()}
-	if d.place.simulated {
+	door, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return fmt.Errorf("nothing can listen for other commands: %w", err)
+	}
+	defer door.Close()
+	l.address = address{
+		Instance: rand.Text(), Release: version.String(), Process: os.Getpid(), Since: time.Now(), Key: rand.Text(), Proof: rand.Text(),
+		Gateway: "http://" + listener.Addr().String(), Control: "http://" + door.Addr().String(),
+	}
+	if l.place.simulated {
 		sandboxListener, err := listen(s.sandboxListen, "--sandbox-listen")
 		if err != nil {
 			return err
 		}
-		if err := d.simulate(ctx, sandboxListener, s.latency); err != nil {
+		if err := l.simulate(ctx, sandboxListener, s.latency); err != nil {
 			return err
 		}
-		a.Sandbox = d.settings.AuthURL
-		t.printf("No Adobe is configured: a simulated one answers at %s, each call in %v. Its rows are made up.\n", a.Sandbox, s.latency)
+		l.address.Sandbox = l.settings.AuthURL
+		t.printf("No Adobe is configured: a simulated one answers at %s, each call in %v. Its rows are made up.\n", l.address.Sandbox, s.latency)
 		t.printf("For Adobe's own, download a software statement from the TVE Dashboard: cmu serve --statement FILE\n")
 	} else {
-		t.printf("Reports come from %s: %s\n", d.adobe(), d.settings.ReportsURL)
+		t.printf("Reports come from %s: %s\n", l.adobe(), l.settings.ReportsURL)
 	}
 	if !loopback(listener.Addr()) {
 		t.warnf("warning: %s can be reached from other machines, and there is no authentication: whoever reaches it can read the reports",
 			listener.Addr())
 	}
-	d.start()
-	if err := s.register(ctx, t, d, statement); err != nil {
+	l.start()
+	if err := s.register(ctx, t, l, statement); err != nil {
 		return err
 	}
 	keeping, stop := context.WithCancel(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		d.keeper.Run(keeping, 0)
+		l.keeper.Run(keeping, 0)
 	}()
 	defer func() { stop(); <-done }()
+	return s.serve(ctx, t, l, listener, door)
+}
 
-	server := newServer(localNames(d.face(s.desk.verbose), listener.Addr()), d.log)
-	failed := make(chan error, 1)
-	go func() { failed <- server.Serve(listener) }()
-	if err := d.announce(a); err != nil {
+// serve answers at the gateway and at the control door until ctx ends, and then what is under way.
+func (s *serving) serve(ctx context.Context, t *terminal, l *local, listener, door net.Listener) error {
+	face := l.gateway.Handler()
+	if s.desk.verbose {
+		face = logged(face, l.log)
+	}
+	servers := []*http.Server{newServer(localNames(face, listener.Addr()), l.log), newServer(control(l, door.Addr().String()), l.log)}
+	failed := make(chan error, len(servers))
+	go func() { failed <- servers[0].Serve(listener) }()
+	go func() { failed <- servers[1].Serve(door) }()
+	if err := l.announce(l.address); err != nil {
 		return fmt.Errorf("the address could not be left in the data folder: %w", err)
 	}
-	t.printf("Answers and credentials are kept in %s\n", d.folder)
-	invite(t, a.Gateway, time.Now())
+	defer l.withdraw()
+	t.printf("Answers and credentials are kept in %s\n", l.path)
+	invite(t, l.address.Gateway, time.Now())
 	select {
 	case err := <-failed:
 		return fmt.Errorf("the gateway has failed: %w", err)
 	case <-ctx.Done():
 	}
 	t.printf("Ending: what is under way has %v.\n", answersEnd)
+	l.withdraw()
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), answersEnd)
 	defer cancel()
-	if err := server.Shutdown(ending); err != nil {
+	var ends sync.WaitGroup
+	var brokenOff atomic.Bool
+	for _, server := range servers {
+		ends.Go(func() {
+			if server.Shutdown(ending) != nil {
+				brokenOff.Store(true)
+				server.Close()
+			}
+		})
+	}
+	if ends.Wait(); brokenOff.Load() {
 		t.warnf("some requests were broken off")
-		server.Close()
 	}
 	return nil
 }
 
 // register makes sure that there are credentials. A statement that is of no use any more does no harm where there are.
-func (s *serving) register(ctx context.Context, t *terminal, d *desk, statement []byte) error {
+func (s *serving) register(ctx context.Context, t *terminal, l *local, statement []byte) error {
 	if statement != nil {
-		_, err := d.keeper.Register(ctx, access.RegisterOptions{Statement: statement, DryRun: true})
-		if _, none := d.secrets.Read(ctx, credentialsName); err != nil && none == nil && errors.Is(err, cmu.ErrStatement) {
+		_, err := l.keeper.Register(ctx, access.RegisterOptions{Statement: statement, DryRun: true})
+		if _, none := l.secrets.Read(ctx, credentialsName); err != nil && none == nil && errors.Is(err, cmu.ErrStatement) {
 			t.warnf("%v; the client credentials that are kept go on being used", err)
 			statement = nil
 		} else if err != nil {
 			return err
 		}
-	} else if err := d.needAccess(ctx); err != nil {
+	} else if err := l.needAccess(ctx); err != nil {
 		return err
 	}
-	result, err := d.register(ctx, t, access.RegisterOptions{Statement: statement})
+	result, err := l.register(ctx, registerOrder{Statement: statement}, t.waits)
 	if err != nil {
 		return err
 	}

@@ -7,20 +7,17 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"text/tabwriter"
 	"time"
-
-	"cmu-gateway/internal/access"
 )
 
 var statusCommand = command{
 	name:     "status",
 	synopsis: "[--json]",
 	short:    "tell how access and cache are doing",
-	text: `Tells which Adobe is asked, how long access lasts if no call succeeds any more, whether reports may be cut by calendar, what
-is kept, and, while cmu serve runs, what it has answered. Adobe is not asked. The exit code is 1 if
-not all could be found out.`,
+	text: `Tells which Adobe is asked, how long access lasts if no call succeeds any more, whether reports may be sliced by calendar,
+what is kept, and, while cmu serve runs, what it has answered. Adobe is not asked. The exit code is 1 if not all could be found
+out.`,
 	examples: `  cmu status
   cmu status --json
 `,
@@ -30,17 +27,12 @@ not all could be found out.`,
 		f.define(fs)
 		fs.BoolVar(&asJSON, "json", false, "print JSON: the document of GET /status in \"status\", and what surrounds it")
 		return func(ctx context.Context, t *terminal, _ *call) error {
-			d, err := openDesk(t, f, false, slog.LevelWarn)
+			d, err := openDesk(ctx, t, f, opening{least: slog.LevelWarn})
 			if err != nil {
 				return err
 			}
 			defer d.close(ctx)
-			d.start()
 			s, err := d.status(ctx)
-			if err != nil {
-				return err
-			}
-			doc, err := s.read()
 			if err != nil {
 				return err
 			}
@@ -50,82 +42,29 @@ not all could be found out.`,
 					return err
 				}
 				t.printf("%s\n", text)
-			} else if err := s.tell(t, doc, time.Now()); err != nil {
+			} else if err := s.tell(t, time.Now()); err != nil {
 				return err
 			}
-			return doc.problem(s.Gateway)
+			return s.problem()
 		}
 	},
 }
 
-// status is what is known. Its names are stable.
-type status struct {
-	Adobe     string `json:"adobe"`
-	Simulated bool   `json:"simulated"`
-	Folder    string `json:"folder"`
-	// Gateway is the address of a running cmu serve, empty when none runs. Status is what it says of itself; when none runs, what
-	// the folder holds.
-	Gateway string          `json:"gateway,omitempty"`
-	Status  json.RawMessage `json:"status"`
-}
-
-func (d *desk) status(ctx context.Context) (status, error) {
-	s := status{Adobe: d.adobe(), Simulated: d.place.simulated, Folder: d.folder}
-	if a, text, ok := d.running(ctx); ok {
-		s.Gateway, s.Status = a.Gateway, text
-		return s, nil
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "/status", nil)
-	if err != nil {
-		return s, err
-	}
-	a := &answer{header: http.Header{}}
-	a.out = &a.kept
-	d.gateway().ServeHTTP(a, req)
-	if s.Status = a.kept.Bytes(); a.status != http.StatusOK || !json.Valid(s.Status) {
-		return s, errors.New("the status cannot be told")
-	}
-	return s, nil
-}
-
-// document is what is told of the document of GET /status.
-type document struct {
-	Calendar struct {
-		Proven    bool      `json:"proven"`
-		CheckedAt time.Time `json:"checked_at"`
-		Evidence  string    `json:"evidence"`
-	} `json:"calendar"`
-	CooldownUntil time.Time `json:"cooldown_until"`
-	Stored        struct {
-		Items, Bytes int64
-	} `json:"stored"`
-	Answers    struct{ Memory, Store, Stale, Adobe int64 } `json:"answers"`
-	AdobeCalls struct{ Total, Failed int64 }               `json:"adobe_calls"`
-	Access     access.Status                               `json:"access"`
-	Problems   []string                                    `json:"problems"`
-}
-
-func (s status) read() (doc document, err error) {
-	if err := json.Unmarshal(s.Status, &doc); err != nil {
-		return doc, fmt.Errorf("the status of the running gateway is of another release: %w", err)
-	}
-	return doc, nil
-}
-
 // problem is an error if not all could be found out. Its causes are in the log of whoever wrote the document: a running gateway, else
 // this process, on stderr.
-func (doc document) problem(gateway string) error {
+func (s status) problem() error {
 	switch {
-	case len(doc.Problems) == 0:
+	case len(s.Status.Problems) == 0:
 		return nil
-	case gateway != "":
+	case s.Gateway != "":
 		return errors.New("not all could be found out; the output of the running cmu serve has the causes")
 	}
 	return errors.New("not all could be found out; the causes are above")
 }
 
-// tell says s, which holds doc, in words.
-func (s status) tell(t *terminal, doc document, now time.Time) error {
+// tell says s in words.
+func (s status) tell(t *terminal, now time.Time) error {
+	doc := s.Status
 	tab := tabwriter.NewWriter(t.stdout, 0, 8, 2, ' ', 0)
 	line := func(name, format string, a ...any) { fmt.Fprintf(tab, name+"\t"+format+"\n", a...) }
 	adobe := s.Adobe
@@ -134,16 +73,18 @@ func (s status) tell(t *terminal, doc document, now time.Time) error {
 	}
 	line("Adobe", "%s", adobe)
 	line("Folder", "%s", s.Folder)
-	line("Access", "%s", doc.Access.Summary)
-	if c := doc.Access.Credentials; c != nil && c.Present {
-		line("Client", "%s, since %s; registrations so far: %d", c.ClientID, at(c.Since), doc.Access.Registrations.Count)
-	}
-	if !doc.Access.StatementRefused.IsZero() {
-		line("Statement", "Adobe refused it at %s: %s", at(doc.Access.StatementRefused), doc.Access.StatementRefusal)
+	if a := doc.Access; a != nil {
+		line("Access", "%s", a.Summary)
+		if c := a.Credentials; c != nil && c.Present {
+			line("Client", "%s, since %s; registrations so far: %d", c.ClientID, at(c.Since), a.Registrations.Count)
+		}
+		if !a.StatementRefused.IsZero() {
+			line("Statement", "Adobe refused it at %s: %s", at(a.StatementRefused), a.StatementRefusal)
+		}
 	}
 	switch c := doc.Calendar; {
 	case c.Proven:
-		line("Calendar", "reports are cut by calendar: %s (checked at %s)", c.Evidence, at(c.CheckedAt))
+		line("Calendar", "reports are sliced by calendar: %s (checked at %s)", c.Evidence, at(c.CheckedAt))
 	case c.CheckedAt.IsZero():
 		line("Calendar", "not checked yet: every report is asked for whole")
 	default:

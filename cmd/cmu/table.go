@@ -10,16 +10,16 @@ import (
 	"cmu-gateway/pkg/cmu"
 )
 
-// writeTable prints a report in JSON as a table: a column for each dimension of the path, then one for each other name in the order
+// writeTable prints rows as a table: a column for each dimension of the path, then one for each other name in the order
 // in which they appear. Metrics are aligned at their right.
-func writeTable(w io.Writer, path []string, report io.Reader) error {
+func writeTable(w io.Writer, path []string, each func(func(cmu.Row) error) error) error {
 	names := slices.Clone(path)
 	column := map[string]int{}
 	for i, name := range names {
 		column[name] = i
 	}
 	var rows [][]string
-	if _, err := cmu.ReadReport(report, func(row cmu.Row) error {
+	if err := each(func(row cmu.Row) error {
 		cells := make([]string, len(names))
 		row.Each(func(name, value []byte) bool {
 			i, known := column[string(name)]

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"context"
 	"os"
 
 	"github.com/aws/aws-lambda-go/lambda"
@@ -28,11 +27,10 @@ func main() {
 	tokens := wire.Tokens(s, kept, table, invoke.AskRefresh(cfg, s.RefreshFunction), log)
 	face := gateway.Gateway{
 		Reports:   wire.Reports(s, table, tokens, extension.Go, log),
-		Access:    func(ctx context.Context) (any, error) { return tokens.Status(ctx) },
+		Access:    tokens.Status,
 		Purge:     s.Purge,
 		BasePath:  lambdahttp.BasePath,
 		BodyLimit: lambdahttp.BodyLimit,
-		Version:   wire.Version(),
 		Log:       log,
 	}
 	lambda.Start(extension.Handler(lambdahttp.New(face.Handler(), log)))

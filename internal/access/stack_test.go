@@ -4,6 +4,7 @@ package access
 
 import (
 	"crypto/rand"
+	"log/slog"
 	"net/http/httptest"
 	"os"
 	"sync"
@@ -50,7 +51,7 @@ func secretsManager() *secretsmanager.Client {
 
 // cloud is a keeper on AWS.
 func cloud(name, adobe string) *Keeper {
-	return realKeeper(secrets.NewSecretsManager(secretsManager()), store.NewDynamoDB(dynamoDB(), name, time.Now), adobe, name)
+	return realKeeper(secrets.NewSecretsManager(secretsManager()), store.NewDynamoDB(dynamoDB(), name, time.Now, slog.Default()), adobe, name)
 }
 
 // deploy makes a table and the three secrets, of which only the statement has a value, and returns the name of the table.

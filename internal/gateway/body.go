@@ -1,18 +1,13 @@
 package gateway
 
 import (
-	"bufio"
-	"context"
 	"errors"
 	"io"
 	"net/http"
 	"strconv"
-	"sync"
 
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/pkg/cmu"
-
-	"github.com/klauspost/compress/gzip"
 )
 
 // document is what a representation is made of.
@@ -69,8 +64,8 @@ func newRepresentation(d *document, k bodyKey, release string) *representation {
 	if d.gzip {
 		r.encoding = []string{"gzip"}
 	}
-	if d.Incomplete {
-		r.incomplete = []string{`?1; detail="` + d.missing() + `"`}
+	if reason := IncompleteReason(d.Answer); reason != "" {
+		r.incomplete = []string{`?1; detail="` + reason + `"`}
 	}
 	switch d.media.format {
 	case formatCSV:
@@ -79,14 +74,6 @@ func newRepresentation(d *document, k bodyKey, release string) *representation {
 		r.policy = []string{pagePolicy}
 	}
 	return r
-}
-
-// missing says what is missing of an incomplete report.
-func (d *document) missing() string {
-	if d.Request.Limit > 0 {
-		return "rows past the limit of " + strconv.Itoa(d.Request.Limit) + " are missing"
-	}
-	return "rows are missing: Adobe cut its answer, and it could not be asked in smaller parts"
 }
 
 // keep notes a body that is there whole.
@@ -138,7 +125,7 @@ func (h *handler) represent(w http.ResponseWriter, r *http.Request, d *document)
 	limit, limited := h.BodyLimit(r.Context())
 	if !kept && d.gzip && d.media.format == formatJSON {
 		rep.keep(d.Gzip(d.jsonHead(), jsonTail))
-		h.remember(k, rep)
+		h.keepSmall(k, rep)
 	}
 	if rep.segments != nil {
 		if limited && rep.size > limit {
@@ -179,7 +166,7 @@ func (h *handler) represent(w http.ResponseWriter, r *http.Request, d *document)
 		panic(http.ErrAbortHandler) // the caller must see that the end is missing
 	case s.to == nil:
 		rep.keep([][]byte{s.kept})
-		h.remember(k, rep)
+		h.keepSmall(k, rep)
 		w.Header()["Content-Length"] = rep.length
 		w.Write(s.kept)
 	}
@@ -190,7 +177,8 @@ const maxKept = 4 << 20
 
 func (h *handler) keepLimit() int { return int(min(h.memory/4, maxKept)) }
 
-func (h *handler) remember(k bodyKey, rep *representation) {
+// keepSmall keeps a body to be sent again, unless it is large.
+func (h *handler) keepSmall(k bodyKey, rep *representation) {
 	if rep.size <= h.keepLimit() {
 		h.bodies.Set(k, rep)
 	}
@@ -226,57 +214,4 @@ func (s *spool) Write(p []byte) (int, error) {
 	}
 	s.kept = append(s.kept, p...)
 	return len(p), nil
-}
-
-// write makes the body.
-func (d *document) write(to io.Writer, ctx context.Context) error {
-	if d.gzip {
-		z := compressors.Get().(*gzip.Writer)
-		z.Reset(to)
-		defer compressors.Put(z)
-		if err := d.writePlain(z, ctx); err != nil {
-			return err
-		}
-		return z.Close()
-	}
-	return d.writePlain(to, ctx)
-}
-
-var compressors = sync.Pool{New: func() any {
-	z, err := gzip.NewWriterLevel(nil, 1)
-	if err != nil {
-		panic(err) // the level is a constant
-	}
-	return z
-}}
-
-// buffers are as large as to make writes and chunks few.
-var buffers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 32<<10) }}
-
-func (d *document) writePlain(to io.Writer, ctx context.Context) error {
-	b := buffers.Get().(*bufio.Writer)
-	b.Reset(to)
-	defer func() {
-		b.Reset(nil)
-		buffers.Put(b)
-	}()
-	writers := [...]func(*document, *bufio.Writer, context.Context) error{
-		formatJSON: (*document).writeJSON, formatHTML: (*document).writeHTML, formatCSV: (*document).writeCSV,
-		formatXML: (*document).writeXML, formatNDJSON: (*document).writeNDJSON,
-	}
-	if err := writers[d.media.format](d, b, ctx); err != nil {
-		return err
-	}
-	return b.Flush()
-}
-
-// rows calls do with every row, and gives up when the caller has.
-func (d *document) rows(ctx context.Context, do func(cmu.Row) error) error {
-	d.written = 0
-	return d.Each(func(row cmu.Row) error {
-		if d.written++; d.written%1024 == 0 && ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return do(row)
-	})
 }

@@ -13,7 +13,9 @@ import (
 	"strings"
 	"time"
 
+	"cmu-gateway/internal/access"
 	"cmu-gateway/internal/reports"
+	"cmu-gateway/internal/version"
 	"cmu-gateway/pkg/cmu"
 
 	"github.com/maypok86/otter/v2"
@@ -22,21 +24,23 @@ import (
 // Gateway says what the handler is made of. Only Reports is required.
 type Gateway struct {
 	Reports *reports.Service
-	// Access returns what status shows of the access to Adobe, as something that encodes as JSON and holds no secret. With an error
-	// it may return what it could find out. Nil: nothing is shown.
-	Access func(context.Context) (any, error)
+	// Access returns what status shows of the access to Adobe. With an error it returns what it could find out. Nil: nothing is
+	// shown.
+	Access func(context.Context) (access.Status, error)
 	// Purge allows DELETE, which forgets what is kept of a report.
 	Purge bool
 	// BasePath returns the path under which callers see the handler's root, escaped, without a slash at its end. Nil: none.
 	BasePath func(context.Context) string
 	// BodyLimit returns the size of the largest body that can be sent, in bytes as written; not ok: any. Nil: any.
 	BodyLimit func(context.Context) (limit int, ok bool)
-	// Version is shown in status and the API's description. Empty: "unknown".
+	// Version is shown in status and the API's description. Empty: version.String().
 	Version string
 	Now     func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: slog.Default
 	// Instance tells this process from others in status. Empty: not shown.
 	Instance string
+	// Started is when the process began, for status. Zero: when Handler or Status is called.
+	Started time.Time
 
 	memory int64 // for bodies to send again, in bytes; zero: defaultBodies
 }
@@ -44,8 +48,8 @@ type Gateway struct {
 // defaultBodies is what is kept of bodies unless said otherwise.
 const defaultBodies = 16 << 20
 
-// Handler returns the handler. The Gateway is copied: changes to it afterwards do nothing.
-func (g Gateway) Handler() http.Handler {
+// filled returns g with every optional field set.
+func (g Gateway) filled() Gateway {
 	if g.Now == nil {
 		g.Now = time.Now
 	}
@@ -62,10 +66,19 @@ func (g Gateway) Handler() http.Handler {
 		g.memory = defaultBodies
 	}
 	if g.Version == "" {
-		g.Version = "unknown"
+		g.Version = version.String()
 	}
+	if g.Started.IsZero() {
+		g.Started = g.Now()
+	}
+	return g
+}
+
+// Handler returns the handler. The Gateway is copied: changes to it afterwards do nothing.
+func (g Gateway) Handler() http.Handler {
+	g = g.filled()
 	h := &handler{
-		Gateway: g, started: g.Now(), methods: []string{http.MethodGet, http.MethodHead},
+		Gateway: g, methods: []string{http.MethodGet, http.MethodHead},
 		release: strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(g.Version))), 36),
 	}
 	if g.Purge {
@@ -80,7 +93,6 @@ func (g Gateway) Handler() http.Handler {
 
 type handler struct {
 	Gateway
-	started time.Time
 	methods []string // allowed on reports
 	release string   // tells versions apart
 	bodies  *otter.Cache[bodyKey, *representation]
@@ -151,7 +163,7 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
 		h.fail(w, r, err)
 		return
 	}
-	// For metric filters: how often Adobe is spared, and what is cut. The report is escaped as in a URL, and bounded.
+	// For metric filters: how often Adobe is spared, and which answers are incomplete. The report is escaped as in a URL, and bounded.
 	h.Log.LogAttrs(ctx, slog.LevelInfo, "report answered", slog.String("event", "answered"), slog.String("source", source.String()),
 		slog.Bool("incomplete", answer.Incomplete && asked.Limit == 0), slog.Int("rows", answer.Rows), slog.String("report", asked.Report()))
 	now := h.Now()
@@ -210,5 +222,5 @@ func (h *handler) purge(w http.ResponseWriter, r *http.Request, below string) {
 	}
 	h.bodies.InvalidateAll()
 	h.Log.InfoContext(r.Context(), "purged", "event", "purged", "report", asked.Report(), "deleted", n)
-	writeJSON(w, map[string]int{"deleted": n})
+	sendJSON(w, map[string]int{"deleted": n})
 }

@@ -159,8 +159,8 @@ func (d *document) writeFacts(p page) {
 	p.fact("rows", group(strconv.Itoa(d.Rows)))
 	p.fact("as of", d.Fetched.UTC().Format("2006-01-02 15:04:05")+" UTC")
 	p.raw("</div>\n")
-	if d.Incomplete {
-		p.warn("This report is incomplete: " + d.missing() + ".")
+	if reason := IncompleteReason(d.Answer); reason != "" {
+		p.warn("This report is incomplete: " + reason + ".")
 	}
 	if d.stale {
 		p.warn("These numbers are older than they should be. Newer ones are being fetched, or cannot be had for now: reload in a moment.")
@@ -182,18 +182,18 @@ func (p page) warn(text string) {
 
 // writeNavigation links to the neighbours in the tree, with the same query, and to the other formats.
 func (d *document) writeNavigation(p page) {
-	group := func(title string, list []place) {
+	nav := func(title string, list []neighbour) {
 		if len(list) == 0 {
 			return
 		}
 		p.raw("<nav><b>", title, "</b>\n")
-		for _, place := range list {
-			p.link(d.to(place.path, ""), place.name)
+		for _, n := range list {
+			p.link(d.to(n.path, ""), n.name)
 		}
 		p.raw("</nav>\n")
 	}
-	group("Roll up", places(d.RollUp, d.Request.Path, true))
-	group("Drill down", places(d.DrillDown, d.Request.Path, false))
+	nav("Roll up", neighbours(d.RollUp, d.Request.Path, true))
+	nav("Drill down", neighbours(d.DrillDown, d.Request.Path, false))
 	p.raw("<nav><b>As</b>\n")
 	for _, f := range []format{formatCSV, formatJSON, formatXML, formatNDJSON} {
 		p.link(d.to(d.Request.Path, formatNames[f]), strings.ToUpper(formatNames[f]))
@@ -253,7 +253,7 @@ func (h *handler) indexPage(base string) []byte {
 		p.raw("</dd>\n")
 	}
 	p.raw("</dl><p>")
-	p.text("Version " + h.Version + ", up since " + h.started.UTC().Format(time.DateTime) + " UTC.")
+	p.text("Version " + h.Version + ", up since " + h.Started.UTC().Format(time.DateTime) + " UTC.")
 	p.raw("</p></body></html>\n")
 	p.Flush()
 	return []byte(text.String())

@@ -13,13 +13,13 @@ import (
 func (d *document) jsonHead() []byte {
 	b := quote([]byte(`{"_links":{"self":{"href":`), selfOf(d.base, d.Request))
 	b = append(b, '}')
-	b = d.linkField(b, "roll-up", places(d.RollUp, d.Request.Path, true))
-	b = d.linkField(b, "drill-down", places(d.DrillDown, d.Request.Path, false))
+	b = d.linkField(b, "roll-up", neighbours(d.RollUp, d.Request.Path, true))
+	b = d.linkField(b, "drill-down", neighbours(d.DrillDown, d.Request.Path, false))
 	return append(b, `},"report":[`...)
 }
 
 // linkField appends one link as an object and several as an array, as Adobe does.
-func (d *document) linkField(b []byte, name string, list []place) []byte {
+func (d *document) linkField(b []byte, name string, list []neighbour) []byte {
 	if len(list) == 0 {
 		return b
 	}

@@ -9,30 +9,30 @@ import (
 	"cmu-gateway/pkg/cmu"
 )
 
-// place is a neighbour of a report in the tree of dimensions.
-type place struct {
+// neighbour is a report one up or one down in the tree of dimensions.
+type neighbour struct {
 	path []string
 	name string
 }
 
-// places reads Adobe's links from the report at path. Their hrefs may carry any prefix, or be absolute. What leads nowhere in the
-// tree is left out.
-func places(links []cmu.Link, path []string, up bool) []place {
-	list := make([]place, 0, len(links))
+// neighbours reads Adobe's links from the report at path. Their hrefs may carry any prefix, or be absolute. What leads nowhere in
+// the tree is left out.
+func neighbours(links []cmu.Link, path []string, up bool) []neighbour {
+	list := make([]neighbour, 0, len(links))
 	for _, l := range links {
-		if below, ok := placeOf(l.Href, path, up); ok {
-			list = append(list, place{below, l.Name})
+		if below, ok := leadsTo(l.Href, path, up); ok {
+			list = append(list, neighbour{below, l.Name})
 		}
 	}
 	return list
 }
 
-// version is the last segment of the prefixes that Adobe has.
-var version = regexp.MustCompile(`^v[0-9]+$`)
+// prefixEnd is the last segment of the prefixes that Adobe has.
+var prefixEnd = regexp.MustCompile(`^v[0-9]+$`)
 
-// placeOf returns where a link leads: what follows the version in its href; else, as an href ends like the path that it was given
+// leadsTo returns where a link leads: what follows the version in its href; else, as an href ends like the path that it was given
 // for, what is left with the prefix that this tells; else its whole path.
-func placeOf(href string, path []string, up bool) ([]string, bool) {
+func leadsTo(href string, path []string, up bool) ([]string, bool) {
 	u, err := url.Parse(href)
 	if err != nil || len(href) > maxHref {
 		return nil, false
@@ -47,7 +47,7 @@ func placeOf(href string, path []string, up bool) ([]string, bool) {
 			segments = append(segments, plain)
 		}
 	}
-	if i := lastIndex(segments, version.MatchString); i >= 0 {
+	if i := lastIndex(segments, prefixEnd.MatchString); i >= 0 {
 		segments = segments[i+1:]
 	} else if up && len(path) == 1 {
 		segments = nil

@@ -42,7 +42,7 @@ func TestPlaceOfLink(t *testing.T) {
 				path = append(path, strings.ReplaceAll(p, "%2F", "/"))
 			}
 		}
-		got, ok := placeOf(test.href, path, test.up)
+		got, ok := leadsTo(test.href, path, test.up)
 		text := ""
 		if ok {
 			text = pathOf(got)

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cmu-gateway/internal/access"
 )
 
 func TestIndex(t *testing.T) {
@@ -48,14 +50,14 @@ func TestStatus(t *testing.T) {
 	var accessErr error
 	r := newRig(t, func(g *Gateway) {
 		g.Instance = "one"
-		g.Access = func(context.Context) (any, error) { return map[string]string{"summary": "fine"}, accessErr }
+		g.Access = func(context.Context) (access.Status, error) { return access.Status{Summary: "fine"}, accessErr }
 	})
 	r.prove()
 	r.ok(days)
 	r.ok(days)
 	r.clock.Add(90 * time.Second)
-	var s statusDocument
-	summary := func() any { return s.Access.(map[string]any)["summary"] }
+	var s Status
+	summary := func() string { return s.Access.Summary }
 	read := func() {
 		t.Helper()
 		got := r.ok("/status")
@@ -66,7 +68,7 @@ func TestStatus(t *testing.T) {
 	}
 	read()
 	if s.UptimeSeconds != 90 || s.Version != "1.2.3" || s.Instance != "one" || !s.Calendar.Proven || s.Calendar.Evidence == "" || s.Stored.Items == 0 ||
-		s.Answers != (answersStatus{Memory: 1, Adobe: 1}) || s.AdobeCalls.Total < 1 || summary() != "fine" || len(s.Problems) != 0 {
+		s.Answers != (AnswersStatus{Memory: 1, Adobe: 1}) || s.AdobeCalls.Total < 1 || summary() != "fine" || len(s.Problems) != 0 {
 		t.Errorf("%+v", s)
 	}
 	accessErr = errors.New("hush hush")

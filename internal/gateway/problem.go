@@ -78,24 +78,36 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.WriteHeader(statusClientGone)
 		return
 	}
-	p := problemOf(err)
-	notCached := errors.Is(err, reports.ErrNotCached)
-	if p.Status >= 500 {
-		level := slog.LevelWarn
-		if notCached {
-			level = slog.LevelInfo // as the caller wanted it
-		}
-		h.Log.Log(ctx, level, "request failed", "status", p.Status, "code", p.Code, "path", r.URL.Path, "error", err)
-	}
+	p := h.explained(ctx, r.URL.Path, err)
 	var request *cmu.RequestError
 	if !errors.As(err, &request) {
 		status := failureStatus(p.Adobe)
-		if notCached {
+		if errors.Is(err, reports.ErrNotCached) {
 			status = cacheName + "; detail=only-if-cached"
 		}
 		w.Header().Set("Cache-Status", status)
 	}
 	h.problem(w, r, p)
+}
+
+// explained is what callers are told of an error. What is no fault of theirs is logged with its cause.
+func (g Gateway) explained(ctx context.Context, path string, err error) problem {
+	p := problemOf(err)
+	if p.Status >= 500 {
+		level := slog.LevelWarn
+		if errors.Is(err, reports.ErrNotCached) {
+			level = slog.LevelInfo // as the caller wanted it
+		}
+		g.Log.Log(ctx, level, "request failed", "status", p.Status, "code", p.Code, "path", path, "error", err)
+	}
+	return p
+}
+
+// Explain says in a sentence what became of a request for a report that failed, and when to ask again (zero: not told). It is what
+// a caller over HTTP would be told, and logged like that.
+func (g Gateway) Explain(ctx context.Context, asked cmu.Request, err error) (detail string, retryAfter time.Duration) {
+	p := g.filled().explained(ctx, reportsPath+pathOf(asked.Path), err)
+	return p.Detail, p.RetryAfter
 }
 
 // problemOf is what callers are told of an error.
@@ -171,8 +183,8 @@ func sentence(text string) string {
 	return text + "."
 }
 
-// writeJSON sends a small document of the service's own.
-func writeJSON(w http.ResponseWriter, v any) {
+// sendJSON sends a small document of the service's own.
+func sendJSON(w http.ResponseWriter, v any) {
 	body, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		panic(err)

@@ -6,9 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
-	"time"
 
-	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/reports"
 	testrig "cmu-gateway/internal/rig"
 	"cmu-gateway/internal/store"
@@ -47,11 +45,7 @@ func newRig(t testing.TB, change ...func(*Gateway)) *rig {
 func (r *rig) newService() *reports.Service {
 	token := func() (cmu.Secret, error) { return r.adobe.Token.Value, r.tokenErr }
 	return reports.New(reports.Options{
-		Client: r.adobe.Client, Store: r.store, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20,
-		Policy: plan.Policy{
-			Minute: 15 * time.Second, Hour: 15 * time.Minute, Day: 45 * time.Minute, Month: 12 * time.Hour, Level: 6 * time.Hour,
-			Settled: 720 * time.Hour, Stale: 24 * time.Hour, StaleIfError: 168 * time.Hour, Margin: 12 * time.Hour,
-		},
+		Client: r.adobe.Client, Store: r.store, Policy: testrig.Policy, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20,
 		Token:   func(context.Context) (cmu.Secret, error) { return token() },
 		Refused: func(context.Context, cmu.Secret) (cmu.Secret, error) { return token() },
 		Now:     r.clock.Now,

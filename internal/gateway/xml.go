@@ -26,8 +26,8 @@ func (d *document) writeXML(b *bufio.Writer, ctx context.Context) error {
 	b.WriteString(`><links>`)
 	for _, links := range []struct {
 		rel  string
-		list []place
-	}{{"roll-up", places(d.RollUp, d.Request.Path, true)}, {"drill-down", places(d.DrillDown, d.Request.Path, false)}} {
+		list []neighbour
+	}{{"roll-up", neighbours(d.RollUp, d.Request.Path, true)}, {"drill-down", neighbours(d.DrillDown, d.Request.Path, false)}} {
 		for _, p := range links.list {
 			b.WriteString(`<link`)
 			attribute("rel", []byte(links.rel))

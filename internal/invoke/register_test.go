@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"cmu-gateway/internal/access"
 	"cmu-gateway/internal/sandbox"
@@ -93,7 +92,7 @@ func newKeeper(t *testing.T, adobe string, log *slog.Logger, askRegister func(co
 	if err != nil {
 		t.Fatal(err)
 	}
-	leases, err := store.OpenBolt(filepath.Join(t.TempDir(), "leases.db"), time.Now)
+	leases, err := store.OpenBolt(filepath.Join(t.TempDir(), "leases.db"), store.BoltOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ import (
 // body of the same.
 func coldService(tb testing.TB) (s *Service, ask cmu.Request, kept store.Store, ready store.Report) {
 	tb.Helper()
-	kept, err := store.OpenBolt(filepath.Join(tb.TempDir(), "cache.db"), time.Now)
+	kept, err := store.OpenBolt(filepath.Join(tb.TempDir(), "cache.db"), store.BoltOptions{})
 	if err != nil {
 		tb.Fatal(err)
 	}

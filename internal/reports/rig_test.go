@@ -8,9 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
-	"cmu-gateway/internal/plan"
 	testrig "cmu-gateway/internal/rig"
 	"cmu-gateway/internal/rows"
 	"cmu-gateway/internal/sandbox"
@@ -23,10 +21,7 @@ var noon = testrig.Tuesday
 
 const daily = "tenant/year/month/day?start=2026-05-10&end=2026-07-01"
 
-var policy = plan.Policy{
-	Minute: 15 * time.Second, Hour: 15 * time.Minute, Day: 45 * time.Minute, Month: 12 * time.Hour, Level: 6 * time.Hour,
-	Settled: 720 * time.Hour, Stale: 24 * time.Hour, StaleIfError: 168 * time.Hour, Margin: 12 * time.Hour,
-}
+var policy = testrig.Policy
 
 // rig is a service over a simulated Adobe and an embedded store, on a clock that tests move.
 type rig struct {

@@ -8,7 +8,9 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"runtime"
@@ -81,7 +83,7 @@ func newTable(t testing.TB, client *dynamodb.Client) string {
 func TestStackSameAsAdobe(t *testing.T) {
 	r := newRig(t)
 	client, trips := tableClient(t)
-	r.store = store.NewDynamoDB(client, newTable(t, client), r.clock.Now)
+	r.store = store.NewDynamoDB(client, newTable(t, client), r.clock.Now, r.log.Logger)
 	r.restart()
 	r.prove()
 	asker := newAsker(t, *seed, r.clock.Now)
@@ -118,7 +120,7 @@ func anotherProcess() {
 	client := dynamodb.NewFromConfig(tableConfig(os.Getenv("CMU_TEST_DYNAMODB")))
 	token := cmu.Secret(os.Getenv("CMU_TEST_TOKEN"))
 	s := New(Options{
-		Client: &cmu.Client{ReportsURL: os.Getenv("CMU_TEST_REPORTS")}, Store: store.NewDynamoDB(client, os.Getenv("CMU_TEST_TABLE"), time.Now),
+		Client: &cmu.Client{ReportsURL: os.Getenv("CMU_TEST_REPORTS")}, Store: store.NewDynamoDB(client, os.Getenv("CMU_TEST_TABLE"), time.Now, slog.Default()),
 		Policy: policy, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20,
 		Token:   func(context.Context) (cmu.Secret, error) { return token, nil },
 		Refused: func(context.Context, cmu.Secret) (cmu.Secret, error) { return token, nil },
@@ -141,18 +143,20 @@ func anotherProcess() {
 // TestStackProcesses has a process killed while it holds the lease, and then eight that ask at once over the same table.
 func TestStackProcesses(t *testing.T) {
 	r := newRig(t)
+	server := httptest.NewServer(r.adobe) // other processes need a network that they share
+	defer server.Close()
 	r.clock.Add(time.Since(noon))
 	r.adobe.Login()
 	client, _ := tableClient(t)
 	name := newTable(t, client)
-	r.store = store.NewDynamoDB(client, name, time.Now)
+	r.store = store.NewDynamoDB(client, name, time.Now, r.log.Logger)
 	r.restart()
 	r.prove()
 	end := cmu.Day.Step(cmu.CivilAt(time.Now(), time.UTC), -5)
 	ask := fmt.Sprintf("tenant/year/month/day?start=%s&end=%s", cmu.Day.Step(end, -40), end)
 	start := func() (*exec.Cmd, io.Writer, *bufio.Reader) {
 		p := exec.Command(os.Args[0])
-		p.Env = append(os.Environ(), "CMU_TEST_PROCESS=1", "CMU_TEST_TABLE="+name, "CMU_TEST_REPORTS="+r.adobe.Client.ReportsURL, "CMU_TEST_TOKEN="+r.adobe.Token.Value.Reveal(), "CMU_TEST_ASK="+ask)
+		p.Env = append(os.Environ(), "CMU_TEST_PROCESS=1", "CMU_TEST_TABLE="+name, "CMU_TEST_REPORTS="+server.URL+sandbox.ReportsPath, "CMU_TEST_TOKEN="+r.adobe.Token.Value.Reveal(), "CMU_TEST_ASK="+ask)
 		in, err1 := p.StdinPipe()
 		out, err2 := p.StdoutPipe()
 		if err1 != nil || err2 != nil {

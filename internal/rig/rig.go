@@ -11,11 +11,18 @@ import (
 	"testing"
 	"time"
 
+	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/store"
 )
 
 // Tuesday is the instant that tests begin at: inside the simulated data, at no round time of day.
 var Tuesday = time.Date(2026, 7, 21, 13, 47, 20, 0, time.UTC)
+
+// Policy is that of the settings' defaults, for a zone that is not known.
+var Policy = plan.Policy{
+	Minute: 15 * time.Second, Hour: 15 * time.Minute, Day: 45 * time.Minute, Month: 12 * time.Hour, Level: 6 * time.Hour,
+	Settled: 720 * time.Hour, Stale: 24 * time.Hour, StaleIfError: 168 * time.Hour, Margin: 12 * time.Hour,
+}
 
 // Clock is a time that tests move. The zero value stands at Tuesday. It is safe for concurrent use.
 type Clock struct{ moved atomic.Int64 }
@@ -69,7 +76,7 @@ func (a *After) take() []func(context.Context) {
 // NewStore returns an empty store in a file, which is closed when the test ends.
 func NewStore(t testing.TB, c *Clock) store.Store {
 	t.Helper()
-	s, err := store.OpenBolt(filepath.Join(t.TempDir(), "cache.db"), c.Now)
+	s, err := store.OpenBolt(filepath.Join(t.TempDir(), "cache.db"), store.BoltOptions{Now: c.Now})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
 	"strconv"
@@ -28,7 +29,7 @@ import (
 func TestDynamoDBContract(t *testing.T) {
 	client := dynamoDB(t)
 	storetest.Run(t, func(t *testing.T, now func() time.Time) store.Store {
-		return store.NewDynamoDB(client, newTable(t, client), now)
+		return store.NewDynamoDB(client, newTable(t, client), now, slog.Default())
 	})
 }
 
@@ -102,7 +103,7 @@ func TestDynamoDBDamage(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			table := newTable(t, client)
-			s := store.NewDynamoDB(client, table, at(start))
+			s := store.NewDynamoDB(client, table, at(start), slog.Default())
 			for _, name := range []string{"a", "b", "c"} {
 				if err := s.Put(ctx, "r", block(name, big)); err != nil {
 					t.Fatal(err)
@@ -145,7 +146,7 @@ func sortKey(item map[string]types.AttributeValue) string {
 func TestDynamoDBLeavesNothing(t *testing.T) {
 	client := dynamoDB(t)
 	table := newTable(t, client)
-	s := store.NewDynamoDB(client, table, at(start))
+	s := store.NewDynamoDB(client, table, at(start), slog.Default())
 	count := func(want int32) {
 		t.Helper()
 		out, err := client.Scan(ctx, &dynamodb.ScanInput{TableName: &table, Select: types.SelectCount})
@@ -180,7 +181,7 @@ func TestDynamoDBCatalog(t *testing.T) {
 	table := newTable(t, client)
 	now := start
 	clock := func() time.Time { return now }
-	one, two := store.NewDynamoDB(client, table, clock), store.NewDynamoDB(client, table, clock)
+	one, two := store.NewDynamoDB(client, table, clock, slog.Default()), store.NewDynamoDB(client, table, clock, slog.Default())
 	put := func(s store.Store, name string, expires time.Time) {
 		t.Helper()
 		b := block(name, nil)
@@ -253,7 +254,7 @@ func reportKey(t *testing.T, client *dynamodb.Client, table string) string {
 
 // TestDynamoDBNoTable names what is missing.
 func TestDynamoDBNoTable(t *testing.T) {
-	s := store.NewDynamoDB(dynamoDB(t), "cmu-test-none", at(start))
+	s := store.NewDynamoDB(dynamoDB(t), "cmu-test-none", at(start), slog.Default())
 	if _, err := s.Blocks(ctx, "r", "a", "b"); err == nil || !strings.Contains(err.Error(), "reading blocks") {
 		t.Errorf("Blocks without a table: %v", err)
 	}
@@ -288,7 +289,7 @@ func TestDynamoDBLostAnswer(t *testing.T) {
 			}
 			return answer, err
 		})
-		s := store.NewDynamoDB(client, newTable(t, client), at(start))
+		s := store.NewDynamoDB(client, newTable(t, client), at(start), slog.Default())
 		if err := s.Put(ctx, "r", block("a", make([]byte, size))); err != nil || lost != 1 {
 			t.Errorf("Put of %d bytes: %v (%d answers lost)", size, err, lost)
 		}
@@ -303,7 +304,7 @@ func TestDynamoDBLostAnswer(t *testing.T) {
 func TestDynamoDBReplacedWhileRead(t *testing.T) {
 	plain := dynamoDB(t)
 	table := newTable(t, plain)
-	writer := store.NewDynamoDB(plain, table, at(start))
+	writer := store.NewDynamoDB(plain, table, at(start), slog.Default())
 	put := func(fill byte, fetched time.Time) {
 		b := block("a", bytes.Repeat([]byte{fill}, 1_500_000))
 		b.Fetched = fetched
@@ -319,7 +320,7 @@ func TestDynamoDBReplacedWhileRead(t *testing.T) {
 			put('2', start.Add(time.Second))
 		}
 		return answer, err
-	}), table, at(start))
+	}), table, at(start), slog.Default())
 	blocks, err := reader.Blocks(ctx, "r", "a", "a")
 	if err != nil || len(blocks) != 1 || blocks[0].Data[0] != '2' {
 		t.Errorf("Blocks: %d, %v", len(blocks), err)
@@ -333,7 +334,7 @@ func TestDynamoDBOneRoundTrip(t *testing.T) {
 		calls++
 		return send()
 	})
-	s := store.NewDynamoDB(client, newTable(t, client), at(start))
+	s := store.NewDynamoDB(client, newTable(t, client), at(start), slog.Default())
 	for i := range 30 {
 		if err := s.Put(ctx, "r", block(fmt.Sprintf("%02d", i), make([]byte, 34_000))); err != nil {
 			t.Fatal(err)
@@ -356,7 +357,7 @@ func TestDynamoDBRefusesSomeOfABatch(t *testing.T) {
 		}
 		return send()
 	})
-	s := store.NewDynamoDB(client, newTable(t, client), at(start))
+	s := store.NewDynamoDB(client, newTable(t, client), at(start), slog.Default())
 	for i := range 30 {
 		if err := s.Put(ctx, "r", block(fmt.Sprint(i), nil)); err != nil {
 			t.Fatal(err)

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 
 	"cmu-gateway/internal/access"
 	"cmu-gateway/internal/plan"
@@ -81,25 +80,4 @@ func secret(t cmu.Token, err error) (cmu.Secret, error) {
 		err = &upstream.PauseError{RetryAfter: none.RetryAfter, Reason: "there is no valid access token: " + none.Reason, Cause: err}
 	}
 	return t.Value, err
-}
-
-// Version names the release that this process was built from: its tag where there is one, else the revision of its sources.
-func Version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	revision, dirty := "unknown", ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = s.Value[:min(12, len(s.Value))]
-		case s.Key == "vcs.modified" && s.Value == "true":
-			dirty = "+changes"
-		}
-	}
-	return revision + dirty
 }

@@ -26,7 +26,7 @@ func TestReports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks, err := store.OpenBolt(filepath.Join(t.TempDir(), "reports.db"), time.Now)
+	blocks, err := store.OpenBolt(filepath.Join(t.TempDir(), "reports.db"), store.BoltOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,7 +61,7 @@ func TestKeeper(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	shared, err := store.OpenBolt(filepath.Join(t.TempDir(), "reports.db"), time.Now)
+	shared, err := store.OpenBolt(filepath.Join(t.TempDir(), "reports.db"), store.BoltOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,6 +82,15 @@ func (b Bound) Civil() (Civil, bool) { return b.at, b.civil }
 // String returns the bound in canonical form, or "" when it is absent.
 func (b Bound) String() string { return b.text }
 
+// MarshalText returns the text of b; that of an absent bound is empty.
+func (b Bound) MarshalText() ([]byte, error) { return []byte(b.text), nil }
+
+// UnmarshalText reads what MarshalText returned.
+func (b *Bound) UnmarshalText(text []byte) (err error) {
+	*b, err = ParseBound(string(text))
+	return err
+}
+
 var errBound = errors.New("want an ISO 8601 date or its beginning, such as 2026, 2026-07, 2026-07-04 or 2026-07-04T05:00, or milliseconds since 1970")
 
 // boundLayouts are the prefixes of ISO 8601 that a window accepts, by length.

@@ -65,10 +65,6 @@ func (f *Faulty) Purge(ctx context.Context, match func(store.Report) bool) (int,
 	return value(f, "Purge", func() (int, error) { return f.Store.Purge(ctx, match) })
 }
 
-func (f *Faulty) Reports(ctx context.Context) ([]store.Report, error) {
-	return value(f, "Reports", func() ([]store.Report, error) { return f.Store.Reports(ctx) })
-}
-
 func (f *Faulty) Size(ctx context.Context) (store.Size, error) {
 	return value(f, "Size", func() (store.Size, error) { return f.Store.Size(ctx) })
 }

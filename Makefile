@@ -1,0 +1,47 @@
+# What is checked, tested and built. .ci/run and the hosted checks call these targets.
+
+STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+BENCHSTAT   = go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+
+FUZZTIME ?= 30s
+BENCH    ?= JSONOf|StoreHit|Repeated|Envelope
+COUNT    ?= 6
+
+.PHONY: help check test race stack fuzz bench release
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+check: ## gofmt, go vet, staticcheck, go.mod and go.sum
+	@files=$$(gofmt -l $$(go list -f '{{.Dir}}' ./...)) && { [ -z "$$files" ] || { echo "not in gofmt's form:"; echo "$$files"; exit 1; }; }
+	go vet ./...
+	go vet -tags stack ./...
+	$(STATICCHECK) ./...
+	$(STATICCHECK) -tags stack ./...
+	go mod verify
+	go mod tidy -diff
+
+test: ## all tests that need nothing but Go
+	go test ./...
+
+race: ## the same with the race detector, and the memory test at its full size
+	go test -race -count=1 ./...
+	go test -count=1 -run Memory ./internal/reports
+
+stack: ## the deployment as a whole: Linux, Docker, an emulated AWS
+	test/stack/run
+
+fuzz: ## each fuzz target for FUZZTIME (30s)
+	@set -e; \
+	targets=$$(grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]*' cmd functions internal pkg | sed 's/func //'); \
+	for t in $$targets; do \
+		echo "$${t#*:}"; \
+		go test -run '^$$' -fuzz "^$${t#*:}\$$" -fuzztime $(FUZZTIME) "./$$(dirname "$${t%%:*}")"; \
+	done
+
+bench: ## what must stay fast, COUNT (6) times, into bench.txt; beside BASE, an older one
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./internal/... >bench.txt || { cat bench.txt; exit 1; }
+	$(BENCHSTAT) $(BASE) bench.txt
+
+release: ## cmu for all platforms, the functions as zip files, SHA256SUMS, into dist; VERSION, else what Go finds
+	.ci/release $(VERSION)

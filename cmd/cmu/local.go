@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+
+	"cmu-gateway/internal/access"
+	"cmu-gateway/internal/after"
+	"cmu-gateway/internal/gateway"
+	"cmu-gateway/internal/reports"
+	"cmu-gateway/internal/sandbox"
+	"cmu-gateway/internal/secrets"
+	"cmu-gateway/internal/store"
+	"cmu-gateway/internal/wire"
+	"cmu-gateway/pkg/cmu"
+)
+
+// local is the desk of the process that has the folder: a cmu serve, or a command while none runs.
+type local struct {
+	folder
+	store   store.Store
+	secrets secrets.Store
+	sandbox *sandbox.Sandbox // nil: Adobe is not simulated, or need not be asked
+	after   *after.Goroutines
+	began   time.Time
+	address address // of a cmu serve, else empty
+	closers []func()
+
+	// Made by start.
+	keeper  *access.Keeper
+	reports *reports.Service
+	gateway gateway.Gateway
+}
+
+// start makes the parts, once the addresses of Adobe are known.
+func (l *local) start() {
+	l.keeper = wire.Keeper(l.settings, l.secrets, l.store, "", nil, l.log)
+	tokens := wire.Tokens(l.settings, l.secrets, l.store, func(ctx context.Context, refused string) error {
+		_, err := l.keeper.Refresh(ctx, access.RefreshOptions{Refused: refused})
+		return err
+	}, l.log)
+	l.reports = wire.Reports(l.settings, l.store, tokens, l.after.Go, l.log)
+	l.gateway = gateway.Gateway{
+		Reports: l.reports, Access: l.keeper.Status, Purge: l.settings.Purge, Log: l.log,
+		Instance: l.address.Instance, Started: l.began,
+	}
+}
+
+// simulate makes the simulated Adobe answer at an address, and its statement known here.
+func (l *local) simulate(ctx context.Context, listener net.Listener, latency time.Duration) error {
+	l.sandbox = sandbox.New(sandbox.Options{Seed: l.place.seed, Latency: latency})
+	server := newServer(l.sandbox, l.log)
+	go server.Serve(listener) //nolint:errcheck // it ends with Close
+	l.closers = append(l.closers, func() { server.Close() })
+	base := "http://" + listener.Addr().String()
+	l.settings.AuthURL, l.settings.ReportsURL = base, base+sandbox.ReportsPath
+	statement := l.sandbox.Statement()
+	if kept, err := l.secrets.Read(ctx, statementName); err == nil && string(kept) == statement {
+		return nil
+	}
+	return l.secrets.Write(ctx, statementName, "sandbox", []byte(statement))
+}
+
+// reachAdobe makes the parts for a command that may ask Adobe. A simulated one begins to answer in this process.
+func (l *local) reachAdobe(ctx context.Context) error {
+	if l.place.simulated {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return fmt.Errorf("the simulated Adobe cannot listen: %w", err)
+		}
+		if err := l.simulate(ctx, listener, 0); err != nil {
+			return err
+		}
+	}
+	l.start()
+	return nil
+}
+
+// workAfter is how long work after an answer may go on, such as a refresh of what was stale: this process is the only one that does
+// it.
+const workAfter = 25 * time.Second
+
+// close ends what was opened, the last first.
+func (l *local) close(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, workAfter)
+	defer cancel()
+	if err := l.after.Close(ctx); err != nil {
+		l.log.Info("work after answers was broken off", "error", err)
+	}
+	for i := len(l.closers) - 1; i >= 0; i-- {
+		l.closers[i]()
+	}
+}
+
+// needAccess fails where there is neither anything to register with nor a registration.
+func (l *local) needAccess(ctx context.Context) error {
+	for _, name := range []string{credentialsName, statementName} {
+		if _, err := l.secrets.Read(ctx, name); !errors.Is(err, secrets.ErrAbsent) {
+			return err
+		}
+	}
+	return fmt.Errorf("there are no client credentials for %s and no software statement to get them with: "+
+		"download one from the TVE Dashboard and run cmu register --statement FILE", l.adobe())
+}
+
+// answered is the answer to an order.
+type answered struct {
+	order   reportOrder
+	answer  *reports.Answer
+	outcome outcome
+}
+
+func (l *local) answer(ctx context.Context, o reportOrder) (*answered, error) {
+	if err := l.needAccess(ctx); err != nil {
+		return nil, err
+	}
+	a, source, err := l.reports.Get(ctx, o.Request, o.Directives)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	if err != nil {
+		return nil, l.explained(ctx, o.Request, err)
+	}
+	l.log.InfoContext(ctx, "report answered", "source", source.String(), "rows", a.Rows, "report", o.Request.Report())
+	return &answered{o, a, outcome{
+		Source: source, Age: max(time.Since(a.Fetched), 0), Incomplete: gateway.IncompleteReason(a), PassedThrough: a.Raw != nil,
+	}}, nil
+}
+
+// explained says in a sentence why there is no report, and what stands in the way of a token.
+func (l *local) explained(ctx context.Context, r cmu.Request, err error) error {
+	text, retryAfter := l.gateway.Explain(ctx, r, err)
+	var denied *access.NoAccessError
+	if errors.As(err, &denied) && denied.Unwrap() != nil {
+		text += " " + denied.Unwrap().Error()
+	} else if retryAfter > 0 {
+		text += fmt.Sprintf(" Ask again in %v.", retryAfter.Round(time.Second))
+	}
+	return errors.New(strings.TrimSuffix(text, "."))
+}
+
+// write writes the answer in the format that was ordered.
+func (a *answered) write(ctx context.Context, w io.Writer) error {
+	format := a.order.Request.Format
+	if format == "table" && a.answer.Raw == nil {
+		return writeTable(w, a.order.Request.Path, a.answer.Each)
+	}
+	return gateway.Encode(ctx, w, a.answer, a.outcome.Source, a.order.Request, format)
+}
+
+func (l *local) report(ctx context.Context, o reportOrder, w io.Writer) (outcome, error) {
+	a, err := l.answer(ctx, o)
+	if err != nil {
+		return outcome{}, err
+	}
+	return a.outcome, a.write(ctx, w)
+}
+
+func (l *local) purge(ctx context.Context, r cmu.Request) (int, error) {
+	n, err := l.reports.Purge(ctx, r)
+	if err != nil {
+		return n, fmt.Errorf("not all could be deleted: %w", err)
+	}
+	return n, nil
+}
+
+func (l *local) status(ctx context.Context) (status, error) {
+	return status{
+		Adobe: l.adobe(), Simulated: l.place.simulated, Folder: l.path, Gateway: l.address.Gateway, Status: l.gateway.Status(ctx),
+	}, nil
+}
+
+// register registers unless that was done, and keeps the statement so that it can be done again without anybody there.
+func (l *local) register(ctx context.Context, o registerOrder, waits func(string)) (access.RegisterResult, error) {
+	waits, stop := l.patience(waits)
+	defer stop()
+	result, err := l.keeper.Register(ctx, access.RegisterOptions{
+		Statement: o.Statement, DryRun: o.DryRun, Force: o.Force, Reason: o.Reason, Waits: waits,
+	})
+	if errors.Is(err, access.ErrNoStatement) {
+		return result, fmt.Errorf("there is no software statement for %s: download one from the TVE Dashboard and name it with --statement FILE",
+			l.adobe())
+	}
+	if err != nil || o.DryRun || o.Statement == nil || len(result.Warnings) > 0 && result.Outcome == access.Kept {
+		return result, err
+	}
+	if err := l.secrets.Write(ctx, statementName, result.ClientID, o.Statement); err != nil {
+		return result, fmt.Errorf("the software statement could not be kept: %w", err)
+	}
+	return result, nil
+}
+
+func (l *local) refresh(ctx context.Context, waits func(string)) (access.RefreshResult, error) {
+	if err := l.needAccess(ctx); err != nil {
+		return access.RefreshResult{}, err
+	}
+	waits, stop := l.patience(waits)
+	defer stop()
+	return l.keeper.Refresh(ctx, access.RefreshOptions{Waits: waits})
+}
+
+// patience has it told why nothing happens: at once when another process has to be waited for, after a while when Adobe does not
+// answer. It ends with stop.
+func (l *local) patience(waits func(string)) (told func(string), stop func() bool) {
+	trying := time.AfterFunc(3*time.Second, func() { waits("still trying to reach " + l.settings.AuthURL) })
+	return func(message string) {
+		trying.Stop()
+		waits(message)
+	}, trying.Stop
+}

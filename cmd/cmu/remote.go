@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"cmu-gateway/internal/access"
+	"cmu-gateway/internal/version"
+	"cmu-gateway/pkg/cmu"
+)
+
+// remote is the desk of a command while a cmu serve has the folder: it asks that.
+type remote struct{ address }
+
+// newRemote fails where the cmu serve is of another release: that knows other orders.
+func newRemote(f folder, a address) (*remote, error) {
+	if here := version.String(); a.Release != here {
+		return nil, fmt.Errorf("the cmu serve at %s is of the release %s, this command of %s: end it (process %d) and start it again",
+			a.Gateway, a.Release, here, a.Process)
+	}
+	f.log.Info("the running cmu serve is asked", "gateway", a.Gateway)
+	return &remote{a}, nil
+}
+
+// maxLine bounds a line of an answer, in bytes.
+const maxLine = 1 << 20
+
+// stream asks for something to be done. What follows the result's line is left in rest, which is to be closed.
+func stream[Result any](ctx context.Context, r *remote, path string, what any, waits func(string)) (result Result, rest io.ReadCloser, err error) {
+	text, err := json.Marshal(what)
+	if err != nil {
+		return result, nil, err
+	}
+	res, err := r.send(ctx, http.MethodPost, path, bytes.NewReader(text))
+	if err != nil {
+		return result, nil, brokenOff(ctx, err)
+	}
+	lines := bufio.NewReaderSize(res.Body, maxLine)
+	rest = struct {
+		io.Reader
+		io.Closer
+	}{lines, res.Body}
+	defer func() {
+		if err != nil {
+			res.Body.Close()
+		}
+	}()
+	if res.StatusCode != http.StatusOK {
+		return result, nil, brokenOff(ctx, fmt.Errorf("status %d", res.StatusCode))
+	}
+	for {
+		text, err := lines.ReadSlice('\n')
+		var one reply[Result]
+		if err == nil {
+			err = json.Unmarshal(text, &one)
+		}
+		switch {
+		case err != nil:
+			return result, nil, brokenOff(ctx, err)
+		case one.Error != "":
+			return result, nil, errors.New(one.Error)
+		case one.Result != nil:
+			return *one.Result, rest, nil
+		case waits != nil:
+			waits(one.Waits)
+		}
+	}
+}
+
+// brokenOff is what came instead of an answer, or of its end.
+func brokenOff(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fmt.Errorf("the running cmu serve broke off its answer: %w", err)
+}
+
+// ask asks for what has no body.
+func ask[Result any](ctx context.Context, r *remote, path string, what any, waits func(string)) (Result, error) {
+	result, rest, err := stream[Result](ctx, r, path, what, waits)
+	if err == nil {
+		rest.Close()
+	}
+	return result, err
+}
+
+func (r *remote) report(ctx context.Context, o reportOrder, w io.Writer) (outcome, error) {
+	result, rest, err := stream[outcome](ctx, r, "/report", o, nil)
+	if err != nil {
+		return result, err
+	}
+	defer rest.Close()
+	if _, err := io.Copy(w, rest); err != nil {
+		return result, brokenOff(ctx, err)
+	}
+	return result, nil
+}
+
+func (r *remote) purge(ctx context.Context, asked cmu.Request) (int, error) {
+	return ask[int](ctx, r, "/purge", asked, nil)
+}
+
+func (r *remote) status(ctx context.Context) (status, error) {
+	return ask[status](ctx, r, "/status", struct{}{}, nil)
+}
+
+func (r *remote) register(ctx context.Context, o registerOrder, waits func(string)) (access.RegisterResult, error) {
+	return ask[access.RegisterResult](ctx, r, "/register", o, waits)
+}
+
+func (r *remote) refresh(ctx context.Context, waits func(string)) (access.RefreshResult, error) {
+	return ask[access.RefreshResult](ctx, r, "/refresh", struct{}{}, waits)
+}
+
+func (r *remote) close(context.Context) {}

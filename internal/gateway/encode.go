@@ -1,0 +1,97 @@
+package gateway
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"sync"
+
+	"cmu-gateway/internal/reports"
+	"cmu-gateway/pkg/cmu"
+
+	"github.com/klauspost/compress/gzip"
+)
+
+// Encode writes an answer in a format: json, csv, xml, ndjson or html. They are the bytes that GET sends, uncompressed, where the
+// handler has no base path. source is what came with the answer, asked what it was asked for with. An answer that was not
+// understood is written as it came, whatever the format.
+//
+// Errors: that of w or of ctx; a format that does not exist.
+func Encode(ctx context.Context, w io.Writer, a *reports.Answer, source reports.Source, asked cmu.Request, format string) error {
+	if a.Raw != nil {
+		_, err := w.Write(a.Raw.Body)
+		return err
+	}
+	m, ok := choose(format, nil)
+	if !ok {
+		return fmt.Errorf("there is no format %q", format)
+	}
+	d := &document{Answer: a, asked: asked, media: m, base: reportsPath, stale: source == reports.Stale}
+	return d.write(w, ctx)
+}
+
+// IncompleteReason says in a clause why rows are missing from an answer; it is empty if none are.
+func IncompleteReason(a *reports.Answer) string {
+	switch {
+	case !a.Incomplete:
+		return ""
+	case a.Request.Limit > 0:
+		return "rows past the limit of " + strconv.Itoa(a.Request.Limit) + " are missing"
+	}
+	return "rows are missing: Adobe truncated its answer, and it could not be asked in smaller parts"
+}
+
+// write makes the body.
+func (d *document) write(to io.Writer, ctx context.Context) error {
+	if d.gzip {
+		z := compressors.Get().(*gzip.Writer)
+		z.Reset(to)
+		defer compressors.Put(z)
+		if err := d.writePlain(z, ctx); err != nil {
+			return err
+		}
+		return z.Close()
+	}
+	return d.writePlain(to, ctx)
+}
+
+var compressors = sync.Pool{New: func() any {
+	z, err := gzip.NewWriterLevel(nil, 1)
+	if err != nil {
+		panic(err) // the level is a constant
+	}
+	return z
+}}
+
+// buffers are as large as to make writes and chunks few.
+var buffers = sync.Pool{New: func() any { return bufio.NewWriterSize(nil, 32<<10) }}
+
+func (d *document) writePlain(to io.Writer, ctx context.Context) error {
+	b := buffers.Get().(*bufio.Writer)
+	b.Reset(to)
+	defer func() {
+		b.Reset(nil)
+		buffers.Put(b)
+	}()
+	writers := [...]func(*document, *bufio.Writer, context.Context) error{
+		formatJSON: (*document).writeJSON, formatHTML: (*document).writeHTML, formatCSV: (*document).writeCSV,
+		formatXML: (*document).writeXML, formatNDJSON: (*document).writeNDJSON,
+	}
+	if err := writers[d.media.format](d, b, ctx); err != nil {
+		return err
+	}
+	return b.Flush()
+}
+
+// rows calls do with every row, and gives up when the caller has.
+func (d *document) rows(ctx context.Context, do func(cmu.Row) error) error {
+	d.written = 0
+	return d.Each(func(row cmu.Row) error {
+		if d.written++; d.written%1024 == 0 && ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return do(row)
+	})
+}

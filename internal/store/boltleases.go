@@ -1,0 +1,141 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"time"
+)
+
+func (s *bolt) Acquire(ctx context.Context, lease, holder string, until time.Time) error {
+	if err := checkKey("lease", lease); err != nil {
+		return err
+	}
+	key := []byte(lease)
+	return s.write(ctx, func(b buckets) error {
+		held, by, ok := b.lease(ctx, key)
+		if ok && by != holder && held.After(s.now()) {
+			return &HeldError{Lease: lease, Until: held}
+		}
+		if ok {
+			if err := b.forgetExpiry('l', key, leaseExpiry(held)); err != nil {
+				return err
+			}
+		}
+		if err := b.leases.Put(key, seal(key, until.UnixMilli(), []byte(holder))); err != nil {
+			return err
+		}
+		return b.noteExpiry('l', key, leaseExpiry(until))
+	})
+}
+
+// leaseExpiry is the first whole second at which the lease is surely over.
+func leaseExpiry(until time.Time) int64 { return until.UnixMilli()/1000 + 1 }
+
+func (s *bolt) Release(ctx context.Context, lease, holder string) error {
+	key := []byte(lease)
+	_, err := update(ctx, s, func(b buckets) (none struct{}, err error) {
+		held, by, ok := b.lease(ctx, key)
+		if !ok || by != holder {
+			return none, errUnchanged
+		}
+		return none, errors.Join(b.forgetExpiry('l', key, leaseExpiry(held)), b.leases.Delete(key))
+	})
+	return err
+}
+
+// lease returns a lease that was given. One that cannot be read counts as free.
+func (b buckets) lease(ctx context.Context, key []byte) (until time.Time, holder string, ok bool) {
+	v := b.leases.Get(key)
+	if v == nil {
+		return time.Time{}, "", false
+	}
+	ms, by, err := unseal(key, v)
+	if err != nil {
+		b.log.WarnContext(ctx, "store: a lease cannot be read and counts as free", "lease", string(key), "error", err)
+		return time.Time{}, "", false
+	}
+	return time.UnixMilli(ms).UTC(), string(by), true
+}
+
+func (s *bolt) Notes(ctx context.Context) (map[string]Note, error) {
+	return read(ctx, s, func(b buckets) (map[string]Note, error) {
+		notes := map[string]Note{}
+		now := s.now()
+		return notes, b.notes.ForEach(func(k, v []byte) error {
+			if err := b.plausible(v); err != nil {
+				return err
+			}
+			expires, value, err := unseal(k, v)
+			if err != nil {
+				s.log.WarnContext(ctx, "store: a note cannot be read and counts as absent", "note", string(k), "error", err)
+			} else if !expired(expires, now) {
+				notes[string(k)] = Note{Value: bytes.Clone(value), Expires: expiryTime(expires)}
+			}
+			return nil
+		})
+	})
+}
+
+func (s *bolt) PutNote(ctx context.Context, name string, n Note) error {
+	if err := checkNote(name, n); err != nil {
+		return err
+	}
+	key := []byte(name)
+	return s.write(ctx, func(b buckets) error {
+		if err := b.forgetNote(key); err != nil {
+			return err
+		}
+		expires := expirySeconds(n.Expires)
+		if err := b.notes.Put(key, seal(key, expires, n.Value)); err != nil {
+			return err
+		}
+		return b.noteExpiry('n', key, expires)
+	})
+}
+
+func (s *bolt) DeleteNote(ctx context.Context, name string) error {
+	key := []byte(name)
+	_, err := update(ctx, s, func(b buckets) (none struct{}, err error) {
+		if b.notes.Get(key) == nil {
+			return none, errUnchanged
+		}
+		return none, errors.Join(b.forgetNote(key), b.notes.Delete(key))
+	})
+	return err
+}
+
+// forgetNote removes the expiry of a note, if there is one.
+func (b buckets) forgetNote(key []byte) error {
+	expires, _, err := unseal(key, b.notes.Get(key))
+	if err != nil {
+		return nil
+	}
+	return b.forgetExpiry('n', key, expires)
+}
+
+// A lease or note is stored as a number, the value, and the CRC-32C of key, number and value (4 bytes). sealed is in the number's
+// first byte. Earlier releases wrote no checksum and have zero there.
+const sealed = uint64(0xC5) << 56
+
+func seal(key []byte, number int64, value []byte) []byte {
+	v := binary.BigEndian.AppendUint64(nil, sealed|uint64(min(max(number, 0), 1<<56-1)))
+	v = append(v, value...)
+	return binary.BigEndian.AppendUint32(v, checksum(key, v))
+}
+
+func unseal(key, v []byte) (number int64, value []byte, err error) {
+	if len(v) < 8 {
+		return 0, nil, errors.New("it is too short")
+	}
+	n := binary.BigEndian.Uint64(v)
+	switch end := len(v) - 4; {
+	case n>>56 == 0:
+		return int64(n), v[8:], nil
+	case n>>56 != sealed>>56 || end < 8 || checksum(key, v[:end]) != binary.BigEndian.Uint32(v[end:]):
+		return 0, nil, errors.New("the checksum is wrong")
+	default:
+		return int64(n &^ (0xFF << 56)), v[8:end], nil
+	}
+}
