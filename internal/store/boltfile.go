@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -119,9 +120,11 @@ func guard(fn func() error) (err error) {
 	return err
 }
 
-// refused tells whether bbolt does not take what is in a file.
+// refused tells whether bbolt does not take what is in a file. No sound file gives it a key
+// of no length, a bucket for a value, or a page beyond what a file can have.
 func refused(err error) bool {
-	for _, known := range []error{bolterrors.ErrInvalid, bolterrors.ErrChecksum, bolterrors.ErrVersionMismatch, bolterrors.ErrInvalidMapping} {
+	for _, known := range []error{bolterrors.ErrInvalid, bolterrors.ErrChecksum, bolterrors.ErrVersionMismatch, bolterrors.ErrInvalidMapping,
+		bolterrors.ErrIncompatibleValue, bolterrors.ErrKeyRequired, bolterrors.ErrKeyTooLarge, syscall.EFBIG} {
 		if errors.Is(err, known) {
 			return true
 		}
