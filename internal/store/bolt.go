@@ -22,8 +22,8 @@ import (
 //	uses     block key                        hour of the last use; absent: the hour it was fetched
 //	order    turn to go, hour of the last use, block key; empty value
 //
-// Numbers are 8 bytes, big endian. The head of a block is fetched (ms), expires (s), CRC-32C (4 bytes) of key,
-// fetched, expires and data.
+// Numbers are 8 bytes, big endian. The head of a block is fetched (ms), expires (s), and the CRC-32C (4 bytes) of key, fetched,
+// expires and data.
 var (
 	bucketBlocks  = []byte("blocks")
 	bucketReports = []byte("reports")
@@ -43,9 +43,9 @@ const (
 // BoltOptions are the options of OpenBolt. The zero value keeps all that is put, on the clock of this machine, and logs nothing.
 type BoltOptions struct {
 	// Disk bounds the file, in bytes; zero or less: no bound. Blocks make room for new ones, the least recently used first, to the
-	// hour. Leases and notes always stay. The file may pass the bound by a few of its biggest blocks and 256 KiB until the next start. A block
-	// bigger than three quarters of the bound is not kept, and under 1 MiB hardly any is. On Windows the file has a power of two
-	// of bytes.
+	// hour. Leases and notes always stay. Until the next start the file may pass the bound by a few of its biggest blocks and
+	// 256 KiB. A block bigger than three quarters of the bound is not kept, and under 1 MiB hardly any is. On Windows the file has
+	// a power of two of bytes.
 	Disk int64
 	// GoesFirst tells by its name whether a block makes room before any other does; nil: none does.
 	GoesFirst func(name string) bool
@@ -102,7 +102,7 @@ func (s *bolt) prepare(db *bbolt.DB) error {
 		}
 		b := s.buckets(tx)
 		if made {
-			if err := b.orderAll(); err != nil {
+			if err := errors.Join(b.orderAll(), b.sealAll()); err != nil {
 				return err
 			}
 		}

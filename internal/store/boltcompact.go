@@ -67,8 +67,7 @@ func fileSize(db *bbolt.DB) (size int64) {
 
 // copyBolt writes what is in a database to a new file at path, and to the disk.
 func copyBolt(path string, from *bbolt.DB) error {
-	var handle *os.File
-	to, err := openBolt(path, &handle)
+	to, err := openBolt(path, &openFile{})
 	if err != nil {
 		return err
 	}

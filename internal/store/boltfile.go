@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -39,7 +40,8 @@ type boltFile struct {
 // openFile is one opening of the file.
 type openFile struct {
 	db      *bbolt.DB
-	handle  *os.File
+	handle  *os.File    // of db, also if Open failed
+	info    os.FileInfo // of handle
 	once    sync.Once
 	damaged chan struct{} // closed when damage shows
 	cause   error         // of damage, set before that
@@ -118,9 +120,11 @@ func guard(fn func() error) (err error) {
 	return err
 }
 
-// refused tells whether bbolt does not take what is in a file.
+// refused tells whether bbolt does not take what is in a file. No sound file gives it a key
+// of no length, a bucket for a value, or a page beyond what a file can have.
 func refused(err error) bool {
-	for _, known := range []error{bolterrors.ErrInvalid, bolterrors.ErrChecksum, bolterrors.ErrVersionMismatch, bolterrors.ErrInvalidMapping} {
+	for _, known := range []error{bolterrors.ErrInvalid, bolterrors.ErrChecksum, bolterrors.ErrVersionMismatch, bolterrors.ErrInvalidMapping,
+		bolterrors.ErrIncompatibleValue, bolterrors.ErrKeyRequired, bolterrors.ErrKeyTooLarge, syscall.EFBIG} {
 		if errors.Is(err, known) {
 			return true
 		}
@@ -147,7 +151,7 @@ func (f *boltFile) openSound() (*openFile, error) {
 		o, err := f.tryOpen()
 		switch {
 		case errors.Is(err, errDamaged):
-			if err := f.setAside(err); err != nil {
+			if err := f.setAside(o, err); err != nil {
 				return nil, err
 			}
 		case !errors.Is(err, errMoved):
@@ -161,15 +165,15 @@ func (f *boltFile) inUse() error {
 	return fmt.Errorf("store: the data folder %s is %w", filepath.Dir(f.path), ErrInUse)
 }
 
-// tryOpen opens the file as it is. It returns errDamaged only if no other has the file open.
+// tryOpen opens the file as it is. It returns errDamaged only if no other had the file open, and then what it found as well.
 func (f *boltFile) tryOpen() (*openFile, error) {
 	o := &openFile{damaged: make(chan struct{})}
 	err := guard(func() (err error) {
-		if o.db, err = openBolt(f.path, &o.handle); err != nil {
+		if o.db, err = openBolt(f.path, o); err != nil {
 			return err
 		}
-		if err := f.same(o.handle); err != nil {
-			return err
+		if !f.inPlace(o) {
+			return errMoved
 		}
 		if err := checkPages(o.db, o.handle); err != nil {
 			return err
@@ -184,7 +188,7 @@ func (f *boltFile) tryOpen() (*openFile, error) {
 	}
 	if errors.Is(err, errDamaged) {
 		o.release()
-		return nil, err
+		return o, err
 	}
 	if o.db != nil {
 		_ = o.db.Close()
@@ -198,14 +202,17 @@ func (f *boltFile) tryOpen() (*openFile, error) {
 	return nil, fmt.Errorf("store: the file %s cannot be used: %w", f.path, err)
 }
 
-// openBolt opens a file, or fails at once with ErrTimeout if another has it open. It sets handle even if it panics.
-func openBolt(path string, handle **os.File) (*bbolt.DB, error) {
+// openBolt opens a file, or fails at once with ErrTimeout if another has it open. It fills in o's handle even if it panics.
+func openBolt(path string, o *openFile) (*bbolt.DB, error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout:      time.Nanosecond,
 		FreelistType: bbolt.FreelistArrayType, // takes the first pages that fit, which keeps the others in a row
-		OpenFile: func(path string, flag int, mode os.FileMode) (file *os.File, err error) {
-			file, err = os.OpenFile(path, flag, mode)
-			*handle = file
+		OpenFile: func(path string, flag int, mode os.FileMode) (*os.File, error) {
+			file, err := os.OpenFile(path, flag, mode)
+			if err == nil {
+				o.handle = file
+				o.info, err = file.Stat()
+			}
 			return file, err
 		},
 	})
@@ -215,17 +222,11 @@ func openBolt(path string, handle **os.File) (*bbolt.DB, error) {
 	return db, err
 }
 
-// same tells whether the file that is open and locked is the one at the path: who opened it just before another process
-// put a new one there has an old file in hand.
-func (f *boltFile) same(handle *os.File) error {
-	mine, err := handle.Stat()
-	if err != nil {
-		return err
-	}
-	if found, err := os.Stat(f.path); err != nil || !os.SameFile(mine, found) {
-		return errMoved
-	}
-	return nil
+// inPlace tells whether the file that is open is the one at the path: who opened it just before another process put a new one
+// there has an old file in hand.
+func (f *boltFile) inPlace(o *openFile) bool {
+	found, err := os.Stat(f.path)
+	return err == nil && os.SameFile(o.info, found)
 }
 
 // checkOwner refuses a file that another program made.
@@ -252,7 +253,7 @@ func (f *boltFile) replace(o *openFile, cause error) {
 	}
 	f.open = nil
 	o.release()
-	err := f.setAside(cause)
+	err := f.setAside(o, cause)
 	if err == nil {
 		f.open, err = f.openSound()
 	}
@@ -262,8 +263,20 @@ func (f *boltFile) replace(o *openFile, cause error) {
 	}
 }
 
-// setAside renames a damaged file. Only the last such file is kept.
-func (f *boltFile) setAside(cause error) error {
+// setAside renames a damaged file. Only the last such file is kept. Of several processes that find a file damaged one renames it,
+// and none renames the new one: bbolt's lock of a small file beside it sees to that.
+func (f *boltFile) setAside(o *openFile, cause error) error {
+	turn, err := bbolt.Open(f.path+".mend", 0o600, &bbolt.Options{Timeout: 10 * time.Second})
+	if err != nil {
+		return fmt.Errorf("store: the damaged file %s cannot be set aside: %s.mend: %w", f.path, f.path, err)
+	}
+	defer func() {
+		_ = turn.Close()
+		_ = os.Remove(f.path + ".mend")
+	}()
+	if !f.inPlace(o) {
+		return nil
+	}
 	folder, prefix := filepath.Dir(f.path), filepath.Base(f.path)+".damaged-"
 	found, _ := os.ReadDir(folder)
 	aside := filepath.Join(folder, prefix+f.now().UTC().Format("20060102T150405Z"))
@@ -322,7 +335,7 @@ func (f *boltFile) close(last func(*bbolt.DB) error) error {
 	}
 	if errors.Is(err, errDamaged) {
 		o.release()
-		return f.setAside(err)
+		return f.setAside(o, err)
 	}
 	if closeErr := o.db.Close(); closeErr != nil {
 		err = errors.Join(err, fmt.Errorf("store: closing %s: %w", f.path, closeErr))

@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"time"
+
+	"go.etcd.io/bbolt"
 )
 
 func (s *bolt) Acquire(ctx context.Context, lease, holder string, until time.Time) error {
@@ -116,7 +118,7 @@ func (b buckets) forgetNote(key []byte) error {
 }
 
 // A lease or note is stored as a number, the value, and the CRC-32C of key, number and value (4 bytes). sealed is in the number's
-// first byte. Earlier releases wrote no checksum and have zero there.
+// first byte.
 const sealed = uint64(0xC5) << 56
 
 func seal(key []byte, number int64, value []byte) []byte {
@@ -126,16 +128,31 @@ func seal(key []byte, number int64, value []byte) []byte {
 }
 
 func unseal(key, v []byte) (number int64, value []byte, err error) {
-	if len(v) < 8 {
-		return 0, nil, errors.New("it is too short")
-	}
-	n := binary.BigEndian.Uint64(v)
-	switch end := len(v) - 4; {
-	case n>>56 == 0:
-		return int64(n), v[8:], nil
-	case n>>56 != sealed>>56 || end < 8 || checksum(key, v[:end]) != binary.BigEndian.Uint32(v[end:]):
+	end := len(v) - 4
+	if end < 8 || checksum(key, v[:end]) != binary.BigEndian.Uint32(v[end:]) || v[0] != byte(sealed>>56) {
 		return 0, nil, errors.New("the checksum is wrong")
-	default:
-		return int64(n &^ (0xFF << 56)), v[8:end], nil
 	}
+	return int64(binary.BigEndian.Uint64(v) &^ (0xFF << 56)), v[8:end], nil
+}
+
+// sealAll seals the leases and notes of an earlier release, which wrote no checksum.
+func (b buckets) sealAll() error {
+	for _, bucket := range []*bbolt.Bucket{b.leases, b.notes} {
+		old := map[string][]byte{}
+		err := bucket.ForEach(func(k, v []byte) error {
+			if len(v) >= 8 && v[0] == 0 {
+				old[string(k)] = bytes.Clone(v)
+			}
+			return b.plausible(v)
+		})
+		for k, v := range old {
+			if err == nil {
+				err = bucket.Put([]byte(k), seal([]byte(k), int64(binary.BigEndian.Uint64(v)), v[8:]))
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -119,28 +119,54 @@ func TestBoltOwnerEnds(t *testing.T) {
 	}
 }
 
-// TestBoltOpenedAtOnce has many open one file at the same time: one gets it.
+// TestBoltOpenedAtOnce has many open one file at the same time, whatever must be done to it first: one gets it.
 func TestBoltOpenedAtOnce(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "store.db")
-	const openers = 20
-	opened := make(chan store.Store, openers)
+	for name, begin := range map[string]func(path string){
+		"no file":     func(string) {},
+		"mostly free": func(path string) { mostlyFree(t, path) },
+		"damaged": func(path string) {
+			if err := os.WriteFile(path, []byte("damaged"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "store.db")
+			begin(path)
+			opened := openAtOnce(t, path, 20)
+			if len(opened) != 1 {
+				t.Fatalf("%d own the file", len(opened))
+			}
+			if err := opened[0].PutNote(ctx, "owner", store.Note{}); err != nil {
+				t.Errorf("PutNote: %v", err)
+			}
+			if err := opened[0].Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+			if notes, err := openBolt(t, path, store.BoltOptions{}).Notes(ctx); err != nil || len(notes) == 0 {
+				t.Errorf("what the owner wrote is not in the file: %v, %v", notes, err)
+			}
+		})
+	}
+}
+
+// openAtOnce opens a file so many times at once, and returns the stores that were opened.
+func openAtOnce(t *testing.T, path string, openers int) (opened []store.Store) {
+	all := make(chan store.Store, openers)
 	for range openers {
 		go func() {
 			s, err := store.OpenBolt(path, store.BoltOptions{})
 			if err != nil && !errors.Is(err, store.ErrInUse) {
 				t.Errorf("OpenBolt: %v", err)
 			}
-			opened <- s
+			all <- s
 		}()
 	}
-	owners := 0
 	for range openers {
-		if s := <-opened; s != nil {
-			owners++
-			defer s.Close()
+		if s := <-all; s != nil {
+			opened = append(opened, s)
+			t.Cleanup(func() { _ = s.Close() })
 		}
 	}
-	if owners != 1 {
-		t.Errorf("%d own the file", owners)
-	}
+	return opened
 }
