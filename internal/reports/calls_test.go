@@ -1,13 +1,14 @@
 package reports
 
 import (
-	"context"
 	"fmt"
 	"math"
-	"runtime"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"cmu-gateway/internal/clock"
 	"cmu-gateway/internal/sandbox"
 	"cmu-gateway/pkg/cmu"
 )
@@ -19,6 +20,7 @@ var panels = []string{
 }
 
 func TestCallsOfADashboardOverSettledDays(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.prove()
 	first := cmu.CivilDate(2026, 3, 5, 0, 0)
@@ -118,32 +120,25 @@ func TestCallsOfAColdWindow(t *testing.T) {
 }
 
 func TestOneFetchAtATime(t *testing.T) {
-	// Who waits for the lease must not make its time run out.
-	patient := func(o *Options) {
-		o.Sleep = func(ctx context.Context, _ time.Duration) error {
-			runtime.Gosched()
-			return ctx.Err()
+	synctest.Test(t, func(t *testing.T) {
+		// Who waits for the lease must not make its time run out: the bubble's clock waits, not the rig's.
+		patient := func(o *Options) { o.Sleep = clock.Sleep }
+		r := newRig(t, patient)
+		r.prove()
+		other := r.process(patient)
+		before := r.calls()
+		var callers sync.WaitGroup
+		for i := range 50 {
+			callers.Go(func() {
+				s := []*Service{r.Service, other}[i%2]
+				if _, _, err := s.Get(t.Context(), request(t, "tenant/year/month/day?start=2026-05&end=2026-06"), Directives{}); err != nil {
+					t.Error(err)
+				}
+			})
 		}
-	}
-	r := newRig(t, patient)
-	r.prove()
-	other := r.process(patient)
-	before := r.calls()
-	errs := make(chan error)
-	const callers = 50
-	for i := range callers {
-		s := []*Service{r.Service, other}[i%2]
-		go func() {
-			_, _, err := s.Get(t.Context(), request(t, "tenant/year/month/day?start=2026-05&end=2026-06"), Directives{})
-			errs <- err
-		}()
-	}
-	for range callers {
-		if err := <-errs; err != nil {
-			t.Error(err)
+		callers.Wait()
+		if n := r.calls() - before; n != 1 {
+			t.Errorf("%d calls for 50 callers in two processes", n)
 		}
-	}
-	if n := r.calls() - before; n != 1 {
-		t.Errorf("%d calls for %d callers in two processes", n, callers)
-	}
+	})
 }

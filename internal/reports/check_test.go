@@ -61,6 +61,7 @@ func TestProofTriesAnotherPathWhenOneIsTruncated(t *testing.T) {
 
 // TestDaylightSaving reads windows over both changes of Los Angeles' clock, sliced and whole.
 func TestDaylightSaving(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.behave(func(b *sandbox.Behaviour) { b.Zone = "America/Los_Angeles" })
 	r.prove()
@@ -77,6 +78,7 @@ func TestDaylightSaving(t *testing.T) {
 // TestClockWalk asks for the present again and again while the clock goes through the ends of days, months and years,
 // a leap day, and changes of Los Angeles' clock.
 func TestClockWalk(t *testing.T) {
+	t.Parallel()
 	la, err := time.LoadLocation("America/Los_Angeles")
 	if err != nil {
 		t.Fatal(err)

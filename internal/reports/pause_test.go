@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
-	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"cmu-gateway/internal/sandbox"
@@ -47,25 +46,28 @@ func TestAPauseIsKeptByAllProcesses(t *testing.T) {
 }
 
 func TestAPauseStopsCallsThatWaitForTheirTurn(t *testing.T) {
-	r := newRig(t)
-	r.prove()
-	r.behave(fault(sandbox.Fault{Kind: "status", Status: 429, Headers: map[string]string{"Retry-After": "90"}}))
-	before := r.calls()
-	gate := make(chan struct{})
-	token, inside := r.token, atomic.Int32{}
-	r.token = func(ctx context.Context) (cmu.Secret, error) { inside.Add(1); <-gate; return token(ctx) }
-	var w sync.WaitGroup
-	for i := range 40 {
-		w.Go(func() { r.Get(t.Context(), request(t, fmt.Sprintf("mvpd?limit=%d", i+1)), Directives{}) })
-	}
-	for inside.Load() < 4 {
-		runtime.Gosched()
-	}
-	close(gate)
-	w.Wait()
-	if n := r.calls() - before; n > 4 {
-		t.Errorf("%d calls, 4 slots", n)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.prove()
+		r.behave(fault(sandbox.Fault{Kind: "status", Status: 429, Headers: map[string]string{"Retry-After": "90"}}))
+		before := r.calls()
+		gate, token := make(chan struct{}), r.token
+		r.token = func(ctx context.Context) (cmu.Secret, error) { <-gate; return token(ctx) }
+		var callers sync.WaitGroup
+		for i := range 40 {
+			callers.Go(func() {
+				if _, _, err := r.Get(t.Context(), request(t, fmt.Sprintf("mvpd?limit=%d", i+1)), Directives{}); err == nil {
+					t.Error("an answer")
+				}
+			})
+		}
+		synctest.Wait() // four are inside, the others wait for their turn
+		close(gate)
+		callers.Wait()
+		if n := r.calls() - before; n > 4 {
+			t.Errorf("%d calls, 4 slots", n)
+		}
+	})
 }
 
 func TestAPauseMetByTheProofIsShared(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 
 // TestStoreFaults asks while the store fails at random, before or after it has written, and compares every answer.
 func TestStoreFaults(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.behave(func(b *sandbox.Behaviour) { b.InstantRecompute = true })
 	random := rand.New(rand.NewPCG(1, 1))
@@ -38,6 +39,7 @@ func TestStoreFaults(t *testing.T) {
 
 // TestKilledAtAnyStep stops a process at its nth call of the store; the next process over the same store must answer right.
 func TestKilledAtAnyStep(t *testing.T) {
+	t.Parallel()
 	for n := range 12 {
 		r := newRig(t)
 		r.prove()

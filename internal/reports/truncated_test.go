@@ -117,6 +117,7 @@ func TestAVeryWideWindowIsAskedWhole(t *testing.T) {
 }
 
 func TestDeadlineKeepsProgress(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.prove()
 	r.restart(limit(300))

@@ -3,10 +3,9 @@ package reports
 import (
 	"context"
 	"net/http"
-	"runtime"
 	"sync"
-	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"cmu-gateway/internal/sandbox"
@@ -14,6 +13,7 @@ import (
 )
 
 func TestTheLeaseLastsAsLongAsTheFetch(t *testing.T) {
+	t.Parallel()
 	r := newRig(t)
 	r.prove()
 	r.restart(limit(300))
@@ -34,32 +34,31 @@ func TestTheLeaseLastsAsLongAsTheFetch(t *testing.T) {
 }
 
 func TestFailuresAreSharedByThoseWhoWait(t *testing.T) {
-	for _, c := range []string{"500", "404"} {
-		r := newRig(t)
-		r.prove()
-		ask := "tenant/year/month/day?start=2026-05&end=2026-06"
-		if c == "500" {
-			r.behave(fault(sandbox.Fault{Kind: "status", Status: 500}))
-		} else {
-			ask = "tenant/nonsense?start=2026-05"
-		}
-		before := r.calls()
-		gate := make(chan struct{})
-		entered := atomic.Int32{}
-		token := r.token
-		r.token = func(ctx context.Context) (cmu.Secret, error) { <-gate; return token(ctx) }
-		var w sync.WaitGroup
-		for range 50 {
-			w.Go(func() { entered.Add(1); r.Get(t.Context(), request(t, ask), Directives{}) })
-		}
-		for entered.Load() < 50 {
-			runtime.Gosched()
-		}
-		close(gate)
-		w.Wait()
-		if n := r.calls() - before; n > 4 {
-			t.Errorf("%s: %d calls for 50 callers at once", c, n)
-		}
+	for name, ask := range map[string]string{"500": "tenant/year/month/day?start=2026-05&end=2026-06", "404": "tenant/nonsense?start=2026-05"} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t)
+			r.prove()
+			if name == "500" {
+				r.behave(fault(sandbox.Fault{Kind: "status", Status: 500}))
+			}
+			before := r.calls()
+			gate, token := make(chan struct{}), r.token
+			r.token = func(ctx context.Context) (cmu.Secret, error) { <-gate; return token(ctx) }
+			var callers sync.WaitGroup
+			for range 50 {
+				callers.Go(func() {
+					if _, _, err := r.Get(t.Context(), request(t, ask), Directives{}); err == nil {
+						t.Errorf("%s: an answer", name)
+					}
+				})
+			}
+			synctest.Wait() // all wait, for Adobe or for one another
+			close(gate)
+			callers.Wait()
+			if n := r.calls() - before; n > 4 {
+				t.Errorf("%s: %d calls for 50 callers at once", name, n)
+			}
+		})
 	}
 }
 
