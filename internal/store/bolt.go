@@ -16,9 +16,8 @@ import (
 //
 //	blocks   block key: report hash, name     head, data
 //	reports  report hash                      report
-//	leases   name                             until (ms), holder, sealed
 //	notes    name                             expires (s), value, sealed
-//	expiry   expires (s), kind, key of a block, lease or note; empty value
+//	expiry   expires (s), kind, key of a block or note; empty value
 //	uses     block key                        hour of the last use; absent: the hour it was fetched
 //	order    turn to go, hour of the last use, block key; empty value
 //
@@ -27,7 +26,6 @@ import (
 var (
 	bucketBlocks  = []byte("blocks")
 	bucketReports = []byte("reports")
-	bucketLeases  = []byte("leases")
 	bucketNotes   = []byte("notes")
 	bucketExpiry  = []byte("expiry")
 	bucketUses    = []byte("uses")
@@ -43,7 +41,7 @@ const (
 // BoltOptions are the options of OpenBolt. The zero value keeps all that is put, on the clock of this machine, and logs nothing.
 type BoltOptions struct {
 	// Disk bounds the file, in bytes; zero or less: no bound. Blocks make room for new ones, the least recently used first, to the
-	// hour. Leases and notes always stay. Until the next start the file may pass the bound by a few of its biggest blocks and
+	// hour. Notes always stay. Until the next start the file may pass the bound by a few of its biggest blocks and
 	// 256 KiB. A block bigger than three quarters of the bound is not kept, and under 1 MiB hardly any is. On Windows the file has
 	// a power of two of bytes.
 	Disk int64
@@ -61,6 +59,7 @@ type bolt struct {
 	goesFirst func(name string) bool
 	disk      int64
 	uses      recentUses
+	leases    boltLeases
 }
 
 // OpenBolt opens or makes the store in the file at path (mode 0600) and its folder (0700). The file has one owner: while it is
@@ -130,7 +129,7 @@ func makeBuckets(tx *bbolt.Tx) (made bool, err error) {
 		return false, nil
 	}
 	root, err := tx.CreateBucketIfNotExists([]byte(rootBucket))
-	for _, name := range [][]byte{bucketBlocks, bucketReports, bucketLeases, bucketNotes, bucketExpiry, bucketUses, bucketOrder} {
+	for _, name := range [][]byte{bucketBlocks, bucketReports, bucketNotes, bucketExpiry, bucketUses, bucketOrder} {
 		if err == nil {
 			_, err = root.CreateBucketIfNotExists(name)
 		}
@@ -156,14 +155,14 @@ func change(db *bbolt.DB, fn func(*bbolt.Tx) error) error {
 // buckets are those of one transaction.
 type buckets struct {
 	*bolt
-	tx                                                  *bbolt.Tx
-	blocks, reports, leases, notes, expiry, used, order *bbolt.Bucket
+	tx                                          *bbolt.Tx
+	blocks, reports, notes, expiry, used, order *bbolt.Bucket
 }
 
 func (s *bolt) buckets(tx *bbolt.Tx) buckets {
 	root := tx.Bucket([]byte(rootBucket))
 	return buckets{
-		bolt: s, tx: tx, blocks: root.Bucket(bucketBlocks), reports: root.Bucket(bucketReports), leases: root.Bucket(bucketLeases),
+		bolt: s, tx: tx, blocks: root.Bucket(bucketBlocks), reports: root.Bucket(bucketReports),
 		notes: root.Bucket(bucketNotes), expiry: root.Bucket(bucketExpiry), used: root.Bucket(bucketUses), order: root.Bucket(bucketOrder),
 	}
 }

@@ -205,7 +205,7 @@ func (s *bolt) Purge(ctx context.Context, match func(Report) bool) (int, error) 
 // Size counts keys and values, not what the file needs beside them.
 func (s *bolt) Size(ctx context.Context) (Size, error) {
 	return read(ctx, s, func(b buckets) (size Size, err error) {
-		for _, bucket := range []*bbolt.Bucket{b.blocks, b.reports, b.leases, b.notes} {
+		for _, bucket := range []*bbolt.Bucket{b.blocks, b.reports, b.notes} {
 			c := bucket.Cursor()
 			for k, v := c.First(); k != nil; k, v = c.Next() {
 				size.Items++

@@ -76,7 +76,7 @@ func (b *bounded) kept() (names []string) {
 func TestBoltBoundOrder(t *testing.T) {
 	const size = 20_000
 	b := newBounded(t, 1<<20)
-	if err := errors.Join(b.PutNote(ctx, "note", store.Note{Value: []byte("kept")}), b.Acquire(ctx, "lease", "me", start.AddDate(1, 0, 0))); err != nil {
+	if err := b.PutNote(ctx, "note", store.Note{Value: []byte("kept")}); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 8 {
@@ -118,10 +118,6 @@ func TestBoltBoundOrder(t *testing.T) {
 	notes, err := b.Notes(ctx)
 	if err != nil || string(notes["note"].Value) != "kept" {
 		t.Errorf("Notes: %v, %v", notes, err)
-	}
-	var held *store.HeldError
-	if err := b.Acquire(ctx, "lease", "another", start); !errors.As(err, &held) {
-		t.Errorf("Acquire of a held lease: %v", err)
 	}
 }
 
@@ -275,8 +271,7 @@ func TestBoltEarlierRelease(t *testing.T) {
 		root := tx.Bucket([]byte("cmu-gateway/v1"))
 		expires := []byte{0, 0, 0, 0, 0xF0, 0, 0, 0}
 		return errors.Join(root.DeleteBucket([]byte("uses")), root.DeleteBucket([]byte("order")),
-			root.Bucket([]byte("notes")).Put([]byte("note"), append(expires, "a value"...)),
-			root.Bucket([]byte("leases")).Put([]byte("lease"), append([]byte{0, 0, 0x02, 0, 0, 0, 0, 0}, "me"...)))
+			root.Bucket([]byte("notes")).Put([]byte("note"), append(expires, "a value"...)))
 	})
 	if err := errors.Join(err, db.Close()); err != nil {
 		t.Fatal(err)
@@ -285,13 +280,6 @@ func TestBoltEarlierRelease(t *testing.T) {
 	notes, err := b.Notes(ctx)
 	if err != nil || string(notes["note"].Value) != "a value" || notes["note"].Expires.Unix() != 0xF0000000 {
 		t.Errorf("Notes: %v, %v", notes, err)
-	}
-	var held *store.HeldError
-	if err := b.Acquire(ctx, "lease", "another", start); !errors.As(err, &held) || held.Until.UnixMilli() != 0x020000000000 {
-		t.Errorf("Acquire of a held lease: %v", err)
-	}
-	if err := b.Acquire(ctx, "lease", "me", start.Add(time.Hour)); err != nil {
-		t.Errorf("Acquire by the holder: %v", err)
 	}
 	for i := range 10 {
 		put(fmt.Sprintf("b%02d", i))

@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"time"
-
-	"go.etcd.io/bbolt"
 )
 
 func expiryKey(kind byte, key []byte, expires int64) []byte {
@@ -37,8 +35,8 @@ func (b buckets) expire(now time.Time, limit int) (int, error) {
 		}
 		kind, key := k[8], k[9:]
 		var err error
-		if bucket := map[byte]*bbolt.Bucket{'l': b.leases, 'n': b.notes}[kind]; bucket != nil {
-			err = bucket.Delete(key)
+		if kind == 'n' {
+			err = b.notes.Delete(key)
 		} else if kind == 'b' && len(key) > sha256.Size {
 			err = b.removeBlock(key, b.blocks.Get(key))
 		}

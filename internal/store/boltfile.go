@@ -106,6 +106,16 @@ func (f *boltFile) gone() error {
 	return errClosed
 }
 
+// closedError is why the file cannot be used, or nil.
+func (f *boltFile) closedError() error {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.open == nil {
+		return f.gone()
+	}
+	return nil
+}
+
 // guard turns what bbolt does on a damaged file (it refuses, panics, or reads where no file is) into errDamaged.
 func guard(fn func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))

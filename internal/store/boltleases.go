@@ -1,158 +1,70 @@
 package store
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
-	"errors"
+	"fmt"
+	"sync"
 	"time"
-
-	"go.etcd.io/bbolt"
 )
+
+// boltLeases are in memory: the file has one owner, so that all who could hold one are in this process, and a lease ends with it at
+// the latest.
+type boltLeases struct {
+	mu   sync.Mutex
+	held map[string]heldLease // by name
+}
+
+type heldLease struct {
+	holder string
+	until  time.Time // to the millisecond
+}
+
+// maxLeases is how many are held before those whose time is over are removed.
+const maxLeases = 1000
 
 func (s *bolt) Acquire(ctx context.Context, lease, holder string, until time.Time) error {
 	if err := checkKey("lease", lease); err != nil {
 		return err
 	}
-	key := []byte(lease)
-	return s.write(ctx, func(b buckets) error {
-		held, by, ok := b.lease(ctx, key)
-		if ok && by != holder && held.After(s.now()) {
-			return &HeldError{Lease: lease, Until: held}
-		}
-		if ok {
-			if err := b.forgetExpiry('l', key, leaseExpiry(held)); err != nil {
-				return err
-			}
-		}
-		if err := b.leases.Put(key, seal(key, until.UnixMilli(), []byte(holder))); err != nil {
-			return err
-		}
-		return b.noteExpiry('l', key, leaseExpiry(until))
-	})
-}
-
-// leaseExpiry is the first whole second at which the lease is surely over.
-func leaseExpiry(until time.Time) int64 { return until.UnixMilli()/1000 + 1 }
-
-func (s *bolt) Release(ctx context.Context, lease, holder string) error {
-	key := []byte(lease)
-	_, err := update(ctx, s, func(b buckets) (none struct{}, err error) {
-		held, by, ok := b.lease(ctx, key)
-		if !ok || by != holder {
-			return none, errUnchanged
-		}
-		return none, errors.Join(b.forgetExpiry('l', key, leaseExpiry(held)), b.leases.Delete(key))
-	})
-	return err
-}
-
-// lease returns a lease that was given. One that cannot be read counts as free.
-func (b buckets) lease(ctx context.Context, key []byte) (until time.Time, holder string, ok bool) {
-	v := b.leases.Get(key)
-	if v == nil {
-		return time.Time{}, "", false
-	}
-	ms, by, err := unseal(key, v)
-	if err != nil {
-		b.log.WarnContext(ctx, "store: a lease cannot be read and counts as free", "lease", string(key), "error", err)
-		return time.Time{}, "", false
-	}
-	return time.UnixMilli(ms).UTC(), string(by), true
-}
-
-func (s *bolt) Notes(ctx context.Context) (map[string]Note, error) {
-	return read(ctx, s, func(b buckets) (map[string]Note, error) {
-		notes := map[string]Note{}
-		now := s.now()
-		return notes, b.notes.ForEach(func(k, v []byte) error {
-			if err := b.plausible(v); err != nil {
-				return err
-			}
-			expires, value, err := unseal(k, v)
-			if err != nil {
-				s.log.WarnContext(ctx, "store: a note cannot be read and counts as absent", "note", string(k), "error", err)
-			} else if !expired(expires, now) {
-				notes[string(k)] = Note{Value: bytes.Clone(value), Expires: expiryTime(expires)}
-			}
-			return nil
-		})
-	})
-}
-
-func (s *bolt) PutNote(ctx context.Context, name string, n Note) error {
-	if err := checkNote(name, n); err != nil {
+	if err := s.ready(ctx); err != nil {
 		return err
 	}
-	key := []byte(name)
-	return s.write(ctx, func(b buckets) error {
-		if err := b.forgetNote(key); err != nil {
-			return err
-		}
-		expires := expirySeconds(n.Expires)
-		if err := b.notes.Put(key, seal(key, expires, n.Value)); err != nil {
-			return err
-		}
-		return b.noteExpiry('n', key, expires)
-	})
-}
-
-func (s *bolt) DeleteNote(ctx context.Context, name string) error {
-	key := []byte(name)
-	_, err := update(ctx, s, func(b buckets) (none struct{}, err error) {
-		if b.notes.Get(key) == nil {
-			return none, errUnchanged
-		}
-		return none, errors.Join(b.forgetNote(key), b.notes.Delete(key))
-	})
-	return err
-}
-
-// forgetNote removes the expiry of a note, if there is one.
-func (b buckets) forgetNote(key []byte) error {
-	expires, _, err := unseal(key, b.notes.Get(key))
-	if err != nil {
-		return nil
+	s.leases.mu.Lock()
+	defer s.leases.mu.Unlock()
+	now := s.now()
+	if l := s.leases.held[lease]; l.holder != holder && l.until.After(now) {
+		return &HeldError{Lease: lease, Until: l.until}
 	}
-	return b.forgetExpiry('n', key, expires)
-}
-
-// A lease or note is stored as a number, the value, and the CRC-32C of key, number and value (4 bytes). sealed is in the number's
-// first byte.
-const sealed = uint64(0xC5) << 56
-
-func seal(key []byte, number int64, value []byte) []byte {
-	v := binary.BigEndian.AppendUint64(nil, sealed|uint64(min(max(number, 0), 1<<56-1)))
-	v = append(v, value...)
-	return binary.BigEndian.AppendUint32(v, checksum(key, v))
-}
-
-func unseal(key, v []byte) (number int64, value []byte, err error) {
-	end := len(v) - 4
-	if end < 8 || checksum(key, v[:end]) != binary.BigEndian.Uint32(v[end:]) || v[0] != byte(sealed>>56) {
-		return 0, nil, errors.New("the checksum is wrong")
+	if s.leases.held == nil {
+		s.leases.held = map[string]heldLease{}
 	}
-	return int64(binary.BigEndian.Uint64(v) &^ (0xFF << 56)), v[8:end], nil
-}
-
-// sealAll seals the leases and notes of an earlier release, which wrote no checksum.
-func (b buckets) sealAll() error {
-	for _, bucket := range []*bbolt.Bucket{b.leases, b.notes} {
-		old := map[string][]byte{}
-		err := bucket.ForEach(func(k, v []byte) error {
-			if len(v) >= 8 && v[0] == 0 {
-				old[string(k)] = bytes.Clone(v)
-			}
-			return b.plausible(v)
-		})
-		for k, v := range old {
-			if err == nil {
-				err = bucket.Put([]byte(k), seal([]byte(k), int64(binary.BigEndian.Uint64(v)), v[8:]))
+	if len(s.leases.held) >= maxLeases {
+		for name, l := range s.leases.held {
+			if !l.until.After(now) {
+				delete(s.leases.held, name)
 			}
 		}
-		if err != nil {
-			return err
-		}
+	}
+	s.leases.held[lease] = heldLease{holder, until.Truncate(time.Millisecond).UTC()}
+	return nil
+}
+
+func (s *bolt) Release(ctx context.Context, lease, holder string) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
+	s.leases.mu.Lock()
+	defer s.leases.mu.Unlock()
+	if s.leases.held[lease].holder == holder {
+		delete(s.leases.held, lease)
 	}
 	return nil
+}
+
+// ready fails for a caller who has gone, and after Close.
+func (s *bolt) ready(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return s.file.closedError()
 }

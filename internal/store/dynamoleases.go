@@ -91,3 +91,6 @@ func (s *dynamo) DeleteNote(ctx context.Context, name string) error {
 	}
 	return nil
 }
+
+// leaseExpiry is the first whole second at which the lease is surely over.
+func leaseExpiry(until time.Time) int64 { return until.UnixMilli()/1000 + 1 }

@@ -27,7 +27,7 @@ type Blocks interface {
 
 // Leases give out what only one may do at a time. Acquire succeeds if the lease is free, past its time, or already the holder's,
 // and then lasts until the given instant (to the millisecond); otherwise it returns a *HeldError. Release by the holder frees it;
-// by anyone else it changes nothing.
+// by anyone else it changes nothing. A lease may end sooner, with all processes that could hold one.
 type Leases interface {
 	Acquire(ctx context.Context, lease, holder string, until time.Time) error
 	Release(ctx context.Context, lease, holder string) error
