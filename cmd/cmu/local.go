@@ -40,10 +40,7 @@ type local struct {
 // start makes the parts, once the addresses of Adobe are known.
 func (l *local) start() {
 	l.keeper = wire.Keeper(l.settings, l.secrets, l.store, "", nil, l.log)
-	tokens := wire.Tokens(l.settings, l.secrets, l.store, func(ctx context.Context, refused string) error {
-		_, err := l.keeper.Refresh(ctx, access.RefreshOptions{Refused: refused})
-		return err
-	}, l.log)
+	tokens := wire.Tokens(l.settings, l.secrets, l.store, l.keeper, nil, l.log)
 	l.reports = wire.Reports(l.settings, l.store, tokens, l.after.Go, l.log)
 	l.gateway = gateway.Gateway{
 		Reports: l.reports, Access: l.keeper.Status, Purge: l.settings.Purge, Log: l.log,
