@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -43,9 +44,19 @@ func (l *local) start() {
 	tokens := wire.Tokens(l.settings, l.secrets, l.store, l.keeper, nil, l.log)
 	l.reports = wire.Reports(l.settings, l.store, tokens, l.after.Go, l.log)
 	l.gateway = gateway.Gateway{
-		Reports: l.reports, Access: l.keeper.Status, Purge: l.settings.Purge, Log: l.log,
+		Reports: l.reports, Access: l.accessStatus, Purge: l.settings.Purge, Log: l.log,
 		Instance: l.address.Instance, Started: l.began,
 	}
+}
+
+// accessStatus is that of the keeper, which also says when the disk has no room for answers any more: that for secrets is reserved, yet
+// not for ever.
+func (l *local) accessStatus(ctx context.Context) (access.Status, error) {
+	s, err := l.keeper.Status(ctx)
+	if full := secrets.Spare(filepath.Join(l.path, "secrets")); full != nil {
+		s.Problems = append(s.Problems, "Nothing more can be kept in the data folder: "+secrets.Reason(full)+".")
+	}
+	return s, err
 }
 
 // simulate makes the simulated Adobe answer at an address, and its statement known here.

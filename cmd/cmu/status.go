@@ -52,7 +52,7 @@ out, and while access is lost or will be.`,
 	},
 }
 
-// problem is an error if not all could be found out, or access is lost or will be. The causes of the former are in the log of whoever
+// problem is an error if not all could be found out, or something needs a look. The causes of the former are in the log of whoever
 // wrote the document: a running gateway, else this process, on stderr.
 func (s status) problem() error {
 	unread := func(p string) bool { return strings.HasSuffix(p, "cannot be read in full.") }
@@ -60,7 +60,7 @@ func (s status) problem() error {
 	case len(s.Status.Problems) == 0:
 		return nil
 	case !slices.ContainsFunc(s.Status.Problems, unread):
-		return errors.New("the access to Adobe needs a look, as told above")
+		return errors.New("there are problems, as told above")
 	case s.Gateway != "":
 		return errors.New("not all could be found out; the output of the running cmu serve has the causes")
 	}

@@ -44,6 +44,7 @@ type Tokens struct {
 	readAt    time.Time
 	readErr   error // of the last read
 	askedAt   time.Time
+	askedFor  string // fingerprint
 	refused   string // fingerprint
 	refusedAt time.Time
 	finding   singleflight.Group
@@ -260,14 +261,14 @@ func (t *Tokens) read(ctx context.Context, force bool) error {
 	return nil
 }
 
-// ask asks for a refresh, unless that was done a moment ago.
+// ask asks for a refresh, unless that was done a moment ago for the same reason.
 func (t *Tokens) ask(ctx context.Context) (asked bool, err error) {
 	t.mu.Lock()
-	recent := t.now().Sub(t.askedAt).Abs() < refreshEvery
-	if !recent {
-		t.askedAt = t.now()
-	}
 	refused := t.refusedNow()
+	recent := t.now().Sub(t.askedAt).Abs() < refreshEvery && refused == t.askedFor
+	if !recent {
+		t.askedAt, t.askedFor = t.now(), refused
+	}
 	t.mu.Unlock()
 	if recent || t.o.AskRefresh == nil {
 		return false, nil

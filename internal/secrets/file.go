@@ -36,7 +36,7 @@ func NewFiles(dir string) (Store, error) {
 	}
 	s := &files{dir, os.CreateTemp}
 	s.removeLeftovers()
-	s.reserve()
+	_ = s.reserve()
 	return s, nil
 }
 
@@ -119,7 +119,7 @@ func (s *files) Write(ctx context.Context, name, _ string, value []byte) error {
 	if err := s.replace(path, value); err != nil {
 		return fmt.Errorf("secret %s could not be written: %w", name, err)
 	}
-	s.reserve()
+	_ = s.reserve()
 	return nil
 }
 

@@ -16,15 +16,36 @@ const room = 4 * maxValue
 func (s *files) reserved() string { return filepath.Join(s.dir, "room.reserved") }
 
 // reserve takes room on the disk as long as there is some. Where it cannot, secrets are written as long as the disk has room.
-func (s *files) reserve() {
+func (s *files) reserve() error {
 	if stat, err := os.Stat(s.reserved()); err == nil && stat.Size() == room {
-		return
+		return nil
 	}
-	noise := make([]byte, room) // which no file system makes smaller
-	_, _ = rand.Read(noise)
-	if os.WriteFile(s.reserved(), noise, 0o600) != nil {
+	err := os.WriteFile(s.reserved(), noise(room), 0o600)
+	if err != nil {
 		_ = os.Remove(s.reserved())
 	}
+	return err
+}
+
+// noise is what no file system makes smaller.
+func noise(size int) []byte {
+	b := make([]byte, size)
+	_, _ = rand.Read(b)
+	return b
+}
+
+// Spare tells whether there is room in a folder beside what is reserved: it writes a file there and removes it. Reason says why not.
+func Spare(dir string) error {
+	if err := (&files{dir: dir}).reserve(); err != nil {
+		return err
+	}
+	file, err := os.CreateTemp(dir, tempPattern)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name())
+	_, err = file.Write(noise(maxValue))
+	return errors.Join(err, file.Close())
 }
 
 // full tells whether an error is that of a disk without room.
@@ -35,7 +56,7 @@ func full(err error) bool {
 // errDiskFull is ERROR_DISK_FULL of Windows.
 const errDiskFull = syscall.Errno(112)
 
-// Reason says in a few words why a Write or Check failed, for people who must not be shown more: no path, no value, no name.
+// Reason says in a few words why a Write, Check or Spare failed, for people who must not be shown more: no path, no value, no name.
 func Reason(err error) string {
 	switch {
 	case full(err):

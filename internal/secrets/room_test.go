@@ -36,7 +36,9 @@ func TestFullDisk(t *testing.T) {
 		if err := s.Check(ctx, "token"); err != nil {
 			t.Errorf("Check %d: %v", i, err)
 		}
-		s.reserve()
+		if err := s.reserve(); err != nil {
+			t.Fatal(err)
+		}
 		if err := s.Write(ctx, "token", "", []byte(value)); err != nil {
 			t.Fatalf("write %d: %v", i, err)
 		}
@@ -46,6 +48,15 @@ func TestFullDisk(t *testing.T) {
 		if stat, err := os.Stat(s.reserved()); err != nil || stat.Size() != room || stat.Mode().Perm()&0o077 != 0 {
 			t.Errorf("after write %d no room is reserved: %v", i, err)
 		}
+	}
+	if err := Spare(s.dir); err != nil {
+		t.Errorf("there is room: %v", err)
+	}
+	if entries, _ := os.ReadDir(s.dir); len(entries) != 2 {
+		t.Errorf("%d files, want the secret and the room", len(entries))
+	}
+	if err := Spare(filepath.Join(s.dir, "gone")); Reason(err) == "" || !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%v", err)
 	}
 	s.create = func(string, string) (*os.File, error) { return nil, syscall.ENOSPC }
 	err := s.Write(ctx, "token", "", []byte("lost"))
