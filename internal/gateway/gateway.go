@@ -79,6 +79,7 @@ func (g Gateway) Handler() http.Handler {
 	g = g.filled()
 	h := &handler{
 		Gateway: g, methods: []string{http.MethodGet, http.MethodHead},
+		varyReport: []string{"Accept, Accept-Encoding"}, varyPage: []string{"Accept"},
 		release: strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(g.Version))), 36),
 	}
 	if g.Purge {
@@ -86,7 +87,7 @@ func (g Gateway) Handler() http.Handler {
 	}
 	h.bodies = otter.Must(&otter.Options[bodyKey, *representation]{
 		MaximumWeight: uint64(g.memory),
-		Weigher:       func(k bodyKey, r *representation) uint32 { return uint32(min(r.size+2<<10, 1<<31)) },
+		Weigher:       func(k bodyKey, r *representation) uint32 { return uint32(min(r.weight(), 1<<31)) },
 	})
 	return h
 }
@@ -95,7 +96,9 @@ type handler struct {
 	Gateway
 	methods []string // allowed on reports
 	release string   // tells versions apart
-	bodies  *otter.Cache[bodyKey, *representation]
+	// The Vary of reports and of pages.
+	varyReport, varyPage []string
+	bodies               *otter.Cache[bodyKey, *representation]
 }
 
 // reportsPath is where the reports stand, as at Adobe.
@@ -145,12 +148,12 @@ var nosniff = []string{"nosniff"}
 // report answers a request for a report. Below is the escaped path below the reports base.
 func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
 	ctx, header := r.Context(), w.Header()
+	header["Vary"] = h.varyReport
 	asked, err := cmu.Parse(below, r.URL.RawQuery)
 	if err != nil {
-		h.fail(w, r, err)
+		h.fail(w, r, reports.FromAdobe, err)
 		return
 	}
-	header["Vary"] = varyReport
 	media, ok := choose(asked.Format, r.Header["Accept"])
 	if !ok {
 		h.problem(w, r, problem{Status: http.StatusNotAcceptable, Code: "not_acceptable", Detail: "There is no such format. " +
@@ -160,7 +163,7 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
 	d := directives(r.Header)
 	answer, source, err := h.Reports.Get(ctx, asked, d)
 	if err != nil {
-		h.fail(w, r, err)
+		h.fail(w, r, source, err)
 		return
 	}
 	// For metric filters: how often Adobe is spared, and which answers are incomplete. The report is escaped as in a URL, and bounded.
@@ -176,7 +179,7 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
 	header["Age"] = []string{age(answer, now)}
 	h.represent(w, r, &document{
 		Answer: answer, asked: asked, media: media, base: h.BasePath(ctx) + reportsPath,
-		gzip: worthGzip(answer) && acceptsGzip(r.Header["Accept-Encoding"]), stale: source == reports.Stale,
+		gzip: compressed(answer, r.Header["Accept-Encoding"]), stale: source == reports.Stale,
 	})
 }
 
@@ -205,7 +208,7 @@ const (
 func (h *handler) purge(w http.ResponseWriter, r *http.Request, below string) {
 	asked, err := cmu.Parse(below, r.URL.RawQuery)
 	if err != nil {
-		h.fail(w, r, err)
+		h.fail(w, r, reports.FromAdobe, err)
 		return
 	}
 	if !asked.Start.IsZero() || !asked.End.IsZero() || asked.Limit > 0 {

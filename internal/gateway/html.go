@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -180,7 +181,7 @@ func (p page) warn(text string) {
 	p.raw("</p>\n")
 }
 
-// writeNavigation links to the neighbours in the tree, with the same query, and to the other formats.
+// writeNavigation links to the neighbours in the tree, with the same window and filters, and to the other formats.
 func (d *document) writeNavigation(p page) {
 	nav := func(title string, list []neighbour) {
 		if len(list) == 0 {
@@ -201,9 +202,13 @@ func (d *document) writeNavigation(p page) {
 	p.raw("</nav>\n")
 }
 
-// to returns the address of another place with the query that was asked.
+// to returns the address of a place with the query that was asked. The metrics are those of one place: another may lack them, and
+// would be refused.
 func (d *document) to(path []string, format string) string {
 	r := d.asked
+	if !slices.Equal(path, r.Path) {
+		r.Metrics = nil
+	}
 	r.Path = path
 	return hrefOf(d.base, r, format)
 }

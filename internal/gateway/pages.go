@@ -11,7 +11,7 @@ var indexOffers = []*media{medias[0], medias[1], medias[6]}
 // index shows the service and its links.
 func (h *handler) index(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
-	header["Vary"] = []string{"Accept"}
+	header["Vary"] = h.varyPage
 	m, ok := accepted(r.Header["Accept"], indexOffers)
 	if !ok {
 		h.problem(w, r, problem{Status: http.StatusNotAcceptable, Code: "not_acceptable",

@@ -63,12 +63,18 @@ type RequestError struct{ Part, Problem string }
 
 func (e *RequestError) Error() string { return e.Part + ": " + e.Problem }
 
+// TooLong reports whether the path or the query as a whole is longer than Parse reads.
+func (e *RequestError) TooLong() bool {
+	return (e.Part == "path" || e.Part == "query") && strings.HasPrefix(e.Problem, longer)
+}
+
 // Bounds on what Parse accepts.
 const (
 	maxPath      = 2 << 10
 	maxQuery     = 8 << 10
 	maxDimension = 128
 	maxDepth     = 32
+	longer       = "longer than " // how a part that is begins its problem
 	// MaxLimit is the largest row limit that a request may name.
 	MaxLimit = 1_000_000_000
 )
@@ -80,10 +86,10 @@ const (
 func Parse(path, query string) (Request, error) {
 	var r Request
 	if len(path) > maxPath {
-		return r, &RequestError{"path", fmt.Sprintf("longer than %d bytes", maxPath)}
+		return r, &RequestError{"path", fmt.Sprintf(longer+"%d bytes", maxPath)}
 	}
 	if len(query) > maxQuery {
-		return r, &RequestError{"query", fmt.Sprintf("longer than %d bytes", maxQuery)}
+		return r, &RequestError{"query", fmt.Sprintf(longer+"%d bytes", maxQuery)}
 	}
 	if err := r.parsePath(path); err != nil {
 		return Request{}, err
