@@ -10,9 +10,10 @@ import (
 // coarse to fine. The zero Grain is NoGrain.
 type Grain uint8
 
-// The grains, coarse to fine. NoGrain stands for a path without time dimensions.
 const (
+	// NoGrain stands for a path without time dimensions, or without an unbroken chain of them.
 	NoGrain Grain = iota
+	// Year and the finer grains are named for the time dimension that is the finest of the path.
 	Year
 	Month
 	Day
