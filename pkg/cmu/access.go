@@ -207,7 +207,6 @@ func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	t.date, _ = http.ParseTime(resp.Header.Get("Date"))
-	resp.Header.Del("Content-Encoding")
 	return resp, nil
 }
 

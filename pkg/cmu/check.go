@@ -18,6 +18,7 @@ type RequestError struct {
 	Problem string
 }
 
+// Error returns part and problem in one line.
 func (e *RequestError) Error() string { return e.Part + ": " + e.Problem }
 
 // Bounds on a request. Those in bytes are for the escaped text.

@@ -20,8 +20,9 @@ const (
 	opReport   = "report"
 )
 
-// Client calls Adobe. [NewClient] makes one; a literal with the two URLs is as good. Nothing is retried, no redirect is followed
-// and no cookie kept. A Client may be used by many goroutines at once, and its fields must not be changed then.
+// Client calls Adobe. [NewClient] makes one; a literal with the two URLs is as good. Nothing is retried (but Go's Transport asks again
+// by itself where a connection kept open turns out to be closed), no redirect is followed and no cookie kept. A Client may be used by
+// many goroutines at once, and its fields must not be changed then.
 type Client struct {
 	// AuthURL is the authorization server. Register and Token need it.
 	AuthURL string
@@ -152,6 +153,9 @@ type body struct {
 func newBody(resp *http.Response, limit int64, cancel context.CancelFunc) (*body, error) {
 	b := &body{Reader: resp.Body, raw: resp.Body, cancel: cancel}
 	if strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
+		resp.Header.Del("Content-Encoding") // as http.Transport does where it decompresses by itself
+		resp.Header.Del("Content-Length")
+		resp.ContentLength, resp.Uncompressed = -1, true
 		gz, err := gzip.NewReader(resp.Body)
 		if errors.Is(err, io.EOF) { // an empty body, as of a 429
 			gz, err = nil, nil

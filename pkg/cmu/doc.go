@@ -4,7 +4,7 @@
 // # From a software statement to rows
 //
 // A software statement is downloaded from Adobe's TVE Dashboard. It is traded once for credentials, those every few hours for a
-// token, and the token goes with every report:
+// token, and the token goes with every report (errors are left unread here):
 //
 //	client, err := cmu.NewClient(cmu.Environment{Name: "production"})
 //	statement, err := cmu.ParseStatement(text)           // the downloaded file

@@ -9,7 +9,7 @@ import (
 
 // Environment is one of Adobe's installations, or whatever stands in for one.
 type Environment struct {
-	// Name is one of EnvironmentNames.
+	// Name is one of EnvironmentNames; anything will do where both URLs are given.
 	Name string
 	// AuthURL is the authorization server, for client registration and tokens, such as https://sp.auth.adobe.com.
 	AuthURL string

@@ -25,14 +25,14 @@ var (
 	ErrThrottled = errors.New("asked to wait")
 	// ErrTooWide: Adobe refuses the selection as too large. Ask for less: a shorter window, fewer dimensions, more filters.
 	ErrTooWide = errors.New("selection too wide")
-	// ErrTooLarge: an answer was longer than the client's MaxBody, or than 64 KiB from the authorization server.
+	// ErrTooLarge: a report was longer than the client's MaxBody, or the answer to a registration than 64 KiB.
 	ErrTooLarge = errors.New("answer too large")
 	// ErrNotReport: an answer is not a report that this package understands.
 	ErrNotReport = errors.New("not a CMU report")
 )
 
-// Error is an answer of Adobe's that is not a success. An error that is none of these means that no usable answer came, and whether
-// Adobe saw the call is not known. It holds no secret, and no URL.
+// Error is an answer of Adobe's that is not a success. It holds no secret, and no URL. Another error of a call means that no usable
+// answer came: whether Adobe saw the call is then not known, unless the error says that a URL or the request is wrong.
 //
 // Source: RFC 6749 section 5.2, RFC 7591 section 3.2.2; Adobe, DCR and Concurrency Monitoring usage API, "Responses".
 type Error struct {

@@ -68,7 +68,7 @@ type Link struct {
 }
 
 // ReadReport reads a report in JSON (HAL) from any reader, such as the body of [Client.Report] or a file, and hands each row to
-// each: in constant memory, without an allocation a row. The links are those found up to an error, wherever in the document they
+// each: in constant memory, without an allocation a row unless the row holds white space. The links are those found up to an error, wherever in the document they
 // stand. r is read to its end, and not closed.
 //
 // A row is valid until each returns: bytes.Clone keeps it. An error of each ends the reading and is returned as it is. What is

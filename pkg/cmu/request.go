@@ -36,7 +36,7 @@ type Request struct {
 	// Path holds the dimensions to group by, in order, unescaped. Any name is allowed: the tree of dimensions is Adobe's,
 	// differs by licence, and Adobe answers 404 where it has no such node.
 	Path []string
-	// Filters are all of them at once, in any order.
+	// Filters restrict the rows, which pass all of them, in any order.
 	Filters []Filter
 	// Metrics are the columns wanted, in that order; empty: all that the path has.
 	Metrics []string

@@ -6,7 +6,7 @@ import (
 	"iter"
 )
 
-// Rows is a report to be read row by row: see [Client.Rows]. It is for one goroutine.
+// Rows is a report to be read row by row. [Client.Rows] makes it. It is for one goroutine.
 type Rows struct {
 	all   iter.Seq2[Row, error]
 	links Links

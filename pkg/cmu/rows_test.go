@@ -2,6 +2,7 @@ package cmu
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -108,6 +109,28 @@ func TestRowsLeftEarly(t *testing.T) {
 	<-gone
 	if seen != 3 || bodies.closed.Load() != 1 || rows.Links().Self != "" {
 		t.Errorf("%d rows, %d closed, links %v", seen, bodies.closed.Load(), rows.Links())
+	}
+}
+
+// What is decompressed does not say that it is compressed.
+func TestReportDecompresses(t *testing.T) {
+	client := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Accept-Encoding") != "gzip" {
+			t.Errorf("asked %v", r.Header)
+		}
+		w.Header().Set("Content-Encoding", "gzip")
+		z := gzip.NewWriter(w)
+		_, _ = io.WriteString(z, sample)
+		_ = z.Close()
+	})
+	resp, err := client.Report(t.Context(), "t0ken", Request{}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || string(text) != sample || resp.Header.Get("Content-Encoding") != "" || resp.Header.Get("Content-Length") != "" || resp.ContentLength != -1 {
+		t.Errorf("%q, %v, %v, length %d", text, err, resp.Header, resp.ContentLength)
 	}
 }
 

@@ -21,7 +21,7 @@ func (s Secret) Reveal() string { return string(s) }
 func (s Secret) String() string { return redacted }
 
 // Format implements [fmt.Formatter]: a placeholder for every verb and flag.
-func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+func (s Secret) Format(f fmt.State, verb rune) { _, _ = io.WriteString(f, redacted) }
 
 // MarshalText implements [encoding.TextMarshaler]: a placeholder. Store what Reveal returns, not a Secret.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
