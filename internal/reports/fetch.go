@@ -69,6 +69,7 @@ type fetcher struct {
 const (
 	maxFill    = 0.92
 	firstShare = 0.45
+	widenFill  = 0.8 // of a call that is stretched for those to come
 )
 
 // run fetches what a plan lacks. All that arrives becomes known, also when it fails part of the way. A block is saved as soon as
@@ -98,7 +99,7 @@ func (f *fetcher) run(ctx context.Context, lacks plan.Plan) error {
 
 // widened stretches spans where that saves calls to come.
 func (f *fetcher) widened(spans []plan.Span) (wide []plan.Span) {
-	known, budget := f.held.coverage(), float64(f.adobe.Capacity())/2
+	known, budget := f.held.coverage(), widenFill*float64(f.adobe.Capacity())
 	for _, s := range spans {
 		wide = append(wide, known.Widen(f.held.piece.grid, f.held.piece.pace, s, f.perPeriod, budget, f.now()))
 	}

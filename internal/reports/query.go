@@ -47,7 +47,7 @@ func (q *query) sliceableSpan(now time.Time) (none plan.Span) {
 	}
 	to, ended := q.request.End.Civil()
 	if q.request.End.IsZero() {
-		to, ended = q.pace.Grain.Ceil(q.pace.Policy.Latest(now)), true
+		to, ended = q.pace.Grain.Ceil(plan.Latest(now)), true
 	}
 	w := plan.Span{From: from, To: to}
 	unit := plan.Grid{Grain: q.calendar.Unit()}
@@ -69,7 +69,7 @@ type piece struct {
 	// only are the periods whose rows are wanted; empty: all.
 	only  plan.Span
 	names []string // of the blocks, in their order
-	// before and after name the blocks beside them, or where the grid is undivided no others.
+	// What is read before a fetch lies between before and after: the blocks, and those beside them that a fetch may reach.
 	before, after string
 	lease         string // the name under which it is fetched
 	// read is what the store has just been found to hold; nil: nobody looked.
@@ -98,8 +98,7 @@ func (q *query) periods(inclusive bool) *piece {
 	p := &piece{query: q, grid: q.calendar, want: whole, ask: q.request, only: whole, lease: q.leaseName()}
 	p.ask.Start, p.ask.End = cmu.Bound{}, cmu.Bound{}
 	around := q.calendar.Around(whole)
-	names := q.calendar.Names(around)
-	p.names, p.before, p.after = names[1:len(names)-1], names[0], names[len(names)-1]
+	p.names, p.before, p.after = q.calendar.Names(whole), plan.Name(around.From), plan.Name(around.To-1)
 	return p
 }
 

@@ -70,7 +70,7 @@ func (s *shelf) clear() {
 // answer returns the answer of that canonical request if it is fresh and as new as wanted.
 func (s *shelf) answer(name string, d Directives, now time.Time) (*Answer, bool) {
 	a, ok := s.answers.GetIfPresent(name)
-	if !ok || !now.Before(a.Fresh) {
+	if !ok || !now.Before(a.Fresh) || plan.Ahead(a.Fetched, now) {
 		return nil, false
 	}
 	oldest := d.maxAge()
