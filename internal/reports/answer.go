@@ -29,14 +29,9 @@ type Answer struct {
 	Fetched, Fresh time.Time
 	// Tag tells equal answers from different ones.
 	Tag string
-	// Raw is set instead of rows when Adobe's answer was not understood.
-	Raw *Raw
 
 	refused error // instead of an answer: a refusal, remembered
 }
-
-// Raw is an answer of Adobe's that is passed through as it came.
-type Raw = upstream.Raw
 
 // Each calls do with every row in order. The row is valid until do returns.
 func (a *Answer) Each(do func(cmu.Row) error) error {
@@ -57,9 +52,6 @@ func (a *Answer) size() int {
 	n := 1024
 	for _, f := range a.Fragments {
 		n += len(f.Deflate)
-	}
-	if a.Raw != nil {
-		n += len(a.Raw.Body)
 	}
 	return n
 }
@@ -144,9 +136,6 @@ func (a *Answer) tag() string {
 	}
 	if a.Incomplete {
 		h.Write([]byte{2})
-	}
-	if a.Raw != nil {
-		h.Write(a.Raw.Body)
 	}
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:15])
 }

@@ -58,11 +58,7 @@ func (s *Service) explain(h *holding, err error) error {
 	return u
 }
 
-var (
-	// errOtherWindow: what is no report came for a slice, and is no answer to the caller's window.
-	errOtherWindow = errors.New("an answer that is no report is to another window")
-	errNoTime      = errors.New("no time left for another call")
-)
+var errNoTime = errors.New("no time left for another call")
 
 // outsideError is returned when an answer holds a row outside the range asked: what slicing by calendar rests on is wrong.
 // With noPeriod the row has no period at all, which tells of its report only.
@@ -94,7 +90,7 @@ func refusal(err error) (*cmu.Error, bool) {
 func passing(err error) bool {
 	var e *cmu.Error
 	switch {
-	case err == nil, isPause(err), isOutside(err), errors.Is(err, cmu.ErrTooLarge), ended(err):
+	case err == nil, isPause(err), isOutside(err), errors.Is(err, cmu.ErrTooLarge), errors.As(err, new(*upstream.NotReportError)), ended(err):
 		return false
 	case errors.As(err, &e):
 		return e.Status >= 500

@@ -38,9 +38,7 @@ func (s *Service) fetch(ctx context.Context, p *piece, d Directives) (view, erro
 	err = f.run(ctx, v.plan)
 	turn.note(err)
 	s.contradictedBy(ctx, err)
-	v = v.held.view(plan.Demand{Stale: s.policy.Stale}, s.now())
-	v.raw = f.raw
-	return v, err
+	return v.held.view(plan.Demand{Stale: s.policy.Stale}, s.now()), err
 }
 
 // fetcher gets the missing spans of one piece. Adobe may truncate an answer or refuse it as too wide; then the span is asked
@@ -60,7 +58,6 @@ type fetcher struct {
 	widest, guess int
 	pending       map[cmu.Civil][]part // by start of block, not yet in blocks
 	links         cmu.Links
-	raw           *Raw
 }
 
 // maxFill is which part of an answer's capacity a sized call aims to use, firstShare which part of a span is asked for next
@@ -166,9 +163,6 @@ func (f *fetcher) one(ctx context.Context, s plan.Span) (whole bool, err error) 
 		return false, nil
 	case err != nil:
 		return false, err
-	case out.Raw != nil:
-		f.raw = out.Raw
-		return true, nil
 	}
 	if f.learn(total, out, c); out.Truncated && total > 1 {
 		f.shrink(total)

@@ -126,11 +126,6 @@ func (q *query) pieces(sliced, inclusive bool, read *holding) (pieces []*piece) 
 	return pieces
 }
 
-// asks reports whether the piece is r itself.
-func (p *piece) asks(r cmu.Request) bool {
-	return !p.grid.Divided() && p.ask.Canonical() == r.Canonical()
-}
-
 // call returns the request to Adobe for the rows of s.
 func (p *piece) call(s plan.Span) cmu.Request {
 	r := p.ask

@@ -9,7 +9,6 @@ package reports
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -149,7 +148,7 @@ func (s *Service) answer(ctx context.Context, q *query, d Directives) (*Answer, 
 		sliced, inclusive := s.notebook.slicing(q.report)
 		pieces := q.pieces(sliced, inclusive, read)
 		a, source, err := s.assemble(ctx, q, pieces, d)
-		if !isOutside(err) && !errors.Is(err, errOtherWindow) {
+		if !isOutside(err) {
 			return a, source, err
 		}
 		q.window = plan.Window{} // what slices do not yield, the whole may
@@ -180,14 +179,9 @@ func (s *Service) assemble(ctx context.Context, q *query, pieces []*piece, d Dir
 	if i := slices.IndexFunc(errs, isOutside); i >= 0 {
 		return nil, source, errs[i]
 	}
-	for i, v := range views {
-		switch {
-		case errs[i] != nil:
-			return nil, source, errs[i]
-		case v.raw != nil && !v.held.piece.asks(q.request):
-			return nil, source, errOtherWindow
-		case v.raw != nil:
-			return &Answer{Request: q.request, Raw: v.raw, Fetched: s.now()}, FromAdobe, nil
+	for _, err := range errs {
+		if err != nil {
+			return nil, source, err
 		}
 	}
 	s.count.answered(source)

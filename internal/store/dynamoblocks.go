@@ -152,7 +152,7 @@ func (s *dynamo) Put(ctx context.Context, report Report, b Block) error {
 			"#fetched": "fetched",
 			"#expires": "expires",
 		},
-		ExpressionAttributeValues:           item{
+		ExpressionAttributeValues: item{
 			":fetched": head["fetched"], ":now": number(s.now().Unix()), ":ahead": number(s.now().Add(maxAhead).UnixMilli()),
 		},
 		ReturnValues:                        types.ReturnValueAllOld,

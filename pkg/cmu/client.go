@@ -131,7 +131,7 @@ func (e *Error) read(body []byte) {
 			return
 		}
 	}
-	e.Reason = cleanReason(body)
+	e.Reason = Reason(body)
 }
 
 func withoutURL(err error) error {

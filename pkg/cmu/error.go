@@ -89,8 +89,9 @@ var (
 	markup    = regexp.MustCompile(`(?s)<[^>]*>`)
 )
 
-// cleanReason turns an error body, text or HTML, into one bounded line.
-func cleanReason(body []byte) string {
+// Reason turns a body that is not what was asked for, text or HTML, into one line that people can be shown: without markup and
+// control characters, and bounded.
+func Reason(body []byte) string {
 	s := strings.ToValidUTF8(string(body), "")
 	if t := strings.TrimSpace(s); strings.HasPrefix(t, "<") {
 		s = html.UnescapeString(markup.ReplaceAllString(invisible.ReplaceAllString(t, " "), " "))
