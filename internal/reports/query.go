@@ -16,6 +16,8 @@ import (
 // query is a request with all that follows from it, worked out once.
 type query struct {
 	request  cmu.Request
+	nature   nature   // of its path
+	path     []string // of the rows
 	report   store.Report
 	order    *rows.Order
 	pace     plan.Pace
@@ -23,9 +25,13 @@ type query struct {
 	window   plan.Window // empty: the answer cannot be sliced
 }
 
-// newQuery works out a request, which has no format, at an instant.
-func newQuery(r cmu.Request, p plan.Policy, now time.Time) *query {
-	q := &query{request: r, report: store.Report(r.Report())}
+// newQuery works out a request, which has no format, at an instant. n is what is known of its path.
+func newQuery(r cmu.Request, n nature, p plan.Policy, now time.Time) *query {
+	if n.NoWindow {
+		r.Start, r.End = cmu.Bound{}, cmu.Bound{}
+	}
+	q := &query{request: r, nature: n, path: n.of(r), report: store.Report(r.Report())}
+	r.Path = q.path
 	grain, _ := r.Grain()
 	q.pace = plan.Pace{Policy: p, Grain: grain, Level: r.LevelReport()}
 	q.calendar = plan.Grid{Grain: grain}
