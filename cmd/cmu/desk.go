@@ -41,8 +41,6 @@ type outcome struct {
 	Source     reports.Source `json:"source"`
 	Age        time.Duration  `json:"age"`
 	Incomplete string         `json:"incomplete"` // why rows are missing; empty: none are
-	// PassedThrough: Adobe's answer was not understood, and was written as it came.
-	PassedThrough bool `json:"passed_through"`
 }
 
 // registerOrder is the part of access.RegisterOptions that people choose.

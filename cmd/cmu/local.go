@@ -128,7 +128,7 @@ func (l *local) answer(ctx context.Context, o reportOrder) (*answered, error) {
 	}
 	l.log.InfoContext(ctx, "report answered", "source", source.String(), "rows", a.Rows, "report", o.Request.Report())
 	return &answered{o, a, outcome{
-		Source: source, Age: max(time.Since(a.Fetched), 0), Incomplete: gateway.IncompleteReason(a), PassedThrough: a.Raw != nil,
+		Source: source, Age: max(time.Since(a.Fetched), 0), Incomplete: gateway.IncompleteReason(a),
 	}}, nil
 }
 
@@ -147,7 +147,7 @@ func (l *local) explained(ctx context.Context, r cmu.Request, err error) error {
 // write writes the answer in the format that was ordered.
 func (a *answered) write(ctx context.Context, w io.Writer) error {
 	format := a.order.Request.Format
-	if format == "table" && a.answer.Raw == nil {
+	if format == "table" {
 		return writeTable(w, a.order.Request.Path, a.answer.Each)
 	}
 	return gateway.Encode(ctx, w, a.answer, a.outcome.Source, a.order.Request, format)

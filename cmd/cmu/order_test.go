@@ -18,7 +18,7 @@ import (
 // A report is the same on both sides of the control door.
 func TestReportOrderCrosses(t *testing.T) {
 	for _, text := range []string{
-		"", "tenant/year/month.csv?start=2026&end=1785000000000&limit=5", "a.b.c.json", "a%2Fb/c%20d?mvpd=A%26B&mvpd!=%C3%84&platform&metrics=b,a",
+		"", "tenant/year/month.csv?start=2026&end=1785000000000&limit=5", "a-b.json", "a%2Fb/c%20d?mvpd=A%26B&mvpd!=%C3%84&platform&metrics=b,a",
 		"tenant?start=2026-01-01T05:30&end=2026-01-02T00:00:00.500Z", "tenant?access_token=eyJa.eyJb.sesame",
 	} {
 		path, query, _ := strings.Cut(text, "?")

@@ -184,9 +184,6 @@ func (o outcome) warn(t *terminal) error {
 	if o.Source == reports.Stale {
 		t.warnf("warning: the rows are stale, %v old; newer ones are fetched now, for the next time", o.Age.Truncate(time.Second))
 	}
-	if o.PassedThrough {
-		t.warnf("warning: Adobe's answer was not understood and is passed through as it came")
-	}
 	if o.Incomplete != "" {
 		t.warnf("warning: %s", o.Incomplete)
 		return errIncomplete

@@ -55,9 +55,6 @@ func cacheStatus(a *reports.Answer, source reports.Source, d reports.Directives,
 	default:
 		b = append(b, "; fwd=miss; fwd-status=200"...)
 	}
-	if a.Raw != nil {
-		return string(append(b, "; detail=passed-through"...))
-	}
 	if source == reports.FromAdobe {
 		b = append(b, "; stored"...)
 	}

@@ -15,15 +15,10 @@ import (
 )
 
 // Encode writes an answer in a format: json, csv, xml, ndjson or html. They are the bytes that GET sends, uncompressed, where the
-// handler has no base path. source is what came with the answer, asked what it was asked for with. An answer that was not
-// understood is written as it came, whatever the format.
+// handler has no base path. source is what came with the answer, asked what it was asked for with.
 //
 // Errors: that of w or of ctx; a format that does not exist.
 func Encode(ctx context.Context, w io.Writer, a *reports.Answer, source reports.Source, asked cmu.Request, format string) error {
-	if a.Raw != nil {
-		_, err := w.Write(a.Raw.Body)
-		return err
-	}
 	m, ok := choose(format, nil)
 	if !ok {
 		return fmt.Errorf("there is no format %q", format)

@@ -11,7 +11,6 @@ import (
 
 	"cmu-gateway/internal/reports"
 	testrig "cmu-gateway/internal/rig"
-	"cmu-gateway/internal/sandbox"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -42,22 +41,6 @@ func TestEncodeWritesWhatGETSends(t *testing.T) {
 	}
 	r.clock.Add(testrig.Policy.Settled + time.Hour)
 	compare("", reports.Stale)
-}
-
-func TestEncodePassesThrough(t *testing.T) {
-	r := newRig(t)
-	r.adobe.Behave(func(b *sandbox.Behaviour) {
-		b.Faults = []sandbox.Fault{{On: "report", Kind: "status", Status: 200, Body: "no report", Count: 1}}
-	})
-	asked, _ := cmu.Parse("/tenant/year", "")
-	a, source, err := r.service.Get(t.Context(), asked, reports.Directives{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out strings.Builder
-	if err := Encode(t.Context(), &out, a, source, asked, "csv"); err != nil || out.String() != "no report" {
-		t.Errorf("%v %s", err, out.String())
-	}
 }
 
 func TestEncodeFails(t *testing.T) {

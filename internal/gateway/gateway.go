@@ -171,10 +171,6 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
 		slog.Bool("incomplete", answer.Incomplete && asked.Limit == 0), slog.Int("rows", answer.Rows), slog.String("report", asked.Report()))
 	now := h.Now()
 	header["Cache-Status"] = []string{cacheStatus(answer, source, d, now)}
-	if answer.Raw != nil {
-		h.passThrough(w, r, answer.Raw)
-		return
-	}
 	header["Cache-Control"] = []string{cacheControl(answer)}
 	header["Age"] = []string{age(answer, now)}
 	h.represent(w, r, &document{
@@ -183,26 +179,8 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
 	})
 }
 
-// passThrough sends an answer of Adobe's that was not understood. It is confined, as nobody knows what it holds.
-func (h *handler) passThrough(w http.ResponseWriter, r *http.Request, raw *reports.Raw) {
-	if limit, ok := h.BodyLimit(r.Context()); ok && len(raw.Body) > limit {
-		h.problem(w, r, problem{Status: http.StatusBadGateway, Code: "not_understood",
-			Detail: "Adobe's answer is no report, and too large to be passed through."})
-		return
-	}
-	header := w.Header()
-	header.Set("Content-Type", raw.ContentType)
-	header.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	header.Set("Cache-Control", "no-store")
-	header.Set(headerPassedThrough, `?1; detail="Adobe's answer was not understood and is passed through as it came"`)
-	w.Write(raw.Body)
-}
-
-// Headers of our own, both Booleans of RFC 9651 with a sentence as parameter. They are absent rather than false.
-const (
-	headerIncomplete    = "Cmu-Incomplete"
-	headerPassedThrough = "Cmu-Passed-Through"
-)
+// headerIncomplete is a Boolean of RFC 9651 with a sentence as parameter. It is absent rather than false.
+const headerIncomplete = "Cmu-Incomplete"
 
 // purge forgets what is kept of a report, whatever the window: blocks are shared by windows.
 func (h *handler) purge(w http.ResponseWriter, r *http.Request, below string) {

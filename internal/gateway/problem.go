@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/reports"
+	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -126,6 +127,7 @@ func problemOf(err error) problem {
 		request     *cmu.RequestError
 		unavailable *reports.UnavailableError
 		adobe       *cmu.Error
+		notReport   *upstream.NotReportError
 	)
 	switch {
 	case errors.As(err, &request) && request.TooLong():
@@ -152,6 +154,8 @@ func problemOf(err error) problem {
 	case errors.Is(err, cmu.ErrTooLarge):
 		return problem{Status: http.StatusBadGateway, Code: "adobe_too_large",
 			Detail: "Adobe's answer is larger than this gateway reads. Ask for a narrower window."}
+	case errors.As(err, &notReport) && notReport.Begins != "":
+		return problem{Status: http.StatusBadGateway, Code: "not_understood", Detail: sentence("Adobe's answer is no report. It begins: " + notReport.Begins)}
 	case errors.Is(err, cmu.ErrNotReport):
 		return problem{Status: http.StatusBadGateway, Code: "not_understood", Detail: "Adobe's answer is no report."}
 	}

@@ -55,12 +55,23 @@ func (g Grid) Names(s Span) (names []string) {
 // Name is that of the block which begins at start.
 func Name(start cmu.Civil) string { return "b" + start.String() }
 
-// Around returns the blocks that s touches with one more on either side.
+// Around returns s with a unit of the grid's reach more on either side, in whole blocks.
 func (g Grid) Around(s Span) Span {
 	if !g.Divided() {
 		return Whole
 	}
-	return Span{g.Unit().Step(s.From, -1), g.Unit().Step(g.Unit().Ceil(s.To), 1)}
+	return Span{g.reach().Step(s.From, -1), g.reach().Step(g.reach().Ceil(s.To), 1)}
+}
+
+// reach is the unit in which a question looks ahead for those to come: a block of a fine grain is too short for that.
+func (g Grid) reach() cmu.Grain {
+	switch g.Grain {
+	case cmu.Minute:
+		return cmu.Day
+	case cmu.Hour:
+		return cmu.Month
+	}
+	return g.Unit()
 }
 
 // Periods counts the periods of s, which lies on the grid.

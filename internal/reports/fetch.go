@@ -38,9 +38,11 @@ func (s *Service) fetch(ctx context.Context, p *piece, d Directives) (view, erro
 	err = f.run(ctx, v.plan)
 	turn.note(err)
 	s.contradictedBy(ctx, err)
-	v = v.held.view(plan.Demand{Stale: s.policy.Stale}, s.now())
-	v.raw = f.raw
-	return v, err
+	var other *natureError
+	if errors.As(err, &other) {
+		s.notebook.noteNature(ctx, other)
+	}
+	return v.held.view(plan.Demand{Stale: s.policy.Stale}, s.now()), err
 }
 
 // fetcher gets the missing spans of one piece. Adobe may truncate an answer or refuse it as too wide; then the span is asked
@@ -60,7 +62,6 @@ type fetcher struct {
 	widest, guess int
 	pending       map[cmu.Civil][]part // by start of block, not yet in blocks
 	links         cmu.Links
-	raw           *Raw
 }
 
 // maxFill is which part of an answer's capacity a sized call aims to use, firstShare which part of a span is asked for next
@@ -69,6 +70,7 @@ type fetcher struct {
 const (
 	maxFill    = 0.92
 	firstShare = 0.45
+	widenFill  = 0.8 // of a call that is stretched for those to come
 )
 
 // run fetches what a plan lacks. All that arrives becomes known, also when it fails part of the way. A block is saved as soon as
@@ -98,7 +100,7 @@ func (f *fetcher) run(ctx context.Context, lacks plan.Plan) error {
 
 // widened stretches spans where that saves calls to come.
 func (f *fetcher) widened(spans []plan.Span) (wide []plan.Span) {
-	known, budget := f.held.coverage(), float64(f.adobe.Capacity())/2
+	known, budget := f.held.coverage(), widenFill*float64(f.adobe.Capacity())
 	for _, s := range spans {
 		wide = append(wide, known.Widen(f.held.piece.grid, f.held.piece.pace, s, f.perPeriod, budget, f.now()))
 	}
@@ -165,9 +167,10 @@ func (f *fetcher) one(ctx context.Context, s plan.Span) (whole bool, err error) 
 		return false, nil
 	case err != nil:
 		return false, err
-	case out.Raw != nil:
-		f.raw = out.Raw
-		return true, nil
+	}
+	p := f.held.piece
+	if n := natureOf(p.ask, p.nature, out.Links, c.fields); !n.equal(p.nature) {
+		return false, &natureError{pathName(p.ask), n}
 	}
 	if f.learn(total, out, c); out.Truncated && total > 1 {
 		f.shrink(total)

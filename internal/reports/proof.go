@@ -134,12 +134,12 @@ func (s *Service) Prove(ctx context.Context, r cmu.Request) (Verdict, error) {
 // them again.
 func (s *Service) sliceWhole(ctx context.Context, r cmu.Request) error {
 	r.Format = ""
-	kept := s.shelf.inMemory(newQuery(r, s.policy, s.now()).pieces(false, false, nil)[0]).own()
+	kept := s.shelf.inMemory(s.query(r).pieces(false, false, nil)[0]).own()
 	if len(kept) == 0 || kept[0].coverage[0].Truncated {
 		return nil
 	}
 	answer, at := kept[0], kept[0].coverage[0].Fetched
-	p := newQuery(r, s.policy, at).periods(false)
+	p := newQuery(r, s.notebook.nature(r), s.policy, at).periods(false)
 	if p == nil {
 		return nil
 	}

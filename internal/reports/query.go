@@ -16,6 +16,8 @@ import (
 // query is a request with all that follows from it, worked out once.
 type query struct {
 	request  cmu.Request
+	nature   nature   // of its path
+	path     []string // of the rows
 	report   store.Report
 	order    *rows.Order
 	pace     plan.Pace
@@ -23,9 +25,13 @@ type query struct {
 	window   plan.Window // empty: the answer cannot be sliced
 }
 
-// newQuery works out a request, which has no format, at an instant.
-func newQuery(r cmu.Request, p plan.Policy, now time.Time) *query {
-	q := &query{request: r, report: store.Report(r.Report())}
+// newQuery works out a request, which has no format, at an instant. n is what is known of its path.
+func newQuery(r cmu.Request, n nature, p plan.Policy, now time.Time) *query {
+	if n.NoWindow {
+		r.Start, r.End = cmu.Bound{}, cmu.Bound{}
+	}
+	q := &query{request: r, nature: n, path: n.of(r), report: store.Report(r.Report())}
+	r.Path = q.path
 	grain, _ := r.Grain()
 	q.pace = plan.Pace{Policy: p, Grain: grain, Level: r.LevelReport()}
 	q.calendar = plan.Grid{Grain: grain}
@@ -47,7 +53,7 @@ func (q *query) sliceableSpan(now time.Time) (none plan.Span) {
 	}
 	to, ended := q.request.End.Civil()
 	if q.request.End.IsZero() {
-		to, ended = q.pace.Grain.Ceil(q.pace.Policy.Latest(now)), true
+		to, ended = q.pace.Grain.Ceil(plan.Latest(now)), true
 	}
 	w := plan.Span{From: from, To: to}
 	unit := plan.Grid{Grain: q.calendar.Unit()}
@@ -69,7 +75,7 @@ type piece struct {
 	// only are the periods whose rows are wanted; empty: all.
 	only  plan.Span
 	names []string // of the blocks, in their order
-	// before and after name the blocks beside them, or where the grid is undivided no others.
+	// What is read before a fetch lies between before and after: the blocks, and those beside them that a fetch may reach.
 	before, after string
 	lease         string // the name under which it is fetched
 	// read is what the store has just been found to hold; nil: nobody looked.
@@ -98,8 +104,7 @@ func (q *query) periods(inclusive bool) *piece {
 	p := &piece{query: q, grid: q.calendar, want: whole, ask: q.request, only: whole, lease: q.leaseName()}
 	p.ask.Start, p.ask.End = cmu.Bound{}, cmu.Bound{}
 	around := q.calendar.Around(whole)
-	names := q.calendar.Names(around)
-	p.names, p.before, p.after = names[1:len(names)-1], names[0], names[len(names)-1]
+	p.names, p.before, p.after = q.calendar.Names(whole), plan.Name(around.From), plan.Name(around.To-1)
 	return p
 }
 
@@ -125,11 +130,6 @@ func (q *query) pieces(sliced, inclusive bool, read *holding) (pieces []*piece) 
 		pieces = append(pieces, whole)
 	}
 	return pieces
-}
-
-// asks reports whether the piece is r itself.
-func (p *piece) asks(r cmu.Request) bool {
-	return !p.grid.Divided() && p.ask.Canonical() == r.Canonical()
 }
 
 // call returns the request to Adobe for the rows of s.

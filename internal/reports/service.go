@@ -9,7 +9,6 @@ package reports
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"log/slog"
 	"slices"
 	"sync"
@@ -115,7 +114,7 @@ func (s *Service) Get(ctx context.Context, r cmu.Request, d Directives) (*Answer
 	ctx, cancel := s.leaveTime(ctx)
 	defer cancel()
 	begun := s.shelf.stamp()
-	q := newQuery(r, s.policy, s.now())
+	q := s.query(r)
 	sliceable := q.sliceable()
 	if sliceable {
 		s.occasion.offer(r)
@@ -144,16 +143,31 @@ func (s *Service) answer(ctx context.Context, q *query, d Directives) (*Answer, 
 	var read *holding
 	if s.notebook.blank() {
 		read = s.readFirst(ctx, q)
+		if n := s.notebook.nature(q.request); !n.equal(q.nature) {
+			q, read = s.query(q.request), nil
+		}
 	}
-	for {
+	for range maxReadings {
 		sliced, inclusive := s.notebook.slicing(q.report)
-		pieces := q.pieces(sliced, inclusive, read)
-		a, source, err := s.assemble(ctx, q, pieces, d)
-		if !isOutside(err) && !errors.Is(err, errOtherWindow) {
+		a, source, err := s.assemble(ctx, q, q.pieces(sliced, inclusive, read), d)
+		switch {
+		case isNature(err):
+			q, read = s.query(q.request), nil // as what it has turned out to be
+		case isOutside(err):
+			q.window = plan.Window{} // what slices do not yield, the whole may
+		default:
 			return a, source, err
 		}
-		q.window = plan.Window{} // what slices do not yield, the whole may
 	}
+	return nil, FromAdobe, errUnsteady
+}
+
+// maxReadings bounds how often an answer is read anew: as another report, as a whole, and once more.
+const maxReadings = 4
+
+// query works out a request as what its path is known to be.
+func (s *Service) query(r cmu.Request) *query {
+	return newQuery(r, s.notebook.nature(r), s.policy, s.now())
 }
 
 // readFirst reads the notes for the first time and beside them, in the time of one round trip, the blocks that q needs if they say
@@ -177,17 +191,12 @@ func (s *Service) assemble(ctx context.Context, q *query, pieces []*piece, d Dir
 	}
 	all.Wait()
 	source := slices.Max(sources)
-	if i := slices.IndexFunc(errs, isOutside); i >= 0 {
+	if i := slices.IndexFunc(errs, isMisread); i >= 0 {
 		return nil, source, errs[i]
 	}
-	for i, v := range views {
-		switch {
-		case errs[i] != nil:
-			return nil, source, errs[i]
-		case v.raw != nil && !v.held.piece.asks(q.request):
-			return nil, source, errOtherWindow
-		case v.raw != nil:
-			return &Answer{Request: q.request, Raw: v.raw, Fetched: s.now()}, FromAdobe, nil
+	for _, err := range errs {
+		if err != nil {
+			return nil, source, err
 		}
 	}
 	s.count.answered(source)
@@ -213,7 +222,7 @@ func (s *Service) know(ctx context.Context, p *piece, d Directives) (view, Sourc
 	if err == nil {
 		return fetched, FromAdobe, nil
 	}
-	if _, refused := refusal(err); refused || isOutside(err) {
+	if _, refused := refusal(err); refused || isMisread(err) {
 		return v, source, err
 	}
 	// What is known may be good enough while Adobe cannot be had.

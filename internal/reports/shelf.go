@@ -70,7 +70,7 @@ func (s *shelf) clear() {
 // answer returns the answer of that canonical request if it is fresh and as new as wanted.
 func (s *shelf) answer(name string, d Directives, now time.Time) (*Answer, bool) {
 	a, ok := s.answers.GetIfPresent(name)
-	if !ok || !now.Before(a.Fresh) {
+	if !ok || !now.Before(a.Fresh) || plan.Ahead(a.Fetched, now) {
 		return nil, false
 	}
 	oldest := d.maxAge()
@@ -86,7 +86,7 @@ func (s *shelf) keepAnswer(begun stamp, name string, a *Answer, err error) {
 		now := s.now()
 		a, err = &Answer{refused: err, Fetched: now, Fresh: now.Add(refusalLife)}, nil
 	}
-	if err == nil && begun == s.stamp() && a.Raw == nil && a.size() < int(s.memory/4) {
+	if err == nil && begun == s.stamp() && a.size() < int(s.memory/4) {
 		s.answers.Set(name, a)
 	}
 }
@@ -126,7 +126,6 @@ func (h *holding) coverage() plan.Coverage {
 type view struct {
 	held *holding
 	plan plan.Plan
-	raw  *Raw // what came instead of rows
 }
 
 // view plans over what is held at now.

@@ -37,8 +37,7 @@ type Settings struct {
 	RowLimit int
 	// ReportZone is the IANA zone of Adobe's calendar. It is nil when not known.
 	ReportZone *time.Location
-	// SettleMargin is how long past its end and one recompute interval a period is still held to be unsettled, for want of
-	// a known zone: zero unless set when ReportZone is given.
+	// SettleMargin is how long past its end, in UTC, and two recompute intervals a period is still held to be unsettled.
 	SettleMargin time.Duration
 
 	// How long rows stay fresh, by grain: FreshMonth is also that of years and of reports without time, FreshLevel that of
@@ -82,7 +81,6 @@ func FromEnv(environ []string) (Settings, error) {
 		}
 	}
 	maps.DeleteFunc(set, func(_, value string) bool { return value == "" })
-	_, margin := set["CMU_SETTLE_MARGIN"]
 
 	var s Settings
 	var errs []error
@@ -103,9 +101,6 @@ func FromEnv(environ []string) (Settings, error) {
 
 	hosts, _ := cmu.LookupEnvironment(s.Environment)
 	s.AuthURL, s.ReportsURL = cmp.Or(s.AuthURL, hosts.AuthURL), cmp.Or(s.ReportsURL, hosts.ReportsURL)
-	if s.ReportZone != nil && !margin {
-		s.SettleMargin = 0
-	}
 	return s, errors.Join(errs...)
 }
 

@@ -55,15 +55,13 @@ type Reply struct {
 	// Truncated tells that rows may be missing: there are as many as were asked for, or as Adobe said it would give, or a
 	// suspiciously round number.
 	Truncated bool
-	// Raw is set where the answer is no report; then there were no rows.
-	Raw *Raw
 }
 
 // Report asks for r and hands every row to sink, whose error ends the call and is returned as it is. A row is valid until sink
 // returns. Where r names no limit the call names one of its own.
 //
-// Errors: *PauseError when Adobe is not to be asked for now; those of Token and Refused; those of cmu.Client.Report and
-// cmu.ReadReport; the context's own.
+// Errors: *PauseError when Adobe is not to be asked for now; *NotReportError when what came is no report; those of Token and Refused;
+// those of cmu.Client.Report and cmu.ReadReport; the context's own.
 func (a *Adobe) Report(ctx context.Context, r cmu.Request, sink func(cmu.Row) error) (Reply, error) {
 	leave, err := a.enter(ctx)
 	if err != nil {
@@ -163,16 +161,11 @@ func (a *Adobe) read(ctx context.Context, token cmu.Secret, r cmu.Request, sink 
 	defer resp.Body.Close()
 	tee := &firstBytes{r: resp.Body}
 	out.Links, err = cmu.ReadReport(tee, func(row cmu.Row) error {
-		if out.Rows++; out.Rows == 1 {
-			tee.stop()
-		}
+		out.Rows++
 		return sink(row)
 	})
 	if errors.Is(err, cmu.ErrNotReport) && out.Rows == 0 {
-		if body, ok := tee.all(); ok {
-			out.Raw = &Raw{ContentType: contentType(resp.Header), Body: body}
-			return out, nil
-		}
+		err = tee.notReport(err)
 	}
 	if err != nil {
 		return out, err

@@ -18,16 +18,22 @@ import (
 )
 
 // Credentials are what registration yields: they are good until they are refused or ExpiresAt, and exist nowhere else.
+//
+// Source: RFC 7591 section 3.2.1; Adobe, DCR: "Retrieve client credentials".
 type Credentials struct {
+	// ClientID names the client: printable text of up to 256 bytes, no secret.
 	ClientID     string
 	ClientSecret Secret
-	IssuedAt     time.Time // zero: not stated
-	ExpiresAt    time.Time // zero: never
-	Scopes       []string
+	// IssuedAt is Adobe's word; zero: not stated.
+	IssuedAt time.Time
+	// ExpiresAt is when the secret ends; zero: never. Adobe has not been seen to state it.
+	ExpiresAt time.Time
+	// Scopes are what the client may ask for, as Adobe lists them; unprintable ones are left out.
+	Scopes []string
 }
 
-// GrantsReports reports whether the scopes name one that reports need. Adobe has been seen to leave them unnamed, so a
-// false answer is a reason to warn, not to stop.
+// GrantsReports reports whether the scopes name one of those that reports need, which begin with cmu: (cmu:analytics:client,
+// cmu:billing:client). Adobe's own sample leaves them unnamed, so a false answer is a reason to warn, not to stop.
 func (c Credentials) GrantsReports() bool {
 	return slices.ContainsFunc(c.Scopes, func(s string) bool { return strings.HasPrefix(s, "cmu:") })
 }
@@ -35,7 +41,8 @@ func (c Credentials) GrantsReports() bool {
 // Register trades a software statement for client credentials. Each call that Adobe answers makes one more client there:
 // keep the result and do not call again while it is good.
 //
-// Errors: *Error for an answer of Adobe's, matching ErrStatementRefused when the statement is at fault.
+// Errors: *[Error] for an answer of Adobe's, matching [ErrStatementRefused] when the statement is at fault and [ErrThrottled] when
+// the call came too early; another error when no usable answer came, in which case Adobe may still have made a client.
 //
 // Source: RFC 7591 section 3; Adobe, DCR: "Retrieve client credentials". Adobe answers 201, names its scopes in an array, and states
 // client_id_issued_at in milliseconds or seconds.
@@ -47,7 +54,11 @@ func (c *Client) Register(ctx context.Context, s Statement) (Credentials, error)
 	if err != nil {
 		return Credentials{}, fmt.Errorf("adobe register: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(c.AuthURL, "/")+"/o/client/register", bytes.NewReader(payload))
+	base, err := checkBase("AuthURL", c.AuthURL)
+	if err != nil {
+		return Credentials{}, fmt.Errorf("adobe register: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/o/client/register", bytes.NewReader(payload))
 	if err != nil {
 		return Credentials{}, fmt.Errorf("adobe register: %w", err)
 	}
@@ -135,28 +146,35 @@ func oauthCode(body []byte) string {
 
 func notCode(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }
 
-// Token is an access token.
+// Token is an access token: what reports are asked with. It cannot be renewed, only followed by another.
 type Token struct {
+	// Value is the token itself, a bearer token: who has it can read reports.
 	Value Secret
 	// IssuedAt is Adobe's word, by Adobe's clock; it orders tokens.
 	IssuedAt time.Time
 	// ExpiresAt is measured by the local clock, from the moment of the call, so that a wrong clock does no harm.
 	ExpiresAt time.Time
-	// Life is how long the token is good for in all.
+	// Life is how long the token is good for in all: six hours at Adobe, one hour where nothing is stated.
 	Life time.Duration
 }
 
-// Token trades client credentials for an access token. They travel in the form body.
+// Token trades client credentials for an access token. They travel in the form body. Only ClientID and ClientSecret are used.
 //
-// Errors: *Error for an answer of Adobe's, matching ErrInvalidClient when the credentials are at fault and ErrThrottled
-// when the call came too early.
+// Errors: *[Error] for an answer of Adobe's, matching [ErrInvalidClient] when the credentials are at fault and [ErrThrottled]
+// when the call came too early; another error when no usable answer came.
 //
 // Source: RFC 6749 section 4.4; Adobe, DCR: "Retrieve access token". Adobe answers 201 with created_at in milliseconds.
 func (c *Client) Token(ctx context.Context, cred Credentials) (Token, error) {
+	base, err := checkBase("AuthURL", c.AuthURL)
+	if err != nil {
+		return Token{}, fmt.Errorf("adobe token: %w", err)
+	}
+	if ctx == nil {
+		return Token{}, errors.New("adobe token: nil Context") // as the other calls say it; oauth2 would panic
+	}
 	config := clientcredentials.Config{
 		ClientID: cred.ClientID, ClientSecret: cred.ClientSecret.Reveal(),
-		TokenURL:  strings.TrimSuffix(c.AuthURL, "/") + "/o/client/token",
-		AuthStyle: oauth2.AuthStyleInParams,
+		TokenURL: base + "/o/client/token", AuthStyle: oauth2.AuthStyleInParams,
 	}
 	carrier := &tokenTransport{client: c}
 	asked := c.now()
@@ -189,7 +207,6 @@ func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	t.date, _ = http.ParseTime(resp.Header.Get("Date"))
-	resp.Header.Del("Content-Encoding")
 	return resp, nil
 }
 

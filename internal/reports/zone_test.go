@@ -1,0 +1,101 @@
+package reports
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"cmu-gateway/internal/sandbox"
+	"cmu-gateway/pkg/cmu"
+)
+
+// TestAZoneIsNeverLessSafeThanNone asks for the present at each hour, of an Adobe that runs hours late, with the right zone, with wrong
+// ones and with none: what is settled in the end is what Adobe has in the end.
+func TestAZoneIsNeverLessSafeThanNone(t *testing.T) {
+	for _, name := range []string{"", "UTC", "America/Los_Angeles", "Asia/Tokyo", "Pacific/Kiritimati", "Pacific/Pago_Pago"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			zone, err := time.LoadLocation(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := newRig(t, func(o *Options) {
+				if name != "" {
+					o.Policy.Zone = zone
+				}
+			})
+			r.behave(func(b *sandbox.Behaviour) { b.Zone = "America/Los_Angeles" })
+			r.prove()
+			open := "tenant/year/month/day/hour?start=2026-07-20"
+			closed := "tenant/year/month/day/hour?start=2026-07-20&end=2026-07-23"
+			for range 32 {
+				for _, ask := range []string{open, closed, "tenant/year/month/day?start=2026-07-18"} {
+					r.get(ask)
+					r.after()
+				}
+				r.clock.Add(time.Hour)
+			}
+			r.clock.Add(10 * 24 * time.Hour) // all of it is settled, and nothing of it is asked for again unless it must
+			for _, ask := range []string{closed, "tenant/year/month/day?start=2026-07-18&end=2026-07-22"} {
+				r.get(ask)
+				r.after()
+				if a, _, err := r.Get(t.Context(), request(t, ask), Directives{}); err != nil {
+					t.Fatal(err)
+				} else if got, want := rowsOf(t, a), r.direct(ask); !sameRows(got, want) {
+					t.Errorf("%s: %d rows, Adobe has %d%s", ask, len(got), len(want), firstDifference(got, want))
+				}
+			}
+		})
+	}
+}
+
+// TestAClockThatWasAhead has rows fetched by a clock that was a day ahead, in memory and in the store.
+func TestAClockThatWasAhead(t *testing.T) {
+	r := newRig(t)
+	r.prove()
+	asks := []string{"tenant/year/month/day?start=2026-07-01", "tenant/year/month/day/mvpd?start=2026-06-01&end=2026-07-15", "mvpd?start=2026-07-01"}
+	r.clock.Add(24 * time.Hour)
+	for _, ask := range asks {
+		r.same(ask)
+	}
+	r.clock.Add(-24 * time.Hour)
+	r.behave(func(b *sandbox.Behaviour) { b.Restatements = []sandbox.Restatement{{Day: "2026-07-03", Version: 1}} })
+	for _, fresh := range []bool{false, true} {
+		if fresh {
+			r.restart()
+		}
+		for _, ask := range asks {
+			if source := r.same(ask); fresh == (source == FromAdobe) {
+				t.Errorf("%s: from %v, with nothing in memory %v", ask, source, fresh)
+			}
+		}
+	}
+}
+
+// TestCallsOfARollingDashboardByHour looks at the last days by hour, every four hours.
+func TestCallsOfARollingDashboardByHour(t *testing.T) {
+	t.Parallel()
+	for name, most := range map[string]int{"": 10_000, "of little limit": 1000} {
+		r := newRig(t, limit(most))
+		r.prove()
+		panels := []string{
+			"tenant/year/month/day/hour", "year/month/day/hour", "tenant/year/month/day/hour/application-id", "tenant/year/month/day/hour/mvpd",
+			"tenant/year/month/day", "year/month/day/mvpd",
+		}
+		first := cmu.CivilDate(2026, 4, 2, 0, 0)
+		before, looks := r.calls(), 0
+		for day := range 90 {
+			for _, p := range panels {
+				from := cmu.Day.Step(first, day)
+				r.get(fmt.Sprintf("%s?start=%s&end=%s", p, from, cmu.Day.Step(from, 7)))
+				r.after()
+				looks++
+			}
+		}
+		n := r.calls() - before
+		t.Logf("limit %d: %d looks, %d calls to Adobe", most, looks, n)
+		if bound := map[int]int64{10_000: 27, 1000: 60}[most]; n > bound {
+			t.Errorf("%s: %d calls, want at most %d", name, n, bound)
+		}
+	}
+}
