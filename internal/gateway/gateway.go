@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"cmu-gateway/internal/access"
@@ -31,6 +32,14 @@ type Gateway struct {
 	Purge bool
 	// BasePath returns the path under which callers see the handler's root, escaped, without a slash at its end. Nil: none.
 	BasePath func(context.Context) string
+	// Host tells whether a request for a host, as it is in its header, is answered. Nil: any is.
+	Host func(host string) bool
+	// Origins are those whose pages may read answers in a browser, such as https://dashboards.example; "*": all. Empty: none.
+	Origins []string
+	// Key is what callers must send in the header x-api-key. Empty: nothing. KeyInFront says that what stands in front asks for
+	// such a key, for the API's description.
+	Key        cmu.Secret
+	KeyInFront bool
 	// BodyLimit returns the size of the largest body that can be sent, in bytes as written; not ok: any. Nil: any.
 	BodyLimit func(context.Context) (limit int, ok bool)
 	// Version is shown in status and the API's description. Empty: version.String().
@@ -79,9 +88,11 @@ func (g Gateway) Handler() http.Handler {
 	g = g.filled()
 	h := &handler{
 		Gateway: g, methods: []string{http.MethodGet, http.MethodHead},
-		varyReport: []string{"Accept, Accept-Encoding"}, varyPage: []string{"Accept"},
-		release: strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(g.Version))), 36),
+		door:        newDoor(&g),
+		description: sync.OnceValue(func() string { return describe(g.Version, g.Key != "" || g.KeyInFront, g.Purge) }),
+		release:     strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(g.Version))), 36),
 	}
+	h.varyReport, h.varyPage = h.door.vary("Accept, Accept-Encoding"), h.door.vary("Accept")
 	if g.Purge {
 		h.methods = append(h.methods, http.MethodDelete)
 	}
@@ -96,6 +107,9 @@ type handler struct {
 	Gateway
 	methods []string // allowed on reports
 	release string   // tells versions apart
+	door    door
+	// The API's description, but for its server.
+	description func() string
 	// The Vary of reports and of pages.
 	varyReport, varyPage []string
 	bodies               *otter.Cache[bodyKey, *representation]
@@ -113,6 +127,9 @@ var pages = map[string]func(*handler, http.ResponseWriter, *http.Request){
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()["X-Content-Type-Options"] = nosniff
+	if !h.open(w, r) {
+		return
+	}
 	path := r.URL.EscapedPath()
 	if path == "" {
 		path = "/"

@@ -51,8 +51,7 @@ func (h *handler) openAPI(w http.ResponseWriter, r *http.Request) {
 	if server == "" {
 		server = "/"
 	}
-	fill := strings.NewReplacer(`"{base}"`, string(quote(nil, server)), `"{version}"`, string(quote(nil, h.Version)))
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "private, max-age=300")
-	_, _ = w.Write([]byte(fill.Replace(openAPIText)))
+	_, _ = w.Write([]byte(strings.ReplaceAll(h.description(), `"{base}"`, string(quote(nil, server)))))
 }

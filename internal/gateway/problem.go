@@ -55,7 +55,7 @@ func (h *handler) problem(w http.ResponseWriter, r *http.Request, p problem) {
 	}
 	header.Set("Content-Type", "application/problem+json")
 	header.Set("Cache-Control", "no-store")
-	if header["Vary"] == nil {
+	if vary := header.Get("Vary"); vary == "" || vary == varyOrigin[0] {
 		header["Vary"] = h.varyPage
 	}
 	body, err := json.Marshal(p)
