@@ -96,6 +96,11 @@ func New(o Options) *Service {
 	return s
 }
 
+// Parse reads a request as cmu.Parse does, and bounds relative to now besides: see plan.Policy.ParseRequest.
+func (s *Service) Parse(path, query string) (cmu.Request, error) {
+	return s.policy.ParseRequest(path, query, s.now())
+}
+
 // Get answers r. It waits for Adobe only if nothing usable is kept.
 //
 // Errors: *cmu.Error for a refusal of Adobe's; *UnavailableError when the caller should come back; ErrNotCached; the
