@@ -166,7 +166,7 @@ var nosniff = []string{"nosniff"}
 func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
 	ctx, header := r.Context(), w.Header()
 	header["Vary"] = h.varyReport
-	asked, err := cmu.Parse(below, r.URL.RawQuery)
+	asked, err := h.Reports.Parse(below, r.URL.RawQuery)
 	if err != nil {
 		h.fail(w, r, reports.FromAdobe, err)
 		return
@@ -190,6 +190,9 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
 	header["Cache-Status"] = []string{cacheStatus(answer, source, d, now)}
 	header["Cache-Control"] = []string{cacheControl(answer)}
 	header["Age"] = []string{age(answer, now)}
+	if until := answer.SettledUntil.String(); until != "" {
+		header[headerSettledUntil] = []string{until}
+	}
 	h.represent(w, r, &document{
 		Answer: answer, asked: asked, media: media, base: h.BasePath(ctx) + reportsPath,
 		gzip: compressed(answer, r.Header["Accept-Encoding"]), stale: source == reports.Stale,
@@ -198,6 +201,9 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
 
 // headerIncomplete is a Boolean of RFC 9651 with a sentence as parameter. It is absent rather than false.
 const headerIncomplete = "Cmu-Incomplete"
+
+// headerSettledUntil is the civil time up to where rows are final.
+const headerSettledUntil = "Cmu-Settled-Until"
 
 // purge forgets what is kept of a report, whatever the window: blocks are shared by windows.
 func (h *handler) purge(w http.ResponseWriter, r *http.Request, below string) {

@@ -159,6 +159,9 @@ func (d *document) writeFacts(p page) {
 	}
 	p.fact("rows", group(strconv.Itoa(d.Rows)))
 	p.fact("as of", d.Fetched.UTC().Format("2006-01-02 15:04:05")+" UTC")
+	if until := d.SettledUntil.String(); until != "" && until != d.Request.End.String() {
+		p.fact("final up to", until)
+	}
 	p.raw("</div>\n")
 	if reason := IncompleteReason(d.Answer); reason != "" {
 		p.warn("This report is incomplete: " + reason + ".")

@@ -66,7 +66,7 @@ func (h *handler) waysOn(r *http.Request, p problem) (ways []way) {
 	}
 	below, ok := strings.CutPrefix(r.URL.EscapedPath(), reportsPath+"/")
 	if asked, err := cmu.Parse(below, ""); ok && err == nil && len(asked.Path) > 0 {
-		if query, err := cmu.Parse(below, r.URL.RawQuery); err == nil && p.Status >= 500 {
+		if query, err := h.Reports.Parse(below, r.URL.RawQuery); err == nil && p.Status >= 500 {
 			ways = append(ways, way{hrefOf(base+reportsPath, query, query.Format), "Try again"})
 		}
 		if r.URL.RawQuery != "" && p.Status < 500 {

@@ -139,34 +139,32 @@ func (s *Service) sliceWhole(ctx context.Context, r cmu.Request) error {
 		return nil
 	}
 	answer, at := kept[0], kept[0].coverage[0].Fetched
-	p := newQuery(r, s.notebook.nature(r), s.policy, at).periods(false)
-	if p == nil {
-		return nil
-	}
-	held := s.shelf.load(ctx, p)
-	if len(held.blocks) > 0 {
-		return nil // another process has begun to slice
-	}
-	c := newCollector(p, p.want)
-	err := answer.rows.Each(func(row cmu.Row) error {
-		if err := p.order.Read(row, &c.key); err != nil || !p.want.Holds(c.key.Period) {
+	for _, p := range newQuery(r, s.notebook.nature(r), s.believed(), at).pieces(true, false, nil) {
+		held := s.shelf.load(ctx, p)
+		if p.only.Empty() || len(held.blocks) > 0 {
+			continue // it is the whole answer, or another process has begun to slice
+		}
+		c := newCollector(p, p.want)
+		err := answer.rows.Each(func(row cmu.Row) error {
+			if err := p.order.Read(row, &c.key); err != nil || !p.only.Holds(c.key.Period) {
+				return err
+			}
+			return c.add(row)
+		})
+		if err != nil {
 			return err
 		}
-		return c.add(row)
-	})
-	if err != nil {
-		return err
-	}
-	parts, err := c.parts(at, false)
-	if err != nil {
-		return err
-	}
-	for start, got := range parts {
-		if _, err := held.add(start, []part{got}, answer.links); err != nil {
+		parts, err := c.parts(at, false)
+		if err != nil {
 			return err
 		}
+		for start, got := range parts {
+			if _, err := held.add(start, []part{got}, answer.links); err != nil {
+				return err
+			}
+		}
+		held.save(ctx, held.blocks)
 	}
-	held.save(ctx, held.blocks)
 	return nil
 }
 
