@@ -94,6 +94,25 @@ func (s *Service) proveAfter() {
 	}
 }
 
+// proveNow checks the calendar while the caller waits, as the answer at hand lacks rows that only slices can have. It reports whether
+// answers may be sliced now.
+func (s *Service) proveNow(ctx context.Context, r cmu.Request) bool {
+	if sliced, _ := s.notebook.slicing(s.query(r).report); sliced {
+		return false // slices are what the answer was made of
+	}
+	if _, due := s.occasion.take(s.notebook.verdict(), s.now()); !due {
+		return false
+	}
+	v, err := s.Prove(ctx, r)
+	if err != nil {
+		s.log.WarnContext(ctx, "the calendar check came to no verdict; every report is asked for whole meanwhile", "error", err)
+		if !errors.Is(err, errNoProof) {
+			s.occasion.again(s.now(), failurePause)
+		}
+	}
+	return err == nil && v.Proven
+}
+
 const leaseCalendar = "calendar"
 
 // Prove checks the calendar against Adobe, on a settled day of a report like r, and notes the verdict; if r itself has been

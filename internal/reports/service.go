@@ -126,6 +126,9 @@ func (s *Service) Get(ctx context.Context, r cmu.Request, d Directives) (*Answer
 		s.occasion.offer(r)
 	}
 	a, source, err := s.answer(ctx, q, d)
+	if err == nil && a.Incomplete && sliceable && !d.OnlyIfCached && s.proveNow(ctx, r) {
+		a, source, err = s.answer(ctx, s.query(r), d)
+	}
 	// What slices may complete is not kept as an answer.
 	if err != nil || !a.Incomplete || !sliceable {
 		s.shelf.keepAnswer(begun, name, a, err)
