@@ -153,7 +153,8 @@ func (s *Service) Prove(ctx context.Context, r cmu.Request) (Verdict, error) {
 // them again.
 func (s *Service) sliceWhole(ctx context.Context, r cmu.Request) error {
 	r.Format = ""
-	kept := s.shelf.inMemory(s.query(r).pieces(false, false, nil)[0]).own()
+	whole := s.shelf.inMemory(s.query(r).pieces(false, false, nil)[0])
+	kept := whole.own()
 	if len(kept) == 0 || kept[0].coverage[0].Truncated {
 		return nil
 	}
@@ -163,6 +164,7 @@ func (s *Service) sliceWhole(ctx context.Context, r cmu.Request) error {
 		if p.only.Empty() || len(held.blocks) > 0 {
 			continue // it is the whole answer, or another process has begun to slice
 		}
+		held.stamp = whole.stamp
 		c := newCollector(p, p.want)
 		err := answer.rows.Each(func(row cmu.Row) error {
 			if err := p.order.Read(row, &c.key); err != nil || !p.only.Holds(c.key.Period) {
