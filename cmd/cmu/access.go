@@ -104,7 +104,7 @@ credentials are missing or refused, it registers first. cmu serve does this by i
 	},
 }
 
-// readStatement reads a software statement from a file; an empty name yields nil.
+// readStatement returns the software statement in a file; an empty name yields nil.
 func readStatement(file string) ([]byte, error) {
 	if file == "" {
 		return nil, nil
@@ -118,8 +118,9 @@ func readStatement(file string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the software statement %s cannot be read: %w", file, cause(err))
 	}
-	if _, err := cmu.ParseStatement(text); err != nil {
+	s, err := cmu.ParseStatement(text)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	return text, nil
+	return []byte(s.Text.Reveal()), nil // out of what surrounds it
 }
