@@ -252,7 +252,7 @@ func (h *handler) indexPage(base string) []byte {
 		{reportsPath, "Usage reports", "Begin at the root of the tree and drill down."},
 		{reportsPath + "/tenant/year/month/day", "Usage by tenant and day", "One of the reports that every licence has."},
 		{"/status", "Status", "What the service knows of itself, as JSON."},
-		{"/openapi.json", "API description", "OpenAPI 3.1."},
+		{"/openapi.json", "API description", "OpenAPI 3.0."},
 	} {
 		p.raw("<dt>")
 		p.link(base+entry.href, entry.title)

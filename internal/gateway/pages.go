@@ -38,7 +38,7 @@ func (h *handler) index(w http.ResponseWriter, r *http.Request) {
 		"self":         {base + "/", "this page"},
 		"reports":      {base + reportsPath, "the root of the usage reports"},
 		"status":       {base + "/status", "what the service knows of itself"},
-		"service-desc": {base + "/openapi.json", "the API's description, OpenAPI 3.1"},
+		"service-desc": {base + "/openapi.json", "the API's description, OpenAPI 3.0"},
 	}, cacheName, h.Version})
 }
 

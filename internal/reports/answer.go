@@ -137,7 +137,7 @@ func (a *Answer) fill(self cmu.Request, whole bool) {
 		a.Request.End = self.End
 	}
 	if a.Request.Limit > 0 && self.Limit > 0 {
-		a.Request.Limit = self.Limit
+		a.Request.Limit = min(a.Request.Limit, self.Limit) // a row more was asked for
 	}
 }
 

@@ -58,7 +58,8 @@ type Reply struct {
 }
 
 // Report asks for r and hands every row to sink, whose error ends the call and is returned as it is. A row is valid until sink
-// returns. Where r names no limit the call names one of its own.
+// returns. Where r names no limit the call names one of its own. Where it names one the call asks for a row more, which is not handed
+// on: it tells whether there are rows past the limit.
 //
 // Errors: *PauseError when Adobe is not to be asked for now; *NotReportError when what came is no report; those of Token and Refused;
 // those of cmu.Client.Report and cmu.ReadReport; the context's own.
@@ -72,11 +73,14 @@ func (a *Adobe) Report(ctx context.Context, r cmu.Request, sink func(cmu.Row) er
 	if err != nil {
 		return Reply{}, err
 	}
-	own := r.Limit == 0
+	most := r.Limit
+	own := most == 0
 	if own {
 		r.Limit = a.limits.toName()
+	} else if most < cmu.MaxLimit {
+		r.Limit++
 	}
-	out, err := a.call(ctx, token, r, sink)
+	out, err := a.call(ctx, token, r, most, sink)
 	if errors.Is(err, cmu.ErrUnauthorized) {
 		if token, err = a.o.Refused(ctx, token); err != nil {
 			return Reply{}, err
@@ -84,7 +88,7 @@ func (a *Adobe) Report(ctx context.Context, r cmu.Request, sink func(cmu.Row) er
 		if err := a.paused(); err != nil {
 			return Reply{}, err
 		}
-		if out, err = a.call(ctx, token, r, sink); errors.Is(err, cmu.ErrUnauthorized) {
+		if out, err = a.call(ctx, token, r, most, sink); errors.Is(err, cmu.ErrUnauthorized) {
 			return Reply{}, &PauseError{RetryAfter: accessPause, Reason: "Adobe refuses the access token", Cause: err}
 		}
 	}
@@ -94,10 +98,16 @@ func (a *Adobe) Report(ctx context.Context, r cmu.Request, sink func(cmu.Row) er
 			a.limits.note(limitTaken)
 		case mayRefuseLimit(err) && a.limits.heeded() != limitTaken:
 			r.Limit = 0
-			if again, second := a.call(ctx, token, r, sink); second == nil {
+			if again, second := a.call(ctx, token, r, most, sink); second == nil {
 				a.limits.note(limitRefused)
 				out, err = again, nil
 			}
+		}
+	}
+	if r.Limit > most && !own && mayRefuseLimit(err) { // the caller's limit may be the largest that Adobe takes
+		r.Limit = most
+		if again, second := a.call(ctx, token, r, most, sink); second == nil {
+			out, err = again, nil
 		}
 	}
 	var e *cmu.Error
@@ -134,9 +144,9 @@ func (a *Adobe) enter(ctx context.Context) (leave func(), err error) {
 	return leave, nil
 }
 
-// call makes one HTTP call, and logs it for metric filters.
-func (a *Adobe) call(ctx context.Context, token cmu.Secret, r cmu.Request, sink func(cmu.Row) error) (Reply, error) {
-	out, err := a.read(ctx, token, r, sink)
+// call makes one HTTP call, and logs it for metric filters. It hands at most so many rows on; zero: all.
+func (a *Adobe) call(ctx context.Context, token cmu.Secret, r cmu.Request, most int, sink func(cmu.Row) error) (Reply, error) {
+	out, err := a.read(ctx, token, r, most, sink)
 	a.calls.Add(1)
 	status := http.StatusOK
 	if err != nil {
@@ -154,7 +164,7 @@ func (a *Adobe) call(ctx context.Context, token cmu.Secret, r cmu.Request, sink 
 	return out, err
 }
 
-func (a *Adobe) read(ctx context.Context, token cmu.Secret, r cmu.Request, sink func(cmu.Row) error) (Reply, error) {
+func (a *Adobe) read(ctx context.Context, token cmu.Secret, r cmu.Request, most int, sink func(cmu.Row) error) (Reply, error) {
 	out := Reply{At: a.o.Now()}
 	resp, err := a.o.Client.Report(ctx, token, r, "application/json")
 	if err != nil {
@@ -163,7 +173,9 @@ func (a *Adobe) read(ctx context.Context, token cmu.Secret, r cmu.Request, sink 
 	defer resp.Body.Close()
 	tee := &firstBytes{r: resp.Body}
 	out.Links, err = cmu.ReadReport(tee, func(row cmu.Row) error {
-		out.Rows++
+		if out.Rows++; most > 0 && out.Rows > most {
+			return nil
+		}
 		return sink(row)
 	})
 	if errors.Is(err, cmu.ErrNotReport) && out.Rows == 0 {
@@ -177,6 +189,9 @@ func (a *Adobe) read(ctx context.Context, token cmu.Secret, r cmu.Request, sink 
 	}
 	a.latency.Store(int64(a.o.Now().Sub(out.At)))
 	out.Truncated = a.limits.met(r.Limit, out)
+	if most > 0 && out.Rows > most {
+		out.Rows, out.Truncated = most, true
+	}
 	return out, nil
 }
 
