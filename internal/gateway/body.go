@@ -13,11 +13,12 @@ import (
 // document is what a representation is made of.
 type document struct {
 	*reports.Answer
-	asked cmu.Request
-	media *media
-	base  string // of the reports, as callers see it
-	gzip  bool
-	stale bool
+	asked     cmu.Request
+	media     *media
+	base      string // of the reports, as callers see it
+	gzip      bool
+	stale     bool
+	simulated bool
 
 	written int // rows written so far, to judge the size of what does not fit
 }
@@ -72,6 +73,9 @@ func newRepresentation(d *document, k bodyKey, release string) *representation {
 		r.disposition = []string{disposition(fileName(d.Request, d.Incomplete))}
 	case formatHTML:
 		r.policy = []string{pagePolicy}
+	}
+	if d.simulated && r.disposition != nil {
+		r.disposition = []string{simulatedFile.Replace(r.disposition[0])}
 	}
 	return r
 }
