@@ -150,7 +150,7 @@ func (a *answered) write(ctx context.Context, w io.Writer) error {
 	if format == "table" {
 		return writeTable(w, a.order.Request.Path, a.answer.Each)
 	}
-	return gateway.Encode(ctx, w, a.answer, a.outcome.Source, a.order.Request, format)
+	return gateway.Encode(ctx, w, a.answer, a.outcome.Source, a.order.Request, format, gateway.Form{})
 }
 
 func (l *local) report(ctx context.Context, o reportOrder, w io.Writer) (outcome, error) {

@@ -19,6 +19,7 @@ type document struct {
 	gzip      bool
 	stale     bool
 	simulated bool
+	dates     bool // one column instead of the time dimensions
 
 	written int // rows written so far, to judge the size of what does not fit
 }
