@@ -78,7 +78,7 @@ func TestDates(t *testing.T) {
 		{"/year", "start=2026", "csv", "date,", "\n2026-01-01,"},
 		{"/year/month/day/hour", "start=2026-02-03T05:00&end=2026-02-03T06:00", "csv", "date,", "\n2026-02-03T05:00,"},
 		{"/year/month/day/hour", "start=2026-02-03T00:00&end=2026-02-03T01:00", "csv", "date,", "\n2026-02-03T00:00,"},
-		{"/tenant/year/month", "start=1980&end=1981", "csv", "tenant,date\n", ""},
+		{"/tenant/year/month", "start=1980&end=1981", "csv", "tenant,date", ""},
 		{"/tenant/year/month", "start=2026-02&end=2026-03", "ndjson", `{"`, `"date":"2026-02-01"`},
 		{"/tenant/year/month", "start=2026-02&end=2026-03", "json", `{"_links":{"self":{"href":"/cmu/v2/tenant/year/month?`, `"date":"2026-02-01"`},
 	} {
