@@ -62,12 +62,6 @@ func (d *document) columns(ctx context.Context) (*columns, error) {
 			add(f.Dimension)
 		}
 	}
-	// An alias of a report names none of its time dimensions.
-	for _, name := range fields {
-		if cmu.TimeDimension(name) != cmu.NoGrain {
-			add(name)
-		}
-	}
 	c.dimensions = len(c.names)
 	if d.Rows == 0 {
 		fields = d.Request.Metrics

@@ -150,7 +150,7 @@ var nosniff = []string{"nosniff"}
 // report answers a request for a report. Below is the escaped path below the reports base.
 func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
 	ctx, header := r.Context(), w.Header()
-	asked, err := cmu.Parse(below, r.URL.RawQuery)
+	asked, err := h.Reports.Parse(below, r.URL.RawQuery)
 	if err != nil {
 		h.fail(w, r, err)
 		return

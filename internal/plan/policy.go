@@ -48,17 +48,21 @@ func (p Pace) OpenLife() time.Duration {
 // levelRecompute is how often Adobe recomputes level reports.
 const levelRecompute = 24 * time.Hour
 
+// Recompute is how often Adobe recomputes the report.
+func (p Pace) Recompute() time.Duration {
+	if p.Level {
+		return levelRecompute
+	}
+	return p.Grain.Recompute()
+}
+
 // lateRecomputes is how many recomputations past its end may still change a period: Adobe runs late at times.
 const lateRecomputes = 2
 
 // Settled returns the instant before which all periods were settled at a time: they had ended, Adobe had recomputed them twice more, and
 // the margin had passed. A zone never makes it sooner than none does: it may be the wrong one.
 func (p Pace) Settled(at time.Time) cmu.Civil {
-	recompute := p.Grain.Recompute()
-	if p.Level {
-		recompute = levelRecompute
-	}
-	late := at.Add(-lateRecomputes * recompute)
+	late := at.Add(-lateRecomputes * p.Recompute())
 	settled := cmu.CivilAt(late.Add(-p.Policy.Margin), time.UTC)
 	if p.Policy.Zone != nil {
 		settled = min(settled, cmu.CivilAt(late, p.Policy.Zone))

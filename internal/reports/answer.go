@@ -59,6 +59,7 @@ func (a *Answer) size() int {
 // newAnswer makes the answer to q from views in the order of time.
 func newAnswer(q *query, views []view) (*Answer, error) {
 	a := &Answer{Request: q.request}
+	a.Request.Path = q.path
 	var all rows.Lead
 	open := slices.ContainsFunc(views, func(v view) bool { return v.plan.Open })
 	for _, v := range views {
@@ -76,7 +77,7 @@ func newAnswer(q *query, views []view) (*Answer, error) {
 			}
 			a.RollUp, a.DrillDown = b.links.RollUp, b.links.DrillDown
 			if self, err := upstream.Effective(b.links); err == nil && b.links.Self != "" {
-				a.fill(self)
+				a.fill(self, !v.held.piece.grid.Divided() && len(views) == 1)
 			}
 			if f.Rows == 0 {
 				continue
@@ -103,16 +104,16 @@ func newAnswer(q *query, views []view) (*Answer, error) {
 	return a, nil
 }
 
-// fill takes from Adobe's self link what the caller left to Adobe.
-func (a *Answer) fill(self cmu.Request) {
+// fill takes from Adobe's self link what the caller left to Adobe, and of a whole answer all that Adobe made of the request.
+func (a *Answer) fill(self cmu.Request, whole bool) {
 	a.Request.Filters = slices.Clone(self.Filters)
 	if len(self.Metrics) > 0 {
 		a.Request.Metrics = self.Metrics
 	}
-	if a.Request.Start.IsZero() {
+	if !self.Start.IsZero() && (whole || a.Request.Start.IsZero()) {
 		a.Request.Start = self.Start
 	}
-	if a.Request.End.IsZero() {
+	if !self.End.IsZero() && (whole || a.Request.End.IsZero()) {
 		a.Request.End = self.End
 	}
 	if a.Request.Limit > 0 && self.Limit > 0 {

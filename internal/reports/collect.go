@@ -15,6 +15,7 @@ type collector struct {
 	asked  plan.Span
 	sorted map[cmu.Civil]*blockSorter // by start of block
 	size   int                        // bytes held uncompressed
+	fields []string                   // of the first row
 	// inTime tells that periods came in order; seen counts them.
 	inTime bool
 	seen   int
@@ -36,6 +37,12 @@ func newCollector(p *piece, s plan.Span) *collector {
 }
 
 func (c *collector) add(row cmu.Row) error {
+	if c.fields == nil {
+		row.Each(func(name, _ []byte) bool {
+			c.fields = append(c.fields, string(name))
+			return true
+		})
+	}
 	err := c.piece.order.Read(row, &c.key)
 	if c.piece.grid.Divided() {
 		if err != nil {

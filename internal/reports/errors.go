@@ -72,6 +72,14 @@ func (e *outsideError) Error() string { return "a row lies outside the range ask
 
 func isOutside(err error) bool { return errors.As(err, new(*outsideError)) }
 
+func isNature(err error) bool { return errors.As(err, new(*natureError)) }
+
+// isMisread reports whether an answer must be asked for in another way.
+func isMisread(err error) bool { return isOutside(err) || isNature(err) }
+
+// errUnsteady: Adobe says something else of the same report each time.
+var errUnsteady = fmt.Errorf("%w: its self link says something else each time", cmu.ErrNotReport)
+
 // isPause reports whether an error has a time of its own at which to ask again.
 func isPause(err error) bool {
 	return errors.As(err, new(*upstream.PauseError)) || errors.As(err, new(*UnavailableError))
@@ -90,7 +98,7 @@ func refusal(err error) (*cmu.Error, bool) {
 func passing(err error) bool {
 	var e *cmu.Error
 	switch {
-	case err == nil, isPause(err), isOutside(err), errors.Is(err, cmu.ErrTooLarge), errors.As(err, new(*upstream.NotReportError)), ended(err):
+	case err == nil, isPause(err), isMisread(err), errors.Is(err, cmu.ErrTooLarge), errors.As(err, new(*upstream.NotReportError)), ended(err):
 		return false
 	case errors.As(err, &e):
 		return e.Status >= 500

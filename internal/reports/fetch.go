@@ -38,6 +38,10 @@ func (s *Service) fetch(ctx context.Context, p *piece, d Directives) (view, erro
 	err = f.run(ctx, v.plan)
 	turn.note(err)
 	s.contradictedBy(ctx, err)
+	var other *natureError
+	if errors.As(err, &other) {
+		s.notebook.noteNature(ctx, other)
+	}
 	return v.held.view(plan.Demand{Stale: s.policy.Stale}, s.now()), err
 }
 
@@ -163,6 +167,10 @@ func (f *fetcher) one(ctx context.Context, s plan.Span) (whole bool, err error) 
 		return false, nil
 	case err != nil:
 		return false, err
+	}
+	p := f.held.piece
+	if n := natureOf(p.ask, p.nature, out.Links, c.fields); !n.equal(p.nature) {
+		return false, &natureError{pathName(p.ask), n}
 	}
 	if f.learn(total, out, c); out.Truncated && total > 1 {
 		f.shrink(total)

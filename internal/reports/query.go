@@ -16,6 +16,8 @@ import (
 // query is a request with all that follows from it, worked out once.
 type query struct {
 	request  cmu.Request
+	nature   nature   // of its path
+	path     []string // of the rows
 	report   store.Report
 	order    *rows.Order
 	pace     plan.Pace
@@ -23,11 +25,17 @@ type query struct {
 	window   plan.Window // empty: the answer cannot be sliced
 }
 
-// newQuery works out a request, which has no format, at an instant.
-func newQuery(r cmu.Request, p plan.Policy, now time.Time) *query {
-	q := &query{request: r, report: store.Report(r.Report())}
+// newQuery works out a request, which has no format, at an instant. n is what is known of its path.
+func newQuery(r cmu.Request, n nature, p plan.Policy, now time.Time) *query {
+	if n.NoWindow {
+		r.Start, r.End = cmu.Bound{}, cmu.Bound{}
+	}
+	q := &query{nature: n, path: n.of(r), report: store.Report(r.Report())}
+	named := r
+	r.Path = q.path
 	grain, _ := r.Grain()
 	q.pace = plan.Pace{Policy: p, Grain: grain, Level: r.LevelReport()}
+	q.request = calendarBounds(named, q.pace, now)
 	q.calendar = plan.Grid{Grain: grain}
 	q.order = rows.NewOrder(r, grain, q.calendar.Unit())
 	q.window = q.calendar.TakeApart(q.sliceableSpan(now))
@@ -159,12 +167,17 @@ func (p *piece) settled(at time.Time) cmu.Civil {
 // keepPeriods is past Adobe's own 25 months of data, and how long past that a block that nobody refreshes is of use.
 const keepPeriods = 400 * 24 * time.Hour
 
-// life is how long the piece's blocks are stored.
-func (p *piece) life() time.Duration {
-	if p.grid.Divided() {
+// life is how long a block of the piece is stored: periods for as long as anybody may ask for them, an exact answer for as long as it
+// may be served.
+func (p *piece) life(b *block) time.Duration {
+	fresh := p.pace.OpenLife()
+	switch {
+	case p.grid.Divided():
 		return keepPeriods
+	case b.coverage[0].Settled:
+		fresh = p.pace.Policy.Settled
 	}
-	return p.pace.Policy.Settled + p.pace.Policy.StaleIfError
+	return fresh + max(p.pace.Policy.Stale, p.pace.Policy.StaleIfError)
 }
 
 // exactPrefix begins the names of blocks that hold an exact answer.

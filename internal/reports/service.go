@@ -96,6 +96,11 @@ func New(o Options) *Service {
 	return s
 }
 
+// Parse reads a request as cmu.Parse does, and bounds relative to now besides: see plan.Policy.ParseRequest.
+func (s *Service) Parse(path, query string) (cmu.Request, error) {
+	return s.policy.ParseRequest(path, query, s.now())
+}
+
 // Get answers r. It waits for Adobe only if nothing usable is kept.
 //
 // Errors: *cmu.Error for a refusal of Adobe's; *UnavailableError when the caller should come back; ErrNotCached; the
@@ -114,7 +119,7 @@ func (s *Service) Get(ctx context.Context, r cmu.Request, d Directives) (*Answer
 	ctx, cancel := s.leaveTime(ctx)
 	defer cancel()
 	begun := s.shelf.stamp()
-	q := newQuery(r, s.policy, s.now())
+	q := s.query(r)
 	sliceable := q.sliceable()
 	if sliceable {
 		s.occasion.offer(r)
@@ -143,16 +148,31 @@ func (s *Service) answer(ctx context.Context, q *query, d Directives) (*Answer, 
 	var read *holding
 	if s.notebook.blank() {
 		read = s.readFirst(ctx, q)
+		if n := s.notebook.nature(q.request); !n.equal(q.nature) {
+			q, read = s.query(q.request), nil
+		}
 	}
-	for {
+	for range maxReadings {
 		sliced, inclusive := s.notebook.slicing(q.report)
-		pieces := q.pieces(sliced, inclusive, read)
-		a, source, err := s.assemble(ctx, q, pieces, d)
-		if !isOutside(err) {
+		a, source, err := s.assemble(ctx, q, q.pieces(sliced, inclusive, read), d)
+		switch {
+		case isNature(err):
+			q, read = s.query(q.request), nil // as what it has turned out to be
+		case isOutside(err):
+			q.window = plan.Window{} // what slices do not yield, the whole may
+		default:
 			return a, source, err
 		}
-		q.window = plan.Window{} // what slices do not yield, the whole may
 	}
+	return nil, FromAdobe, errUnsteady
+}
+
+// maxReadings bounds how often an answer is read anew: as another report, as a whole, and once more.
+const maxReadings = 4
+
+// query works out a request as what its path is known to be.
+func (s *Service) query(r cmu.Request) *query {
+	return newQuery(r, s.notebook.nature(r), s.policy, s.now())
 }
 
 // readFirst reads the notes for the first time and beside them, in the time of one round trip, the blocks that q needs if they say
@@ -176,7 +196,7 @@ func (s *Service) assemble(ctx context.Context, q *query, pieces []*piece, d Dir
 	}
 	all.Wait()
 	source := slices.Max(sources)
-	if i := slices.IndexFunc(errs, isOutside); i >= 0 {
+	if i := slices.IndexFunc(errs, isMisread); i >= 0 {
 		return nil, source, errs[i]
 	}
 	for _, err := range errs {
@@ -207,7 +227,7 @@ func (s *Service) know(ctx context.Context, p *piece, d Directives) (view, Sourc
 	if err == nil {
 		return fetched, FromAdobe, nil
 	}
-	if _, refused := refusal(err); refused || isOutside(err) {
+	if _, refused := refusal(err); refused || isMisread(err) {
 		return v, source, err
 	}
 	// What is known may be good enough while Adobe cannot be had.

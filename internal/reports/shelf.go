@@ -243,7 +243,7 @@ func (s *shelf) put(ctx context.Context, p *piece, blocks []*block, limit time.D
 	for _, b := range blocks {
 		puts.Go(func() error {
 			kept := b.encode()
-			kept.Expires = s.now().Add(p.life())
+			kept.Expires = s.now().Add(p.life(b))
 			if err := s.store.Put(ctx, p.report, kept); err != nil && !errors.Is(err, store.ErrNewer) {
 				s.log.WarnContext(ctx, "a block could not be stored", "report", p.report, "block", b.name, "error", err)
 				mu.Lock()

@@ -21,7 +21,7 @@ func TestTheLeaseLastsAsLongAsTheFetch(t *testing.T) {
 	stolen := 0
 	r.token = func(ctx context.Context) (cmu.Secret, error) {
 		r.clock.Add(5 * time.Second)
-		lease := newQuery(request(t, "tenant/year/month/day/mvpd/platform/application-id"), policy, r.clock.Now()).leaseName()
+		lease := newQuery(request(t, "tenant/year/month/day/mvpd/platform/application-id"), nature{}, policy, r.clock.Now()).leaseName()
 		if err := r.store.Acquire(t.Context(), lease, "another", r.clock.Now().Add(time.Millisecond)); err == nil {
 			stolen++
 		}

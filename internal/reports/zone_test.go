@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/sandbox"
+	"cmu-gateway/internal/store/storetest"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -96,6 +97,85 @@ func TestCallsOfARollingDashboardByHour(t *testing.T) {
 		t.Logf("limit %d: %d looks, %d calls to Adobe", most, looks, n)
 		if bound := map[int]int64{10_000: 27, 1000: 60}[most]; n > bound {
 			t.Errorf("%s: %d calls, want at most %d", name, n, bound)
+		}
+	}
+}
+
+// TestAWindowThatMovesWithEveryAsk asks as Grafana does: for the last 30 days up to now, in milliseconds or in UTC, every half minute.
+func TestAWindowThatMovesWithEveryAsk(t *testing.T) {
+	la, err := time.LoadLocation("America/Los_Angeles")
+	if err != nil {
+		t.Fatal(err)
+	}
+	forms := map[string]func(time.Time) string{
+		"milliseconds": func(t time.Time) string { return fmt.Sprint(t.UnixMilli()) },
+		"UTC":          func(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") },
+	}
+	for name, form := range forms {
+		for _, zone := range []*time.Location{la, nil} {
+			var puts int64
+			r := newRig(t)
+			r.restart(func(o *Options) { o.Policy.Zone = zone }, func(o *Options) {
+				o.Store = &storetest.Faulty{Store: r.store, Hook: func(op string) storetest.Fault {
+					if op == "Put" {
+						puts++
+					}
+					return storetest.None
+				}}
+			})
+			r.behave(func(b *sandbox.Behaviour) { b.Zone = "America/Los_Angeles" })
+			before := r.calls()
+			items := map[string]bool{}
+			for range 200 {
+				now := r.clock.Now()
+				a, _, err := r.Get(t.Context(), request(t, fmt.Sprintf("tenant/year/month/day?start=%s&end=%s", form(now.Add(-30*24*time.Hour)), form(now))), Directives{})
+				if err != nil || a.Rows < 30 {
+					t.Fatalf("%d rows, %v", a.Rows, err)
+				}
+				r.after()
+				r.clock.Add(30 * time.Second)
+			}
+			kept, err := r.store.Blocks(t.Context(), "/tenant/year/month/day", "", "~")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, b := range kept {
+				items[b.Name] = true
+			}
+			calls, most := r.calls()-before, int64(10)
+			if zone != nil {
+				most = 5 // with the two that prove the calendar
+			}
+			t.Logf("%s, zone %v: %d calls, %d items, %d writes", name, zone, calls, len(items), puts)
+			if calls > most || len(items) > 5 {
+				t.Errorf("%s, zone %v: %d calls, %d items", name, zone, calls, len(items))
+			}
+		}
+	}
+}
+
+// TestAbsoluteBoundsAreSlicedWithAZone reads windows in UTC, with an offset and in milliseconds.
+func TestAbsoluteBoundsAreSlicedWithAZone(t *testing.T) {
+	la, err := time.LoadLocation("America/Los_Angeles")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, func(o *Options) { o.Policy.Zone = la })
+	r.behave(func(b *sandbox.Behaviour) { b.Zone = "America/Los_Angeles" })
+	r.prove()
+	const path = "tenant/year/month/day/hour"
+	want := r.direct(path + "?start=2026-06-01&end=2026-06-04")
+	for _, window := range []string{
+		"start=2026-06-01&end=2026-06-04", "start=2026-06-01T07:00Z&end=2026-06-04T07:00Z",
+		"start=2026-06-01T09:00%2B02:00&end=2026-06-04T00:00-07:00", "start=1780297200000&end=1780556400000",
+	} {
+		before := r.calls()
+		got, source := r.get(path + "?" + window)
+		if !sameRows(got, want) {
+			t.Errorf("%s: %d rows, want %d", window, len(got), len(want))
+		}
+		if calls := r.calls() - before; (source == FromAdobe) != (calls > 0) || window != "start=2026-06-01&end=2026-06-04" && calls > 0 {
+			t.Errorf("%s: %d calls, from %v", window, calls, source)
 		}
 	}
 }

@@ -167,6 +167,9 @@ func (a *Adobe) read(ctx context.Context, token cmu.Secret, r cmu.Request, sink 
 	if errors.Is(err, cmu.ErrNotReport) && out.Rows == 0 {
 		err = tee.notReport(err)
 	}
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err() // which closed the connection, and may show as that
+	}
 	if err != nil {
 		return out, err
 	}

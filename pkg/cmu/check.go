@@ -43,7 +43,7 @@ func tooDeep() error { return &RequestError{"path", fmt.Sprintf("more than %d di
 // Refused are: more than 32 dimensions, a dimension twice, empty, longer than 128 bytes or named "." or ".."; text that is not UTF-8
 // or holds control characters; a last dimension that ends like a file extension (a.csv), as it would read as a format; a filter
 // with an unknown operator, on a reserved parameter, or Equal on a name that ends in "!"; a Limit that is negative or over
-// MaxLimit; bounds outside the years 1900 to 9999; a path over 2 KiB or a query over 8 KiB. Whether Adobe has such a
+// MaxLimit; bounds outside the years 1900 to 9999; an End before the Start; a path over 2 KiB or a query over 8 KiB. Whether Adobe has such a
 // report is not known here.
 func (r Request) Check() error { return r.normal().wrong() }
 
@@ -51,6 +51,9 @@ func (r Request) Check() error { return r.normal().wrong() }
 func (r Request) wrong() error {
 	if err := r.wrongPath(); err != nil {
 		return err
+	}
+	if backwards(r.Start, r.End) {
+		return &RequestError{"end", fmt.Sprintf("%q is before the start, %q: a window begins before it ends", r.End, r.Start)}
 	}
 	size := 0 // at most, escaped
 	for _, f := range r.Filters {
@@ -160,4 +163,16 @@ func bounded(s string) string {
 		return s[:64] + "…"
 	}
 	return s
+}
+
+// backwards reports whether a window surely ends before it begins.
+func backwards(start, end Bound) bool {
+	from, civil := start.Civil()
+	to, alike := end.Civil()
+	if civil && alike {
+		return to < from
+	}
+	first, absolute := start.Instant()
+	last, alike := end.Instant()
+	return absolute && alike && last.Before(first)
 }

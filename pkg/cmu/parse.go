@@ -1,6 +1,7 @@
 package cmu
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -112,9 +113,9 @@ func (r *Request) parameter(name, value string, equals bool) error {
 	switch name {
 	case "access_token":
 	case "start":
-		r.Start, err = ParseBound(value)
+		r.Start, err = parseBound(value)
 	case "end":
-		r.End, err = ParseBound(value)
+		r.End, err = parseBound(value)
 	case "format":
 		if r.Format == "" {
 			r.Format = value
@@ -145,4 +146,12 @@ func parseLimit(value string) (int, error) {
 		return 0, errLimit
 	}
 	return n, nil
+}
+
+// parseBound takes no empty text: a program that has nothing to say there has mostly lost it.
+func parseBound(value string) (Bound, error) {
+	if value == "" {
+		return Bound{}, errors.New("it is empty; leave it out for Adobe's default")
+	}
+	return ParseBound(value)
 }

@@ -3,6 +3,7 @@ package cmu
 import (
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 )
 
@@ -41,9 +42,13 @@ func (c *Client) Rows(ctx context.Context, token Secret, r Request) *Rows {
 			}
 			return nil
 		})
-		if err == nil {
+		switch {
+		case err == nil:
 			rows.links = links
-		} else if err != errLeft {
+		case err == errLeft:
+		case ctx.Err() != nil: // which closed the connection, and may show as that
+			yield(nil, fmt.Errorf("adobe %s: %w", opReport, ctx.Err()))
+		default:
 			yield(nil, err)
 		}
 	}
