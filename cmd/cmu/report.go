@@ -118,18 +118,18 @@ func splitReport(text string) (host, path, query string, err error) {
 	} else if strings.HasPrefix(path, "//") {
 		path = path[2:]
 	} else if first, rest, _ := strings.Cut(path, "/"); !strings.ContainsAny(first, ".:") || !strings.Contains("/"+rest+"/", "/v2/") {
-		return "", below(path), query, nil
+		return "", underBase(path), query, nil
 	}
 	at, path, _ := strings.Cut(path, "/")
 	u, err := url.Parse("//" + at)
 	if err != nil || u.Hostname() == "" {
 		return "", "", "", usagef("the report URL cannot be read")
 	}
-	return bare(u.Hostname()), below(path), query, nil
+	return bare(u.Hostname()), underBase(path), query, nil
 }
 
-// below is a path of ours or Adobe's without what reports stand under.
-func below(path string) string {
+// underBase is a path of ours or Adobe's without what reports stand under.
+func underBase(path string) string {
 	path = "/" + strings.TrimPrefix(path, "/")
 	for _, base := range []string{"/cmu/v2", "/v2"} {
 		if _, below, ok := strings.Cut(path+"/", base+"/"); ok {
