@@ -47,6 +47,7 @@ func (l *local) start() {
 	l.reports = wire.Reports(l.settings, l.store, tokens, l.after.Go, l.log)
 	l.gateway = gateway.Gateway{
 		Reports: l.reports, Access: l.keeper.Status, Simulated: l.place.simulated, Purge: l.settings.Purge, Log: l.log,
+		Origins: l.settings.AllowedOrigins, Key: l.settings.Key,
 		Instance: l.address.Instance, Started: l.began,
 	}
 }

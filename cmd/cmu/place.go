@@ -114,8 +114,8 @@ const sandboxName = "sandbox"
 
 // Names of places: those of simulated ones, and those that hostName makes for hosts that are no environment's.
 var (
-	simulatedNames = regexp.MustCompile(`^` + sandboxName + `(-\d+)?$`)
-	hostNames      = regexp.MustCompile(`^.+-[0-9a-f]{8}$`)
+	simulatedPlaces = regexp.MustCompile(`^` + sandboxName + `(-\d+)?$`)
+	hostPlaces      = regexp.MustCompile(`^.+-[0-9a-f]{8}$`)
 )
 
 // served is the file that a cmu serve in front of a simulated Adobe leaves in its folder.
@@ -136,9 +136,9 @@ func look(data string) (kept, error) {
 		}
 		switch _, environment := cmu.LookupEnvironment(name); {
 		case !e.IsDir():
-		case simulatedNames.MatchString(name):
+		case simulatedPlaces.MatchString(name):
 			k.served[name] = has(served)
-		case !environment && !hostNames.MatchString(name):
+		case !environment && !hostPlaces.MatchString(name):
 		case has("secrets", credentialsName), has("secrets", statementName):
 			k.registered = append(k.registered, name)
 		default:

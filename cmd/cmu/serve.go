@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/access"
+	"cmu-gateway/internal/settings"
 	"cmu-gateway/internal/version"
 	"cmu-gateway/pkg/cmu"
 )
@@ -45,6 +46,9 @@ rows are made up then. --sandbox asks for that. With --json it prints the docume
 		s.desk.define(fs)
 		fs.StringVar(&s.statement, "statement", "", "`FILE` with the software statement; it is kept in the data folder")
 		fs.StringVar(&s.listen, "listen", "127.0.0.1:8080", "`ADDRESS` of the gateway; port 0 takes a free one")
+		fs.Var(&s.hosts, "host", "`NAME` that the gateway is reached by, such as that of a proxy; repeatable. Without: localhost and IP addresses")
+		fs.StringVar(&s.basePath, "base-path", "", "`PATH` under which a proxy shows the gateway, such as /reports")
+		fs.StringVar(&s.key, "key", "", "`KEY` that callers must send in the header x-api-key; better CMU_KEY, which ps does not show")
 		fs.StringVar(&s.sandboxListen, "sandbox-listen", "127.0.0.1:0", "`ADDRESS` of the simulated Adobe")
 		fs.DurationVar(&s.latency, "sandbox-latency", adobeLatency, "`TIME` that each call of the simulated Adobe takes")
 		return s.run
@@ -54,6 +58,8 @@ rows are made up then. --sandbox asks for that. With --json it prints the docume
 type serving struct {
 	desk                             deskFlags
 	statement, listen, sandboxListen string
+	hosts                            hostNames
+	basePath, key                    string
 	latency                          time.Duration
 }
 
@@ -67,6 +73,9 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 	if s.latency < 0 {
 		return usagef("--sandbox-latency: %v is negative", s.latency)
 	}
+	if s.basePath, err = parseBasePath(s.basePath); err != nil {
+		return err
+	}
 	statement, err := readStatement(s.statement)
 	if err != nil {
 		return err
@@ -74,6 +83,11 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 	f, err := chooseFolder(t, s.desk, meant{statement: statement != nil, serve: true}, slog.LevelWarn)
 	if err != nil {
 		return err
+	}
+	if in.given["key"] {
+		if f.settings.Key, err = settings.ParseKey(s.key); err != nil {
+			return usagef("--key: %v", err)
+		}
 	}
 	for _, name := range []string{"sandbox-listen", "sandbox-latency", "sandbox-seed"} {
 		if in.given[name] && !f.place.simulated {
@@ -127,8 +141,8 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 	} else {
 		t.sayf("Reports come from %s: %s\n", l.adobe(), l.settings.ReportsURL)
 	}
-	if !loopback(listener.Addr()) {
-		t.warnf("warning: %s can be reached from other machines, and there is no authentication: whoever reaches it can read the reports",
+	if l.settings.Key == "" && (!loopback(listener.Addr()) || len(s.hosts) > 0) {
+		t.warnf("warning: %s can be reached from other machines, and no key is asked (CMU_KEY): whoever reaches it can read the reports",
 			listener.Addr())
 	}
 	l.start()
@@ -159,11 +173,13 @@ func (s *serving) tellSimulated(t *terminal, address string) {
 
 // serve answers at the gateway and at the control door until ctx ends, and then what is under way.
 func (s *serving) serve(ctx context.Context, t *terminal, l *local, listener, door net.Listener) error {
-	face := l.gateway.Handler()
+	l.gateway.Host = hostRule(listener.Addr(), s.hosts)
+	l.gateway.BasePath = func(context.Context) string { return s.basePath }
+	face := below(s.basePath, l.gateway.Handler())
 	if s.desk.verbose {
 		face = logged(face, l.log)
 	}
-	servers := []*http.Server{newServer(localNames(face, listener.Addr()), l.log), newServer(control(l, door.Addr().String()), l.log)}
+	servers := []*http.Server{newServer(face, l.log), newServer(control(l, door.Addr().String()), l.log)}
 	failed := make(chan error, len(servers))
 	go func() { failed <- servers[0].Serve(listener) }()
 	go func() { failed <- servers[1].Serve(door) }()
@@ -172,7 +188,7 @@ func (s *serving) serve(ctx context.Context, t *terminal, l *local, listener, do
 	}
 	defer l.withdraw()
 	t.sayf("Answers and credentials are kept in %s\n", l.path)
-	invite(t, l.address.Gateway, time.Now())
+	invite(t, l.address.Gateway, l.settings.Key != "", time.Now())
 	if t.json {
 		known, err := l.status(ctx)
 		if err == nil {
@@ -232,18 +248,22 @@ func (s *serving) register(ctx context.Context, t *terminal, l *local, statement
 }
 
 // invite shows what can be asked, with windows that hold rows.
-func invite(t *terminal, base string, now time.Time) {
+func invite(t *terminal, base string, keyed bool, now time.Time) {
+	options := ""
+	if keyed {
+		options = `-H "x-api-key: $CMU_KEY" `
+	}
 	day := now.UTC().Truncate(24 * time.Hour)
 	date := func(days int) string { return day.AddDate(0, 0, days).Format("2006-01-02") }
 	t.sayf(`
 The gateway answers at %[1]s. Try, as JSON, as CSV, and how it is doing:
 
-  curl '%[1]s/cmu/v2/tenant/year/month/day?start=%[2]s&end=%[4]s'
-  curl '%[1]s/cmu/v2/tenant/year/month/day/mvpd.csv?start=%[3]s&end=%[4]s'
-  curl '%[1]s/status'
+  curl %[5]s'%[1]s/cmu/v2/tenant/year/month/day?start=%[2]s&end=%[4]s'
+  curl %[5]s'%[1]s/cmu/v2/tenant/year/month/day/mvpd.csv?start=%[3]s&end=%[4]s'
+  curl %[5]s'%[1]s/status'
 
 Asked again, a report comes in a millisecond. Ctrl-C ends it.
-`, base, date(-30), date(-7), date(0))
+`, base, date(-30), date(-7), date(0), options)
 }
 
 // newServer returns a server that no slow or endless header can block.

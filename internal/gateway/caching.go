@@ -9,8 +9,6 @@ import (
 	"cmu-gateway/internal/reports"
 )
 
-var varyReport = []string{"Accept, Accept-Encoding"}
-
 // directives reads what a caller asks of the cache. Source: RFC 9111 section 5.2.1 and, for Pragma, 5.4.
 func directives(h http.Header) (d reports.Directives) {
 	fields, given := h["Cache-Control"]
@@ -99,23 +97,24 @@ func age(a *reports.Answer, now time.Time) string {
 	return strconv.FormatInt(max(wholeSeconds(now.Sub(a.Fetched)), 0), 10)
 }
 
-// matches compares If-None-Match with a strong tag, weakly as is right for it. Source: RFC 9110 section 13.1.2.
-func matches(fields []string, etag string) bool {
+// matches compares If-None-Match with a strong tag, weakly as is right for it, or If-Match strongly. Source: RFC 9110 sections 13.1.1
+// and 13.1.2.
+func matches(fields []string, etag string, strong bool) bool {
 	for _, field := range fields {
 		for field != "" {
 			field = strings.TrimLeft(field, " \t,")
 			if field == "*" {
 				return true
 			}
-			field = strings.TrimPrefix(field, "W/")
-			if len(field) < 2 || field[0] != '"' {
+			var weak bool
+			if field, weak = strings.CutPrefix(field, "W/"); len(field) < 2 || field[0] != '"' {
 				break
 			}
 			end := strings.IndexByte(field[1:], '"')
 			if end < 0 {
 				break
 			}
-			if field[:end+2] == etag {
+			if field[:end+2] == etag && !(strong && weak) {
 				return true
 			}
 			field = field[end+2:]

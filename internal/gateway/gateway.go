@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"cmu-gateway/internal/access"
@@ -33,6 +34,14 @@ type Gateway struct {
 	Purge bool
 	// BasePath returns the path under which callers see the handler's root, escaped, without a slash at its end. Nil: none.
 	BasePath func(context.Context) string
+	// Host tells whether a request for a host, as it is in its header, is answered. Nil: any is.
+	Host func(host string) bool
+	// Origins are those whose pages may read answers in a browser, such as https://dashboards.example; "*": all. Empty: none.
+	Origins []string
+	// Key is what callers must send in the header x-api-key. Empty: nothing. KeyInFront says that what stands in front asks for
+	// such a key, for the API's description.
+	Key        cmu.Secret
+	KeyInFront bool
 	// BodyLimit returns the size of the largest body that can be sent, in bytes as written; not ok: any. Nil: any.
 	BodyLimit func(context.Context) (limit int, ok bool)
 	// Version is shown in status and the API's description. Empty: version.String().
@@ -81,14 +90,17 @@ func (g Gateway) Handler() http.Handler {
 	g = g.filled()
 	h := &handler{
 		Gateway: g, methods: []string{http.MethodGet, http.MethodHead},
-		release: strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(g.Version))), 36),
+		door:        newDoor(&g),
+		description: sync.OnceValue(func() string { return describe(g.Version, g.Key != "" || g.KeyInFront, g.Purge) }),
+		release:     strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(g.Version))), 36),
 	}
+	h.varyReport, h.varyPage = h.door.vary("Accept, Accept-Encoding"), h.door.vary("Accept")
 	if g.Purge {
 		h.methods = append(h.methods, http.MethodDelete)
 	}
 	h.bodies = otter.Must(&otter.Options[bodyKey, *representation]{
 		MaximumWeight: uint64(g.memory),
-		Weigher:       func(k bodyKey, r *representation) uint32 { return uint32(min(r.size+2<<10, 1<<31)) },
+		Weigher:       func(k bodyKey, r *representation) uint32 { return uint32(min(r.weight(), 1<<31)) },
 	})
 	return h
 }
@@ -97,7 +109,12 @@ type handler struct {
 	Gateway
 	methods []string // allowed on reports
 	release string   // tells versions apart
-	bodies  *otter.Cache[bodyKey, *representation]
+	door    door
+	// The API's description, but for its server.
+	description func() string
+	// The Vary of reports and of pages.
+	varyReport, varyPage []string
+	bodies               *otter.Cache[bodyKey, *representation]
 }
 
 // reportsPath is where the reports stand, as at Adobe.
@@ -114,6 +131,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()["X-Content-Type-Options"] = nosniff
 	if h.Simulated {
 		w.Header()[HeaderSimulated] = simulated
+	}
+	if !h.open(w, r) {
+		return
 	}
 	path := r.URL.EscapedPath()
 	if path == "" {
@@ -150,12 +170,12 @@ var nosniff = []string{"nosniff"}
 // report answers a request for a report. Below is the escaped path below the reports base.
 func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
 	ctx, header := r.Context(), w.Header()
+	header["Vary"] = h.varyReport
 	asked, err := h.Reports.Parse(below, r.URL.RawQuery)
 	if err != nil {
-		h.fail(w, r, err)
+		h.fail(w, r, reports.FromAdobe, err)
 		return
 	}
-	header["Vary"] = varyReport
 	media, ok := choose(asked.Format, r.Header["Accept"])
 	if !ok {
 		h.problem(w, r, problem{Status: http.StatusNotAcceptable, Code: "not_acceptable", Detail: "There is no such format. " +
@@ -165,7 +185,7 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
 	d := directives(r.Header)
 	answer, source, err := h.Reports.Get(ctx, asked, d)
 	if err != nil {
-		h.fail(w, r, err)
+		h.fail(w, r, source, err)
 		return
 	}
 	// For metric filters: how often Adobe is spared, and which answers are incomplete. The report is escaped as in a URL, and bounded.
@@ -175,20 +195,26 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
 	header["Cache-Status"] = []string{cacheStatus(answer, source, d, now)}
 	header["Cache-Control"] = []string{cacheControl(answer)}
 	header["Age"] = []string{age(answer, now)}
+	if until := answer.SettledUntil.String(); until != "" {
+		header[headerSettledUntil] = []string{until}
+	}
 	h.represent(w, r, &document{
 		Answer: answer, asked: asked, media: media, base: h.BasePath(ctx) + reportsPath,
-		simulated: h.Simulated, gzip: worthGzip(answer) && acceptsGzip(r.Header["Accept-Encoding"]), stale: source == reports.Stale,
+		simulated: h.Simulated, gzip: compressed(answer, r.Header["Accept-Encoding"]), stale: source == reports.Stale,
 	})
 }
 
 // headerIncomplete is a Boolean of RFC 9651 with a sentence as parameter. It is absent rather than false.
 const headerIncomplete = "Cmu-Incomplete"
 
+// headerSettledUntil is the civil time up to where rows are final.
+const headerSettledUntil = "Cmu-Settled-Until"
+
 // purge forgets what is kept of a report, whatever the window: blocks are shared by windows.
 func (h *handler) purge(w http.ResponseWriter, r *http.Request, below string) {
 	asked, err := cmu.Parse(below, r.URL.RawQuery)
 	if err != nil {
-		h.fail(w, r, err)
+		h.fail(w, r, reports.FromAdobe, err)
 		return
 	}
 	if !asked.Start.IsZero() || !asked.End.IsZero() || asked.Limit > 0 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -159,6 +160,9 @@ func (d *document) writeFacts(p page) {
 	}
 	p.fact("rows", group(strconv.Itoa(d.Rows)))
 	p.fact("as of", d.Fetched.UTC().Format("2006-01-02 15:04:05")+" UTC")
+	if until := d.SettledUntil.String(); until != "" && until != d.Request.End.String() {
+		p.fact("final up to", until)
+	}
 	p.raw("</div>\n")
 	if reason := IncompleteReason(d.Answer); reason != "" {
 		p.warn("This report is incomplete: " + reason + ".")
@@ -181,7 +185,7 @@ func (p page) warn(text string) {
 	p.raw("</p>\n")
 }
 
-// writeNavigation links to the neighbours in the tree, with the same query, and to the other formats.
+// writeNavigation links to the neighbours in the tree, with the same window and filters, and to the other formats.
 func (d *document) writeNavigation(p page) {
 	nav := func(title string, list []neighbour) {
 		if len(list) == 0 {
@@ -202,9 +206,13 @@ func (d *document) writeNavigation(p page) {
 	p.raw("</nav>\n")
 }
 
-// to returns the address of another place with the query that was asked.
+// to returns the address of a place with the query that was asked. The metrics are those of one place: another may lack them, and
+// would be refused.
 func (d *document) to(path []string, format string) string {
 	r := d.asked
+	if !slices.Equal(path, r.Path) {
+		r.Metrics = nil
+	}
 	r.Path = path
 	return hrefOf(d.base, r, format)
 }

@@ -11,7 +11,7 @@ var indexOffers = []*media{medias[0], medias[1], medias[6]}
 // index shows the service and its links.
 func (h *handler) index(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
-	header["Vary"] = []string{"Accept"}
+	header["Vary"] = h.varyPage
 	m, ok := accepted(r.Header["Accept"], indexOffers)
 	if !ok {
 		h.problem(w, r, problem{Status: http.StatusNotAcceptable, Code: "not_acceptable",
@@ -53,8 +53,7 @@ func (h *handler) openAPI(w http.ResponseWriter, r *http.Request) {
 	if server == "" {
 		server = "/"
 	}
-	fill := strings.NewReplacer(`"{base}"`, string(quote(nil, server)), `"{version}"`, string(quote(nil, h.Version)))
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "private, max-age=300")
-	_, _ = w.Write([]byte(fill.Replace(openAPIText)))
+	_, _ = w.Write([]byte(strings.ReplaceAll(h.description(), `"{base}"`, string(quote(nil, server)))))
 }

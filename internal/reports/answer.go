@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/rows"
 	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
@@ -27,6 +28,8 @@ type Answer struct {
 	// Fetched is when the rows that may still change were asked for, or where none may the oldest. Fresh is until when
 	// the answer is fresh.
 	Fetched, Fresh time.Time
+	// SettledUntil is up to where rows are final; absent where there are no time dimensions.
+	SettledUntil cmu.Bound
 	// Tag tells equal answers from different ones.
 	Tag string
 
@@ -100,8 +103,25 @@ func newAnswer(q *query, views []view) (*Answer, error) {
 		}
 		a.Fragments = []rows.Fragment{f}
 	}
+	a.SettledUntil = a.settledUntil(q.pace, open)
 	a.Tag = a.tag()
 	return a, nil
+}
+
+// settledUntil is the end of the window where nothing is open, else what was settled when the open rows were fetched; never past the
+// window.
+func (a *Answer) settledUntil(p plan.Pace, open bool) cmu.Bound {
+	if p.Grain == cmu.NoGrain {
+		return cmu.Bound{}
+	}
+	until := p.Settled(a.Fetched)
+	if end, ok := a.Request.End.Civil(); ok && (!open || end < until) {
+		until = end
+	}
+	if start, ok := a.Request.Start.Civil(); ok && until < start {
+		until = start
+	}
+	return cmu.BoundAt(until)
 }
 
 // fill takes from Adobe's self link what the caller left to Adobe, and of a whole answer all that Adobe made of the request.

@@ -16,6 +16,7 @@ type collector struct {
 	sorted map[cmu.Civil]*blockSorter // by start of block
 	size   int                        // bytes held uncompressed
 	fields []string                   // of the first row
+	latest cmu.Civil                  // the latest period of a row; zero: none
 	// inTime tells that periods came in order; seen counts them.
 	inTime bool
 	seen   int
@@ -44,6 +45,9 @@ func (c *collector) add(row cmu.Row) error {
 		})
 	}
 	err := c.piece.order.Read(row, &c.key)
+	if err == nil {
+		c.latest = max(c.latest, c.key.Period)
+	}
 	if c.piece.grid.Divided() {
 		if err != nil {
 			return &outsideError{c.piece.report, err.Error(), true}

@@ -3,6 +3,7 @@ package reports
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -38,6 +39,9 @@ func (s *Service) fetch(ctx context.Context, p *piece, d Directives) (view, erro
 	err = f.run(ctx, v.plan)
 	turn.note(err)
 	s.contradictedBy(ctx, err)
+	if zone := p.pace.Policy.Zone; f.latest > 0 && aheadOf(zone, f.latest, f.latestAt) {
+		s.notebook.refuteZone(ctx, zone.String(), fmt.Sprintf("a row of %s came at %s", f.latest, f.latestAt.UTC().Format(time.RFC3339)))
+	}
 	var other *natureError
 	if errors.As(err, &other) {
 		s.notebook.noteNature(ctx, other)
@@ -62,6 +66,8 @@ type fetcher struct {
 	widest, guess int
 	pending       map[cmu.Civil][]part // by start of block, not yet in blocks
 	links         cmu.Links
+	latest        cmu.Civil // period of a row, as of that instant
+	latestAt      time.Time
 }
 
 // maxFill is which part of an answer's capacity a sized call aims to use, firstShare which part of a span is asked for next
@@ -183,6 +189,9 @@ func (f *fetcher) one(ctx context.Context, s plan.Span) (whole bool, err error) 
 		return false, err
 	}
 	f.links = out.Links
+	if c.latest > f.latest {
+		f.latest, f.latestAt = c.latest, out.At
+	}
 	for start, p := range parts {
 		f.pending[start] = append(f.pending[start], p)
 	}

@@ -31,11 +31,12 @@ type notebook struct {
 	pause func(until time.Time) // told of a pause that another process has met
 	shelf *shelf                // cleared when another process has purged, or found another calendar
 
-	mu     sync.Mutex // guards what follows
-	read   time.Time  // zero: never
-	known  Verdict
-	purged string
-	paths  map[string]nature // of paths that are not what they say
+	mu      sync.Mutex // guards what follows
+	read    time.Time  // zero: never
+	known   Verdict
+	purged  string
+	paths   map[string]nature // of paths that are not what they say
+	refuted refutedZone
 	// odd holds reports with rows that have no period. It is this process's own.
 	odd map[store.Report]bool
 }
@@ -135,6 +136,10 @@ func (n *notebook) sync(ctx context.Context) error {
 	if note, ok := notes[notePaths]; ok && json.Unmarshal(note.Value, &paths) != nil {
 		n.log.WarnContext(ctx, "what is known of paths is unreadable")
 	}
+	var refuted refutedZone
+	if note, ok := notes[noteZone]; ok && json.Unmarshal(note.Value, &refuted) != nil {
+		n.log.WarnContext(ctx, "what is known of the zone is unreadable")
+	}
 	n.mu.Lock()
 	before, first := n.known, n.read.IsZero()
 	unwritten := !before.At.IsZero() && v != before && !v.At.After(before.At)
@@ -142,7 +147,7 @@ func (n *notebook) sync(ctx context.Context) error {
 		v = before
 	}
 	changed := !first && (purged != n.purged || !before.sameSlices(v))
-	n.read, n.known, n.purged, n.paths = n.now(), v, purged, paths
+	n.read, n.known, n.purged, n.paths, n.refuted = n.now(), v, purged, paths, refuted
 	n.mu.Unlock()
 	if changed {
 		n.shelf.clear()

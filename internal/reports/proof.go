@@ -139,7 +139,7 @@ func (s *Service) sliceWhole(ctx context.Context, r cmu.Request) error {
 		return nil
 	}
 	answer, at := kept[0], kept[0].coverage[0].Fetched
-	for _, p := range newQuery(r, s.notebook.nature(r), s.policy, at).pieces(true, false, nil) {
+	for _, p := range newQuery(r, s.notebook.nature(r), s.believed(), at).pieces(true, false, nil) {
 		held := s.shelf.load(ctx, p)
 		if p.only.Empty() || len(held.blocks) > 0 {
 			continue // it is the whole answer, or another process has begun to slice

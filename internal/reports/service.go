@@ -9,6 +9,7 @@ package reports
 import (
 	"context"
 	"crypto/rand"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -98,7 +99,7 @@ func New(o Options) *Service {
 
 // Parse reads a request as cmu.Parse does, and bounds relative to now besides: see plan.Policy.ParseRequest.
 func (s *Service) Parse(path, query string) (cmu.Request, error) {
-	return s.policy.ParseRequest(path, query, s.now())
+	return s.believed().ParseRequest(path, query, s.now())
 }
 
 // Get answers r. It waits for Adobe only if nothing usable is kept.
@@ -172,7 +173,7 @@ const maxReadings = 4
 
 // query works out a request as what its path is known to be.
 func (s *Service) query(r cmu.Request) *query {
-	return newQuery(r, s.notebook.nature(r), s.policy, s.now())
+	return newQuery(r, s.notebook.nature(r), s.believed(), s.now())
 }
 
 // readFirst reads the notes for the first time and beside them, in the time of one round trip, the blocks that q needs if they say
@@ -283,6 +284,10 @@ type Status struct {
 	Stored                           store.Size
 	MemoryHits, StoreHits, StaleHits int64
 	Misses, Calls, Failures          int64
+	// SettledUntil is up to where rows are final, by the grain of reports.
+	SettledUntil map[string]cmu.Bound
+	// Zone says, in a sentence, why the zone that is set is not believed; empty: it is, or there is none.
+	Zone string
 }
 
 // Status reads what all processes share and adds this process's counts.
@@ -292,11 +297,18 @@ func (s *Service) Status(ctx context.Context) (Status, error) {
 	}
 	size, err := s.shelf.size(ctx)
 	out := Status{
-		Calendar: s.notebook.verdict(), Stored: size,
+		Calendar: s.notebook.verdict(), Stored: size, SettledUntil: map[string]cmu.Bound{},
 		MemoryHits: s.count[FromMemory].Load(), StoreHits: s.count[FromStore].Load(), StaleHits: s.count[Stale].Load(),
 		Misses: s.count[FromAdobe].Load(),
 	}
 	out.Calls, out.Failures = s.adobe.Calls()
+	p := s.believed()
+	for g := cmu.Year; g <= cmu.Minute; g++ {
+		out.SettledUntil[g.String()] = cmu.BoundAt(plan.Pace{Policy: p, Grain: g}.Settled(s.now()))
+	}
+	if s.policy.Zone != nil && p.Zone == nil {
+		out.Zone = fmt.Sprintf("CMU_REPORT_ZONE=%s is not Adobe's zone, and is left out of account: %s.", s.policy.Zone, s.notebook.zone().Evidence)
+	}
 	if until := s.adobe.PausedUntil(); until.After(s.now()) {
 		out.Cooldown = until
 	}

@@ -60,6 +60,10 @@ type Settings struct {
 	RefreshFunction, RegisterFunction string
 	// Purge says whether DELETE on report routes is served.
 	Purge bool
+	// AllowedOrigins are those whose pages may read reports in a browser; "*" stands for all.
+	AllowedOrigins Origins
+	// Key is what callers must send; empty: nothing.
+	Key cmu.Secret
 }
 
 // Error is one variable that does not hold what it must, or that there is not. FromEnv joins all that it finds.

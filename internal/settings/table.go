@@ -74,5 +74,7 @@ func table(s *Settings) []Variable {
 		{"CMU_ADOBE_TIMEOUT", "60s", Laptop | lambda, "time for one call to Adobe", duration(&s.AdobeTimeout, time.Second, 15*time.Minute)},
 		{"CMU_REGISTER_INTERVAL", "24h", access, "least time between two registrations that nobody asked for", duration(&s.RegisterInterval, time.Minute, maxAge)},
 		{"CMU_PURGE", "false", report, "true: DELETE of reports is served", truth(&s.Purge)},
+		{"CMU_ALLOWED_ORIGINS", "", report, "origins whose pages may read reports in a browser (CORS); none: no page may", origins(&s.AllowedOrigins)},
+		{"CMU_KEY", "", Laptop, "key that every caller of cmu serve must send in the header x-api-key; none: no key is asked", key(&s.Key)},
 	}
 }

@@ -21,6 +21,14 @@ type RequestError struct {
 // Error returns part and problem in one line.
 func (e *RequestError) Error() string { return e.Part + ": " + e.Problem }
 
+// TooLong reports whether the path or the query as a whole is longer than [Parse] reads.
+func (e *RequestError) TooLong() bool {
+	return (e.Part == "path" || e.Part == "query") && strings.HasPrefix(e.Problem, longer)
+}
+
+// longer is how the problem of a part begins that is longer than it may be.
+const longer = "longer than "
+
 // Bounds on a request. Those in bytes are for the escaped text.
 const (
 	maxPath      = 2 << 10
@@ -32,7 +40,7 @@ const (
 var errLimit = fmt.Errorf("want a whole number from 1 to %d", MaxLimit)
 
 func tooLong(part string, most int) error {
-	return &RequestError{part, fmt.Sprintf("longer than %d bytes", most)}
+	return &RequestError{part, fmt.Sprintf(longer+"%d bytes", most)}
 }
 
 func tooDeep() error { return &RequestError{"path", fmt.Sprintf("more than %d dimensions", maxDepth)} }
