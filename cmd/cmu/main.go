@@ -90,12 +90,12 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
 	t := &terminal{
-		stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), interactive: screen(os.Stdout), progress: screen(os.Stderr),
+		stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), interactive: isScreen(os.Stdout), progress: isScreen(os.Stderr),
 	}
 	os.Exit(run(ctx, t, os.Args[1:]))
 }
 
-func screen(f *os.File) bool {
+func isScreen(f *os.File) bool {
 	info, err := f.Stat()
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }

@@ -13,8 +13,8 @@ type progress struct {
 	Total int `json:"total"`
 }
 
-// meterAfter is how long a report may take before its progress is shown.
-const meterAfter = time.Second
+// meterAfter is how long a report may take before its progress is shown. Tests have less.
+var meterAfter = time.Second
 
 // meter shows on a screen how far a report is. A nil one shows nothing.
 type meter struct {

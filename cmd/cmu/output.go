@@ -17,8 +17,9 @@ var fileFormats = map[string]string{
 
 // output is where a report is written. Its zero value is stdout.
 type output struct {
-	file    string
-	special bool // no regular file, such as a pipe: it is not replaced but written to
+	name    string // as given
+	file    string // what it leads to
+	special bool   // no regular file, such as a pipe: it is not replaced but written to
 }
 
 // chooseOutput looks at the place that --output names before anything is fetched.
@@ -31,10 +32,12 @@ func chooseOutput(name string) (output, error) {
 	switch {
 	case err == nil && info.IsDir():
 		return output{}, folder
+	case err == nil && !info.Mode().IsRegular():
+		return output{name, name, true}, nil
 	case err == nil:
 		// A link stays one: what it leads to is replaced.
 		file, err := filepath.EvalSymlinks(name)
-		return output{file, !info.Mode().IsRegular()}, err
+		return output{name: name, file: file}, err
 	case os.IsPathSeparator(name[len(name)-1]):
 		return output{}, folder
 	}
@@ -46,11 +49,11 @@ func chooseOutput(name string) (output, error) {
 	} else if !info.IsDir() {
 		return output{}, fmt.Errorf("%s cannot be written: %s is no folder", name, filepath.Dir(name))
 	}
-	return output{file: name}, nil
+	return output{name: name, file: name}, nil
 }
 
 // format is the one that the file's name stands for; empty: none.
-func (o output) format() string { return fileFormats[strings.ToLower(filepath.Ext(o.file))] }
+func (o output) format() string { return fileFormats[strings.ToLower(filepath.Ext(o.name))] }
 
 // write writes all or nothing of a file; to stdout and to what is no regular file, as it comes.
 func (o output) write(stdout io.Writer, write func(io.Writer) error) error {
