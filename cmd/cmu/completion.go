@@ -18,8 +18,8 @@ type shell struct {
 
 func shells() []shell {
 	return []shell{
-		{"bash", writeBash, "source <(cmu completion bash)"},
-		{"zsh", writeZsh, "source <(cmu completion zsh)"},
+		{"bash", writeBash, `eval "$(cmu completion bash)"`},
+		{"zsh", writeZsh, `eval "$(cmu completion zsh)"`},
 		{"fish", writeFish, "cmu completion fish | source"},
 	}
 }
