@@ -49,7 +49,7 @@ them one day. Each registration leaves one more client at Adobe: force is for wh
 			if o.Statement, err = readStatement(file); err != nil {
 				return err
 			}
-			d, err := openDesk(ctx, t, f, opening{asksAdobe: true, statement: o.Statement != nil, least: silent})
+			d, err := openDesk(ctx, t, f, opening{meant: meant{statement: o.Statement != nil}, asksAdobe: true, least: silent})
 			if err != nil {
 				return err
 			}
@@ -59,18 +59,18 @@ them one day. Each registration leaves one more client at Adobe: force is for wh
 				return err
 			}
 			tellRegistration(t, result)
-			return nil
+			return t.document(result)
 		}
 	},
 }
 
 func tellRegistration(t *terminal, r access.RegisterResult) {
-	t.printf("%s\n", r.Message)
+	t.sayf("%s\n", r.Message)
 	if s := r.Statement; s != nil {
-		t.printf("Statement: software %s, issued by %s %d days ago; it registers at %s.\n", s.SoftwareID, s.Issuer, s.AgeDays, s.RegistersAt)
+		t.sayf("Statement: software %s, issued by %s %d days ago; it registers at %s.\n", s.SoftwareID, s.Issuer, s.AgeDays, s.RegistersAt)
 	}
 	if len(r.Scopes) > 0 {
-		t.printf("Scopes: %s\n", strings.Join(r.Scopes, ", "))
+		t.sayf("Scopes: %s\n", strings.Join(r.Scopes, ", "))
 	}
 	for _, w := range r.Warnings {
 		t.warnf("warning: %s", w)
@@ -98,8 +98,8 @@ credentials are missing or refused, it registers first. cmu serve does this by i
 			if err != nil {
 				return err
 			}
-			t.printf("%s\n", result.Message)
-			return nil
+			t.sayf("%s\n", result.Message)
+			return t.document(result)
 		}
 	},
 }
