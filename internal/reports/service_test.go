@@ -245,3 +245,37 @@ func TestRestatementShows(t *testing.T) {
 	}
 	r.same(daily)
 }
+
+// TestANewBlockIsAskedForThoughItsNeighbourKnewIt asks for a window up to now shortly before a block ends, and for one that begins with the
+// next block shortly after: that nothing was there yet is no answer.
+func TestANewBlockIsAskedForThoughItsNeighbourKnewIt(t *testing.T) {
+	for _, c := range []struct{ path, before, after string }{
+		{"tenant/year/month/day/hour/minute", "start=2026-07-31T23:00", "start=2026-08-01T00:00"},
+		{"year/month/day/hour", "start=2026-07-31", "start=2026-08-01"},
+		{"year/month/day", "start=2026-07-01", "start=2026-08-01"},
+	} {
+		r := newRig(t)
+		r.prove()
+		r.clock.Add(time.Date(2026, 7, 31, 23, 55, 0, 0, time.UTC).Sub(r.clock.Now()))
+		r.get(c.path + "?" + c.before)
+		r.after()
+		r.clock.Add(9 * time.Minute)
+		before := r.calls()
+		if _, source := r.get(c.path + "?" + c.after); source != FromAdobe || r.calls() == before {
+			t.Errorf("%s: %d calls, from %v", c.path, r.calls()-before, source)
+		}
+		r.same(c.path + "?" + c.after)
+	}
+}
+
+// TestStaleWithANeighbourThatIsKnown asks, while Adobe is down, for a window whose last day is not known but the day before is.
+func TestStaleWithANeighbourThatIsKnown(t *testing.T) {
+	r := newRig(t)
+	r.prove()
+	r.same("year/month/day/hour?start=2026-07-19&end=2026-07-20")
+	r.restart()
+	r.behave(fault(sandbox.Fault{Kind: "status", Status: 500}))
+	if a, source, err := r.Get(t.Context(), request(t, "year/month/day/hour?start=2026-07-20&end=2026-07-21"), Directives{}); err == nil {
+		t.Errorf("%d rows from %v of a day that was never asked for", len(rowsOf(t, a)), source)
+	}
+}
