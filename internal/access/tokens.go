@@ -61,6 +61,8 @@ const (
 	refreshEvery = 5 * time.Second
 	// refusedFor is how long a refused token is not handed out again: the refusal may have been a passing fault.
 	refusedFor = time.Minute
+	// callerWaits is how long a caller waits for a token.
+	callerWaits = 5 * time.Second
 	// findTime bounds a look with the refresh that it asks for.
 	findTime = time.Minute
 )
@@ -109,7 +111,8 @@ func (t *Tokens) refusedNow() string {
 	return t.refused
 }
 
-// renewed looks for a better token than the one in memory. The caller waits for it only if that one is not valid.
+// renewed looks for a better token than the one in memory. The caller waits for it, a while, only if that one is not valid; the look goes
+// on without it.
 func (t *Tokens) renewed(ctx context.Context) (cmu.Token, error) {
 	found := t.finding.DoChan("", func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), findTime)
@@ -119,6 +122,8 @@ func (t *Tokens) renewed(ctx context.Context) (cmu.Token, error) {
 	if held, ok := t.valid(0); ok {
 		return held, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, callerWaits)
+	defer cancel()
 	select {
 	case r := <-found:
 		held, _ := r.Val.(cmu.Token)

@@ -55,11 +55,14 @@ func cacheStatus(a *reports.Answer, source reports.Source, d reports.Directives,
 	default:
 		b = append(b, "; fwd=miss; fwd-status=200"...)
 	}
-	if source == reports.FromAdobe {
+	ttl := wholeSeconds(a.Fresh.Sub(now))
+	if lacking(a) {
+		ttl = min(ttl, 0)
+	} else if source == reports.FromAdobe {
 		b = append(b, "; stored"...)
 	}
 	b = append(b, "; ttl="...)
-	b = strconv.AppendInt(b, wholeSeconds(a.Fresh.Sub(now)), 10)
+	b = strconv.AppendInt(b, ttl, 10)
 	switch source {
 	case reports.FromMemory:
 		b = append(b, "; detail=memory"...)
@@ -88,8 +91,12 @@ func wholeSeconds(d time.Duration) int64 {
 	return s
 }
 
-// cacheControl tells the whole life of an answer: caches subtract Age from it. Source: RFC 9111 section 4.2.
+// cacheControl tells the whole life of an answer: caches subtract Age from it. One that lacks rows for no reason of the caller's is
+// asked for again each time, as the next may have them. Source: RFC 9111 sections 4.2 and 5.2.2.4.
 func cacheControl(a *reports.Answer) string {
+	if lacking(a) {
+		return "private, no-cache"
+	}
 	return "private, max-age=" + strconv.FormatInt(max(wholeSeconds(a.Fresh.Sub(a.Fetched)), 0), 10)
 }
 
@@ -122,3 +129,6 @@ func matches(fields []string, etag string, strong bool) bool {
 	}
 	return false
 }
+
+// lacking reports whether an answer lacks rows although the caller set no limit.
+func lacking(a *reports.Answer) bool { return a.Incomplete && a.Request.Limit == 0 }

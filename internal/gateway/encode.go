@@ -35,7 +35,7 @@ func IncompleteReason(a *reports.Answer) string {
 	case a.Request.Limit > 0:
 		return "rows past the limit of " + strconv.Itoa(a.Request.Limit) + " are missing"
 	}
-	return "rows are missing: Adobe truncated its answer, and it could not be asked in smaller parts"
+	return "rows are missing: Adobe truncated its answer, and it was not asked for in smaller parts; a narrower window, a filter or fewer dimensions may have all"
 }
 
 // write makes the body.

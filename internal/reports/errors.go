@@ -47,7 +47,7 @@ func (s *Service) explain(h *holding, err error) error {
 		return err
 	}
 	if p := h.piece; p.grid.Divided() && len(h.own()) > 0 {
-		known := h.coverage()
+		known := coverage(h.own())
 		for _, b := range p.grid.Blocks(p.want) {
 			part := known.Plan(p.pace, b.Overlap(p.want), plan.Demand{Stale: s.policy.Stale}, s.now())
 			if u.Total++; len(part.Missing) == 0 {

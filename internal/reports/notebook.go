@@ -148,10 +148,10 @@ func (n *notebook) sync(ctx context.Context) error {
 	}
 	changed := !first && (purged != n.purged || !before.sameSlices(v))
 	n.read, n.known, n.purged, n.paths, n.refuted = n.now(), v, purged, paths, refuted
-	n.mu.Unlock()
 	if changed {
-		n.shelf.clear()
+		n.shelf.clear() // before anyone takes the notes for read
 	}
+	n.mu.Unlock()
 	if unwritten {
 		return n.noteVerdict(ctx, v)
 	}

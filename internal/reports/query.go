@@ -89,7 +89,7 @@ func (q *query) exact(r cmu.Request, only plan.Span) *piece {
 	hash := shortHash(r.Canonical())
 	name := exactPrefix + hash
 	return &piece{
-		query: q, want: plan.Whole, ask: r, only: only, names: []string{name}, before: name, after: name,
+		query: q, want: plan.Undivided(), ask: r, only: only, names: []string{name}, before: name, after: name,
 		lease: q.leaseName() + "/" + hash,
 	}
 }
@@ -111,14 +111,16 @@ func (q *query) periods(inclusive bool) *piece {
 }
 
 // pieces returns what makes the answer to q, in the order of time: if it may be sliced its whole periods and, each exactly, the
-// parts of periods at its edges; else the one exact piece. read is what has been read of the periods; nil: nothing.
+// parts of periods at its edges; else the one exact piece. read is what has been read of one of them; nil: nothing.
 func (q *query) pieces(sliced, inclusive bool, read *holding) (pieces []*piece) {
 	if !sliced || !q.sliceable() {
-		return append(pieces, q.exact(q.request, plan.Span{}))
+		whole := q.exact(q.request, plan.Span{})
+		whole.adopt(read)
+		return append(pieces, whole)
 	}
 	whole := q.periods(inclusive)
-	if whole != nil && read != nil {
-		whole.read = &holding{read.shelf, whole, read.stamp, read.blocks}
+	if whole != nil {
+		whole.adopt(read)
 	}
 	for _, e := range q.window.Edges {
 		if whole != nil && e.Part.From >= whole.want.To {
@@ -132,6 +134,13 @@ func (q *query) pieces(sliced, inclusive bool, read *holding) (pieces []*piece) 
 		pieces = append(pieces, whole)
 	}
 	return pieces
+}
+
+// adopt takes over what has been read of a piece that begins with the same block; nil: nothing.
+func (p *piece) adopt(read *holding) {
+	if read != nil && read.piece.names[0] == p.names[0] {
+		p.read = &holding{read.shelf, p, read.stamp, read.blocks}
+	}
 }
 
 // call returns the request to Adobe for the rows of s.
@@ -159,9 +168,9 @@ func (p *piece) settled(at time.Time) cmu.Civil {
 	_, started := p.ask.Start.Civil()
 	end, ended := p.ask.End.Civil()
 	if started && ended && p.pace.Grain != cmu.NoGrain && end <= p.pace.Settled(at) {
-		return plan.Whole.To
+		return plan.Undivided().To
 	}
-	return plan.Whole.From
+	return plan.Undivided().From
 }
 
 // keepPeriods is past Adobe's own 25 months of data, and how long past that a block that nobody refreshes is of use.

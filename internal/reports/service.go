@@ -9,6 +9,7 @@ package reports
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -122,10 +123,13 @@ func (s *Service) Get(ctx context.Context, r cmu.Request, d Directives) (*Answer
 	begun := s.shelf.stamp()
 	q := s.query(r)
 	sliceable := q.sliceable()
-	if sliceable {
+	a, source, err := s.answer(ctx, q, d)
+	if sliceable && err == nil {
 		s.occasion.offer(r)
 	}
-	a, source, err := s.answer(ctx, q, d)
+	if err == nil && a.Incomplete && sliceable && !d.OnlyIfCached && s.proveNow(ctx, r) {
+		a, source, err = s.answer(ctx, s.query(r), d)
+	}
 	// What slices may complete is not kept as an answer.
 	if err != nil || !a.Incomplete || !sliceable {
 		s.shelf.keepAnswer(begun, name, a, err)
@@ -176,13 +180,14 @@ func (s *Service) query(r cmu.Request) *query {
 	return newQuery(r, s.notebook.nature(r), s.believed(), s.now())
 }
 
-// readFirst reads the notes for the first time and beside them, in the time of one round trip, the blocks that q needs if they say
-// that the calendar is proven.
+// readFirst reads the notes for the first time and beside them, in the time of one round trip, the blocks that q most likely needs.
 func (s *Service) readFirst(ctx context.Context, q *query) (read *holding) {
 	var reads sync.WaitGroup
-	if p := q.periods(false); p != nil {
-		reads.Go(func() { read = s.shelf.load(ctx, p) })
+	p := q.periods(false)
+	if p == nil {
+		p = q.pieces(false, false, nil)[0]
 	}
+	reads.Go(func() { read = s.shelf.load(ctx, p) })
 	s.notebook.freshen(ctx)
 	reads.Wait()
 	return read
@@ -270,11 +275,13 @@ func (s *Service) renewAfter(p *piece, d Directives) bool {
 // Purge forgets what is kept: all reports if r is the root; all reports of r's path if r has neither filters nor metrics;
 // else that report. Every process follows within a minute. It returns how many blocks were deleted.
 func (s *Service) Purge(ctx context.Context, r cmu.Request) (int, error) {
+	// Noted before, so that no other process saves what it read before; and after, so that all forget what they read meanwhile.
+	noted := s.notebook.notePurge(ctx)
 	n, err := s.shelf.purge(ctx, matching(r))
 	if err != nil {
 		return n, err
 	}
-	return n, s.notebook.notePurge(ctx)
+	return n, errors.Join(noted, s.notebook.notePurge(ctx))
 }
 
 // Status is what the service knows of itself. Counts are since the process began.

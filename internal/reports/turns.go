@@ -107,7 +107,9 @@ func (t *turn) lease(ctx context.Context) error {
 func (t *turn) extend(ctx context.Context) {
 	if err := t.turns.leases.Acquire(ctx, t.name, t.turns.holder, t.turns.now().Add(leaseTime)); err != nil {
 		t.turns.log.WarnContext(ctx, "the lease could not be extended", "error", err)
+		return
 	}
+	t.leased = true // also where it could not be had at first
 }
 
 // note remembers how the fetch failed; nil: it did not.

@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -117,12 +118,12 @@ func TestAWindowThatMovesWithEveryAsk(t *testing.T) {
 	}
 	for name, form := range forms {
 		for _, zone := range []*time.Location{la, nil} {
-			var puts int64
+			var puts atomic.Int64
 			r := newRig(t)
 			r.restart(func(o *Options) { o.Policy.Zone = zone }, func(o *Options) {
 				o.Store = &storetest.Faulty{Store: r.store, Hook: func(op string) storetest.Fault {
 					if op == "Put" {
-						puts++
+						puts.Add(1)
 					}
 					return storetest.None
 				}}
@@ -150,7 +151,7 @@ func TestAWindowThatMovesWithEveryAsk(t *testing.T) {
 			if zone != nil {
 				most = 5 // with the two that prove the calendar
 			}
-			t.Logf("%s, zone %v: %d calls, %d items, %d writes", name, zone, calls, len(items), puts)
+			t.Logf("%s, zone %v: %d calls, %d items, %d writes", name, zone, calls, len(items), puts.Load())
 			if calls > most || len(items) > 5 {
 				t.Errorf("%s, zone %v: %d calls, %d items", name, zone, calls, len(items))
 			}

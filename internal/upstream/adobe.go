@@ -150,11 +150,13 @@ func (a *Adobe) call(ctx context.Context, token cmu.Secret, r cmu.Request, most 
 	a.calls.Add(1)
 	status := http.StatusOK
 	if err != nil {
-		a.failures.Add(1)
 		status = 0 // no answer, or a broken one
 		var e *cmu.Error
 		if errors.As(err, &e) {
 			status = e.Status
+		}
+		if status != http.StatusBadRequest && status != http.StatusNotFound {
+			a.failures.Add(1) // the others are answers: there is no such report
 		}
 	}
 	a.o.Log.InfoContext(ctx, "Adobe called", "event", "adobe_called", "status", status, "rows", out.Rows, "full", out.Truncated,
@@ -204,7 +206,7 @@ const maxCallTime = 5 * time.Second
 // Capacity is how many rows an answer can be expected to hold without lacking any.
 func (a *Adobe) Capacity() int { return a.limits.capacity() }
 
-// Calls counts the calls made since the process began, and those of them that failed.
+// Calls counts the calls made since the process began, and those of them that failed. That there is no such report is no failure.
 func (a *Adobe) Calls() (all, failed int64) { return a.calls.Load(), a.failures.Load() }
 
 // Effective reads from a self link what Adobe made of a request. Its path is left out: it may carry another prefix, or be
