@@ -49,7 +49,7 @@ them one day. Each registration leaves one more client at Adobe: force is for wh
 			if o.Statement, err = readStatement(file); err != nil {
 				return err
 			}
-			d, err := openDesk(ctx, t, f, opening{asksAdobe: true, statement: o.Statement != nil, least: silent})
+			d, err := openDesk(ctx, t, f, opening{meant: meant{statement: o.Statement != nil}, asksAdobe: true, least: silent})
 			if err != nil {
 				return err
 			}
@@ -59,18 +59,18 @@ them one day. Each registration leaves one more client at Adobe: force is for wh
 				return err
 			}
 			tellRegistration(t, result)
-			return nil
+			return t.document(result)
 		}
 	},
 }
 
 func tellRegistration(t *terminal, r access.RegisterResult) {
-	t.printf("%s\n", r.Message)
+	t.sayf("%s\n", r.Message)
 	if s := r.Statement; s != nil {
-		t.printf("Statement: software %s, issued by %s %d days ago; it registers at %s.\n", s.SoftwareID, s.Issuer, s.AgeDays, s.RegistersAt)
+		t.sayf("Statement: software %s, issued by %s %d days ago; it registers at %s.\n", s.SoftwareID, s.Issuer, s.AgeDays, s.RegistersAt)
 	}
 	if len(r.Scopes) > 0 {
-		t.printf("Scopes: %s\n", strings.Join(r.Scopes, ", "))
+		t.sayf("Scopes: %s\n", strings.Join(r.Scopes, ", "))
 	}
 	for _, w := range r.Warnings {
 		t.warnf("warning: %s", w)
@@ -98,13 +98,13 @@ credentials are missing or refused, it registers first. cmu serve does this by i
 			if err != nil {
 				return err
 			}
-			t.printf("%s\n", result.Message)
-			return nil
+			t.sayf("%s\n", result.Message)
+			return t.document(result)
 		}
 	},
 }
 
-// readStatement reads a software statement from a file; an empty name yields nil.
+// readStatement returns the software statement in a file; an empty name yields nil.
 func readStatement(file string) ([]byte, error) {
 	if file == "" {
 		return nil, nil
@@ -118,8 +118,9 @@ func readStatement(file string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the software statement %s cannot be read: %w", file, cause(err))
 	}
-	if _, err := cmu.ParseStatement(text); err != nil {
+	s, err := cmu.ParseStatement(text)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	return text, nil
+	return []byte(s.Text.Reveal()), nil // out of what surrounds it
 }

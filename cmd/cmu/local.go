@@ -46,7 +46,7 @@ func (l *local) start() {
 	}, l.log)
 	l.reports = wire.Reports(l.settings, l.store, tokens, l.after.Go, l.log)
 	l.gateway = gateway.Gateway{
-		Reports: l.reports, Access: l.keeper.Status, Purge: l.settings.Purge, Log: l.log,
+		Reports: l.reports, Access: l.keeper.Status, Simulated: l.place.simulated, Purge: l.settings.Purge, Log: l.log,
 		Origins: l.settings.AllowedOrigins, Key: l.settings.Key,
 		Instance: l.address.Instance, Started: l.began,
 	}
@@ -116,11 +116,12 @@ type answered struct {
 	outcome outcome
 }
 
-func (l *local) answer(ctx context.Context, o reportOrder) (*answered, error) {
+func (l *local) answer(ctx context.Context, o reportOrder, tell func(progress)) (*answered, error) {
 	if err := l.needAccess(ctx); err != nil {
 		return nil, err
 	}
-	a, source, err := l.reports.Get(ctx, o.Request, o.Directives)
+	telling := reports.WithProgress(ctx, func(done, total int) { tell(progress{done, total}) })
+	a, source, err := l.reports.Get(telling, o.Request, o.Directives)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -128,9 +129,30 @@ func (l *local) answer(ctx context.Context, o reportOrder) (*answered, error) {
 		return nil, l.explained(ctx, o.Request, err)
 	}
 	l.log.InfoContext(ctx, "report answered", "source", source.String(), "rows", a.Rows, "report", o.Request.Report())
+	if o.Form.Simulated = l.place.simulated; o.Form.Date {
+		if err := datable(a); err != nil {
+			return nil, err
+		}
+	}
 	return &answered{o, a, outcome{
 		Source: source, Age: max(time.Since(a.Fetched), 0), Incomplete: gateway.IncompleteReason(a),
+		Limited: o.Request.Limit > 0 && a.Rows >= o.Request.Limit,
 	}}, nil
+}
+
+// datable fails where rows have no date, before any is written.
+func datable(a *reports.Answer) error {
+	enough := errors.New("one row tells")
+	err := a.Each(func(row cmu.Row) error {
+		if _, err := gateway.Dated(row); err != nil {
+			return err
+		}
+		return enough
+	})
+	if errors.Is(err, enough) {
+		return nil
+	}
+	return err
 }
 
 // explained says in a sentence why there is no report, and what stands in the way of a token.
@@ -148,14 +170,27 @@ func (l *local) explained(ctx context.Context, r cmu.Request, err error) error {
 // write writes the answer in the format that was ordered.
 func (a *answered) write(ctx context.Context, w io.Writer) error {
 	format := a.order.Request.Format
-	if format == "table" {
-		return writeTable(w, a.order.Request.Path, a.answer.Each)
+	if format != "table" {
+		return gateway.Encode(ctx, w, a.answer, a.outcome.Source, a.order.Request, format, a.order.Form)
 	}
-	return gateway.Encode(ctx, w, a.answer, a.outcome.Source, a.order.Request, format)
+	path, each := a.order.Request.Path, a.answer.Each
+	if a.order.Form.Date {
+		path = gateway.DatedPath(path)
+		each = func(do func(cmu.Row) error) error {
+			return a.answer.Each(func(row cmu.Row) error {
+				dated, err := gateway.Dated(row)
+				if err != nil {
+					return err
+				}
+				return do(dated)
+			})
+		}
+	}
+	return writeTable(w, path, each)
 }
 
-func (l *local) report(ctx context.Context, o reportOrder, w io.Writer) (outcome, error) {
-	a, err := l.answer(ctx, o)
+func (l *local) report(ctx context.Context, o reportOrder, tell func(progress), w io.Writer) (outcome, error) {
+	a, err := l.answer(ctx, o, tell)
 	if err != nil {
 		return outcome{}, err
 	}

@@ -27,6 +27,7 @@ with that path. The next request asks Adobe again, of a running cmu serve too. C
 		fs.BoolVar(&all, "all", false, "forget all reports")
 		return func(ctx context.Context, t *terminal, in *call) error {
 			var r cmu.Request
+			var host string
 			switch narrowed := len(q.filters) > 0 || q.metrics != ""; {
 			case all && (len(in.args) > 0 || narrowed):
 				return usagef("purge: --all takes neither a PATH nor filters")
@@ -34,7 +35,7 @@ with that path. The next request asks Adobe again, of a running cmu serve too. C
 				return usagef("purge: want a PATH such as tenant/year/month, or --all; see cmu help purge")
 			case !all:
 				var err error
-				if r, err = q.request(in.args[0]); err != nil {
+				if r, host, err = q.request(in.args[0]); err != nil {
 					return err
 				}
 				if len(r.Path) == 0 {
@@ -44,7 +45,7 @@ with that path. The next request asks Adobe again, of a running cmu serve too. C
 					return usagef("purge: all windows of a report are forgotten; leave out start, end and limit")
 				}
 			}
-			d, err := openDesk(ctx, t, f, opening{least: silent})
+			d, err := openDesk(ctx, t, f, opening{meant: meant{host: host}, least: silent})
 			if err != nil {
 				return err
 			}
@@ -57,8 +58,8 @@ with that path. The next request asks Adobe again, of a running cmu serve too. C
 			if all {
 				what = "all reports"
 			}
-			t.printf("Forgotten of %s: %d blocks.\n", what, n)
-			return nil
+			t.sayf("Forgotten of %s: %d blocks.\n", what, n)
+			return t.document(map[string]any{"report": r.Report(), "deleted": n})
 		}
 	},
 }

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -34,7 +35,8 @@ it has under way. A later start goes on with the registration and the answers th
 
 A data folder has one cmu serve at a time. Other commands on the same folder ask it: what its environment says counts for them.
 
-Without a statement, and with nothing in the environment, it starts a simulated Adobe beside it and says so.`,
+Without a statement, with nothing in the environment and in the data folder, it starts a simulated Adobe beside it and says so: all
+rows are made up then. --sandbox asks for that. With --json it prints the document of cmu status once it answers.`,
 	examples: `  cmu serve
   cmu serve --statement statement.txt
   CMU_ENVIRONMENT=staging cmu serve --statement statement.txt --listen 127.0.0.1:9000
@@ -78,7 +80,7 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 	if err != nil {
 		return err
 	}
-	f, err := chooseFolder(t, s.desk, statement != nil, slog.LevelWarn)
+	f, err := chooseFolder(t, s.desk, meant{statement: statement != nil, serve: true}, slog.LevelWarn)
 	if err != nil {
 		return err
 	}
@@ -132,10 +134,12 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 			return err
 		}
 		l.address.Sandbox = l.settings.AuthURL
-		t.printf("No Adobe is configured: a simulated one answers at %s, each call in %v. Its rows are made up.\n", l.address.Sandbox, s.latency)
-		t.printf("For Adobe's own, download a software statement from the TVE Dashboard: cmu serve --statement FILE\n")
+		if err := os.WriteFile(filepath.Join(l.path, served), nil, 0o600); err != nil {
+			return unusable(l.data, err)
+		}
+		s.tellSimulated(t, l.address.Sandbox)
 	} else {
-		t.printf("Reports come from %s: %s\n", l.adobe(), l.settings.ReportsURL)
+		t.sayf("Reports come from %s: %s\n", l.adobe(), l.settings.ReportsURL)
 	}
 	if l.settings.Key == "" && (!loopback(listener.Addr()) || len(s.hosts) > 0) {
 		t.warnf("warning: %s can be reached from other machines, and no key is asked (CMU_KEY): whoever reaches it can read the reports",
@@ -155,6 +159,18 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 	return s.serve(ctx, t, l, listener, door)
 }
 
+// tellSimulated says loudly that rows are made up.
+func (s *serving) tellSimulated(t *terminal, address string) {
+	reason := "No Adobe is configured: a"
+	if s.desk.sandbox {
+		reason = "As --sandbox says, a"
+	} else if t.quiet || t.json {
+		t.errorf("no Adobe is configured: all rows are made up, by a simulated one")
+	}
+	t.sayf("\n  *** ALL ROWS ARE MADE UP ***\n\n%s simulated one answers at %s, each call in %v. Its rows are made up.\n", reason, address, s.latency)
+	t.sayf("For Adobe's own, download a software statement from the TVE Dashboard: cmu serve --statement FILE\n")
+}
+
 // serve answers at the gateway and at the control door until ctx ends, and then what is under way.
 func (s *serving) serve(ctx context.Context, t *terminal, l *local, listener, door net.Listener) error {
 	l.gateway.Host = hostRule(listener.Addr(), s.hosts)
@@ -171,14 +187,23 @@ func (s *serving) serve(ctx context.Context, t *terminal, l *local, listener, do
 		return fmt.Errorf("the address could not be left in the data folder: %w", err)
 	}
 	defer l.withdraw()
-	t.printf("Answers and credentials are kept in %s\n", l.path)
+	t.sayf("Answers and credentials are kept in %s\n", l.path)
 	invite(t, l.address.Gateway, l.settings.Key != "", time.Now())
+	if t.json {
+		known, err := l.status(ctx)
+		if err == nil {
+			err = t.document(known)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	select {
 	case err := <-failed:
 		return fmt.Errorf("the gateway has failed: %w", err)
 	case <-ctx.Done():
 	}
-	t.printf("Ending: what is under way has %v.\n", answersEnd)
+	t.sayf("Ending: what is under way has %v.\n", answersEnd)
 	l.withdraw()
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), answersEnd)
 	defer cancel()
@@ -215,7 +240,7 @@ func (s *serving) register(ctx context.Context, t *terminal, l *local, statement
 	if err != nil {
 		return err
 	}
-	t.printf("%s\n", result.Message)
+	t.sayf("%s\n", result.Message)
 	for _, w := range result.Warnings {
 		t.warnf("warning: %s", w)
 	}
@@ -230,7 +255,7 @@ func invite(t *terminal, base string, keyed bool, now time.Time) {
 	}
 	day := now.UTC().Truncate(24 * time.Hour)
 	date := func(days int) string { return day.AddDate(0, 0, days).Format("2006-01-02") }
-	t.printf(`
+	t.sayf(`
 The gateway answers at %[1]s. Try, as JSON, as CSV, and how it is doing:
 
   curl %[5]s'%[1]s/cmu/v2/tenant/year/month/day?start=%[2]s&end=%[4]s'

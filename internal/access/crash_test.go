@@ -53,6 +53,11 @@ func (m mortalSecrets) Write(ctx context.Context, name, id string, value []byte)
 	return m.Store.Write(ctx, name, id, value)
 }
 
+func (m mortalSecrets) Check(ctx context.Context, name string) error {
+	defer m.around("Check " + name)()
+	return m.Store.Check(ctx, name)
+}
+
 type mortalStore struct {
 	*mortal
 	store.Store

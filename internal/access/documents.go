@@ -90,6 +90,7 @@ func (c *credentials) equal(d *credentials) bool {
 type token struct {
 	cmu.Token
 	ClientID   string    // whose it is
+	SoftwareID string    // of the statement that the client was registered with; empty: not known
 	ObtainedAt time.Time // by the clock that also measured ExpiresAt
 	// Refusals counts the client's tokens before this one that Adobe refused, without one in between that ended in peace.
 	Refusals int
@@ -101,6 +102,7 @@ type tokenDocument struct {
 	Version     int       `json:"version"`
 	AccessToken string    `json:"access_token"`
 	ClientID    string    `json:"client_id"`
+	SoftwareID  string    `json:"software_id,omitempty"`
 	IssuedAt    time.Time `json:"issued_at"`
 	ObtainedAt  time.Time `json:"obtained_at"`
 	ExpiresAt   time.Time `json:"expires_at"`
@@ -111,7 +113,7 @@ type tokenDocument struct {
 
 func (t token) encode() []byte {
 	return encode(tokenDocument{
-		version, t.Value.Reveal(), t.ClientID, t.IssuedAt, t.ObtainedAt.UTC(), t.ExpiresAt.UTC(), t.Life.Seconds(), t.Refusals, t.DoubtAfter,
+		version, t.Value.Reveal(), t.ClientID, t.SoftwareID, t.IssuedAt, t.ObtainedAt.UTC(), t.ExpiresAt.UTC(), t.Life.Seconds(), t.Refusals, t.DoubtAfter,
 	})
 }
 
@@ -130,7 +132,7 @@ func decodeToken(text []byte) (*token, error) {
 			Value: cmu.Secret(d.AccessToken), IssuedAt: d.IssuedAt, ExpiresAt: d.ExpiresAt,
 			Life: time.Duration(d.LifeSeconds * float64(time.Second)),
 		},
-		d.ClientID, d.ObtainedAt, d.Refusals, d.DoubtAfter,
+		d.ClientID, d.SoftwareID, d.ObtainedAt, d.Refusals, d.DoubtAfter,
 	}, nil
 }
 

@@ -29,7 +29,7 @@ func TestDocuments(t *testing.T) {
 				Value: cmu.Secret(text.Draw(t, "value")), IssuedAt: instant.Draw(t, "issued"), ExpiresAt: instant.Draw(t, "expires"),
 				Life: time.Duration(rapid.IntRange(1, 1e6).Draw(t, "life")) * time.Second,
 			},
-			text.Draw(t, "client"), instant.Draw(t, "obtained"), rapid.IntRange(0, 9).Draw(t, "refusals"), instant.Draw(t, "doubt"),
+			text.Draw(t, "client"), rapid.String().Draw(t, "software"), instant.Draw(t, "obtained"), rapid.IntRange(0, 9).Draw(t, "refusals"), instant.Draw(t, "doubt"),
 		}
 		gotToken, err := decodeToken(k.encode())
 		if err != nil || cmp.Diff(k, *gotToken, cmp.Comparer(sameSecret), cmp.AllowUnexported(token{})) != "" {

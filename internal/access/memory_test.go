@@ -53,6 +53,8 @@ func (m *memorySecrets) Write(ctx context.Context, name, _ string, value []byte)
 	return nil
 }
 
+func (m *memorySecrets) Check(ctx context.Context, _ string) error { return ctx.Err() }
+
 // memoryStore keeps the leases and notes of store.Store in memory. Its blocks are not used.
 type memoryStore struct {
 	store.Store

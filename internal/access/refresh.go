@@ -167,7 +167,7 @@ func (r *refresh) store(ctx context.Context, got cmu.Token) error {
 		return err
 	}
 	r.state.token = stored
-	t := successor(token{Token: got, ClientID: c.ClientID}, stored, refused, k.now())
+	t := successor(token{Token: got, ClientID: c.ClientID, SoftwareID: c.SoftwareID}, stored, refused, k.now())
 	if !replaces(&t, stored, refused, k.now()) {
 		if !usable(stored, refused, k.now()) {
 			return r.endWithout(ctx, errors.New("the token that was refused was given again"))

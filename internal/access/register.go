@@ -142,6 +142,10 @@ func (r *registration) obtain(ctx context.Context) (*credentials, error) {
 		count.Orphans = max(count.Orphans-1, 0)
 		return c, nil
 	}
+	// What Adobe gives exists nowhere else: whether it can be kept is found out before.
+	if err := k.repeat(ctx, retrySecret, func() error { return k.o.Secrets.Check(ctx, k.o.CredentialsName) }); err != nil {
+		return nil, fmt.Errorf("nothing was sent to Adobe, as the client credentials could not be kept: %w", err)
+	}
 	failed := count.Failed
 	count.Attempt, count.Failed = k.now().UTC(), failed+1
 	if err := k.putNote(ctx, noteRegistrations, count, time.Time{}); err != nil {

@@ -14,11 +14,13 @@ import (
 // document is what a representation is made of.
 type document struct {
 	*reports.Answer
-	asked cmu.Request
-	media *media
-	base  string // of the reports, as callers see it
-	gzip  bool
-	stale bool
+	asked     cmu.Request
+	media     *media
+	base      string // of the reports, as callers see it
+	gzip      bool
+	stale     bool
+	simulated bool
+	dates     bool // one column instead of the time dimensions
 
 	written int // rows written so far, to judge the size of what does not fit
 }
@@ -76,6 +78,9 @@ func newRepresentation(d *document, k bodyKey, release string) *representation {
 		r.disposition = []string{disposition(fileName(d.Request, d.asked.Metrics, d.Incomplete))}
 	case formatHTML:
 		r.policy = []string{pagePolicy}
+	}
+	if d.simulated && r.disposition != nil {
+		r.disposition = []string{simulatedFile.Replace(r.disposition[0])}
 	}
 	return r
 }

@@ -50,7 +50,11 @@ func (d *document) columns(ctx context.Context) (*columns, error) {
 			add(name)
 		}
 	}
-	for _, name := range d.Request.Path {
+	path := d.Request.Path
+	if d.dates {
+		path = DatedPath(path)
+	}
+	for _, name := range path {
 		dimension(name)
 	}
 	for _, f := range d.Request.Filters {

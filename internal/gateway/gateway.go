@@ -28,6 +28,8 @@ type Gateway struct {
 	// Access returns what status shows of the access to Adobe. With an error it returns what it could find out. Nil: nothing is
 	// shown.
 	Access func(context.Context) (access.Status, error)
+	// Simulated says that Adobe is a simulated one: every answer says that its rows are made up.
+	Simulated bool
 	// Purge allows DELETE, which forgets what is kept of a report.
 	Purge bool
 	// BasePath returns the path under which callers see the handler's root, escaped, without a slash at its end. Nil: none.
@@ -127,6 +129,9 @@ var pages = map[string]func(*handler, http.ResponseWriter, *http.Request){
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()["X-Content-Type-Options"] = nosniff
+	if h.Simulated {
+		w.Header()[HeaderSimulated] = simulated
+	}
 	if !h.open(w, r) {
 		return
 	}
@@ -195,7 +200,7 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
 	}
 	h.represent(w, r, &document{
 		Answer: answer, asked: asked, media: media, base: h.BasePath(ctx) + reportsPath,
-		gzip: compressed(answer, r.Header["Accept-Encoding"]), stale: source == reports.Stale,
+		simulated: h.Simulated, gzip: compressed(answer, r.Header["Accept-Encoding"]), stale: source == reports.Stale,
 	})
 }
 

@@ -94,6 +94,7 @@ func (d *document) writeHTML(b *bufio.Writer, ctx context.Context) error {
 		}
 	}
 	p.raw("</h1>\n")
+	p.banner(d.simulated)
 	d.writeFacts(p)
 	d.writeNavigation(p)
 	if d.Rows == 0 {
@@ -247,7 +248,9 @@ func (h *handler) indexPage(base string) []byte {
 	var text strings.Builder
 	p := page{bufio.NewWriter(&text)}
 	p.begin("CMU gateway")
-	p.raw("<h1>CMU gateway</h1><p>Adobe Concurrency Monitoring usage reports, from a cache.</p><dl>\n")
+	p.raw("<h1>CMU gateway</h1><p>Adobe Concurrency Monitoring usage reports, from a cache.</p>\n")
+	p.banner(h.Simulated)
+	p.raw("<dl>\n")
 	for _, entry := range []struct{ href, title, about string }{
 		{reportsPath, "Usage reports", "Begin at the root of the tree and drill down."},
 		{reportsPath + "/tenant/year/month/day", "Usage by tenant and day", "One of the reports that every licence has."},

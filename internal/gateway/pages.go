@@ -34,12 +34,14 @@ func (h *handler) index(w http.ResponseWriter, r *http.Request) {
 		Links   map[string]link `json:"_links"`
 		Service string          `json:"service"`
 		Version string          `json:"version"`
+		// Simulated is left out where false.
+		Simulated bool `json:"simulated,omitempty"`
 	}{map[string]link{
 		"self":         {base + "/", "this page"},
 		"reports":      {base + reportsPath, "the root of the usage reports"},
 		"status":       {base + "/status", "what the service knows of itself"},
 		"service-desc": {base + "/openapi.json", "the API's description, OpenAPI 3.0"},
-	}, cacheName, h.Version})
+	}, cacheName, h.Version, h.Simulated})
 }
 
 // status shows what the service knows of itself. What could not be found out is named, and no reason to fail.

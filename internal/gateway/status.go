@@ -14,6 +14,7 @@ type Status struct {
 	Service       string         `json:"service"`
 	Version       string         `json:"version"`
 	Instance      string         `json:"instance,omitempty"`
+	Simulated     bool           `json:"simulated"` // Adobe is a simulated one: rows are made up
 	UptimeSeconds int64          `json:"uptime_seconds"`
 	Calendar      CalendarStatus `json:"calendar"`
 	CooldownUntil time.Time      `json:"cooldown_until,omitzero"` // Adobe asked for a pause until then
@@ -59,7 +60,7 @@ type AdobeCallsStatus struct {
 // Status finds out what the service knows of itself. What could not be found out is named in it, and no reason to fail.
 func (g Gateway) Status(ctx context.Context) Status {
 	g = g.filled()
-	doc := Status{Service: cacheName, Version: g.Version, Instance: g.Instance, Problems: []string{},
+	doc := Status{Service: cacheName, Version: g.Version, Instance: g.Instance, Simulated: g.Simulated, Problems: []string{},
 		UptimeSeconds: wholeSeconds(g.Now().Sub(g.Started))}
 	s, err := g.Reports.Status(ctx)
 	if err != nil {

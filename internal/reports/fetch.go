@@ -96,6 +96,7 @@ func (f *fetcher) run(ctx context.Context, lacks plan.Plan) error {
 	f.perPeriod = density(f.held.piece.grid, f.held.blocks)
 	f.pending = map[cmu.Civil][]part{}
 	queue := f.widened(lacks.Calls())
+	f.tell(ctx, queue)
 	var failure error
 	for rounds := 0; len(queue) > 0 && failure == nil; rounds++ {
 		if failure = f.timeLeft(ctx); failure != nil {
@@ -110,6 +111,7 @@ func (f *fetcher) run(ctx context.Context, lacks plan.Plan) error {
 		queue = append(again, rest...)
 		if failure == nil {
 			failure = f.settle(ctx, queue)
+			f.tell(ctx, queue)
 		}
 	}
 	return errors.Join(failure, f.settle(ctx, nil))

@@ -26,6 +26,28 @@ func TestTooWideAndTruncatedComesToAnEnd(t *testing.T) {
 	}
 }
 
+// Who waits for a fetch in parts is told how far it is: block by block, and at last all.
+func TestProgressIsTold(t *testing.T) {
+	r := newRig(t)
+	r.prove()
+	r.behave(func(b *sandbox.Behaviour) { b.MaxLimit, b.LimitMode = 70, "clamp" })
+	var told [][2]int
+	ctx := WithProgress(t.Context(), func(done, total int) { told = append(told, [2]int{done, total}) })
+	for range 2 {
+		if _, _, err := r.Get(ctx, request(t, "tenant/year/month/day?start=2025-01&end=2026-01"), Directives{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(told) < 4 || told[0] != [2]int{0, 12} || told[len(told)-1] != [2]int{12, 12} {
+		t.Errorf("told %v", told)
+	}
+	for i := 1; i < len(told); i++ {
+		if told[i][0] < told[i-1][0] || told[i][1] != 12 {
+			t.Errorf("told %v", told)
+		}
+	}
+}
+
 func TestTooWideIsAskedInParts(t *testing.T) {
 	r := newRig(t)
 	r.prove()

@@ -35,20 +35,20 @@ func (s *Sandbox) serveRegister(w http.ResponseWriter, r *http.Request) {
 	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if media != "application/json" || json.NewDecoder(io.LimitReader(r.Body, maxAuthBody)).Decode(&body) != nil ||
 		body.Statement == "" || !deviceInfo(r, b.RequireDeviceInfo) {
-		authError(w, http.StatusBadRequest, "invalid_request")
+		authError(w, &b, http.StatusBadRequest, "invalid_request")
 		return
 	}
 	if u, err := url.Parse(body.RedirectURI); body.RedirectURI == "" && b.RequireRedirectURI ||
 		body.RedirectURI != "" && (err != nil || !u.IsAbs() || u.Host == "") {
-		authError(w, http.StatusBadRequest, "invalid_redirect_uri")
+		authError(w, &b, http.StatusBadRequest, "invalid_redirect_uri")
 		return
 	}
 	if s.verifyStatement(body.Statement) != nil {
-		authError(w, http.StatusBadRequest, "invalid_software_statement")
+		authError(w, &b, http.StatusBadRequest, "invalid_software_statement")
 		return
 	}
 	if b.RefuseStatements != "" {
-		authError(w, http.StatusBadRequest, b.RefuseStatements)
+		authError(w, &b, http.StatusBadRequest, b.RefuseStatements)
 		return
 	}
 	now, id := s.now(), s.clients.next(s.boot)
@@ -72,7 +72,7 @@ func (s *Sandbox) serveRegister(w http.ResponseWriter, r *http.Request) {
 		answer["client_secret_expires_at"] = 0
 	}
 	s.counts.registered.Add(1)
-	authAnswer(w, cmp.Or(b.RegisterStatus, http.StatusCreated), answer)
+	authAnswer(w, &b, cmp.Or(b.RegisterStatus, http.StatusCreated), answer)
 }
 
 // serveToken turns client credentials into an access token.
@@ -86,22 +86,22 @@ func (s *Sandbox) serveToken(w http.ResponseWriter, r *http.Request) {
 	refused := cmp.Or(b.TokenErrorStatus, http.StatusBadRequest)
 	form, ok := tokenForm(r)
 	if !ok || !deviceInfo(r, b.RequireDeviceInfo) {
-		authError(w, refused, "invalid_request")
+		authError(w, &b, refused, "invalid_request")
 		return
 	}
 	id, secret := form.Get("client_id"), form.Get("client_secret")
 	switch {
 	case form.Get("grant_type") == "" || id == "" || secret == "":
-		authError(w, refused, "invalid_request")
+		authError(w, &b, refused, "invalid_request")
 		return
 	case form.Get("grant_type") != "client_credentials":
-		authError(w, refused, "unsupported_grant_type")
+		authError(w, &b, refused, "unsupported_grant_type")
 		return
 	case !s.verifyClient(id, secret):
-		authError(w, refused, "invalid_client")
+		authError(w, &b, refused, "invalid_client")
 		return
 	case b.UnauthorizedClient:
-		authError(w, refused, "unauthorized_client")
+		authError(w, &b, refused, "unauthorized_client")
 		return
 	}
 	life := time.Duration(cmp.Or(b.TokenLifeSeconds, 6*60*60)) * time.Second
@@ -111,10 +111,16 @@ func (s *Sandbox) serveToken(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.counts.issued.Add(1)
-	authAnswer(w, cmp.Or(b.TokenStatus, http.StatusCreated), map[string]any{
-		"id": tokenID, "access_token": token, "created_at": s.now().UnixMilli(),
+	answer := map[string]any{
+		"id": tokenID, "access_token": token, "created_at": s.now().UnixMilli() - 1000*b.TokenBehindSeconds,
 		"expires_in": int64(life / time.Second), "token_type": "bearer",
-	})
+	}
+	if b.TokenExpiresIn == absent {
+		delete(answer, "expires_in")
+	} else if b.TokenExpiresIn != "" {
+		answer["expires_in"] = json.RawMessage(b.TokenExpiresIn)
+	}
+	authAnswer(w, &b, cmp.Or(b.TokenStatus, http.StatusCreated), answer)
 }
 
 // tokenForm returns the parameters of a token request, which stand in the form body or, with an empty body, in the query.
@@ -177,12 +183,15 @@ func (s *Sandbox) admit(w http.ResponseWriter, r *http.Request, b *Behaviour) bo
 	return true
 }
 
-func authAnswer(w http.ResponseWriter, status int, answer any) {
-	w.Header().Set("Content-Type", "application/json;charset=utf-8")
+func authAnswer(w http.ResponseWriter, b *Behaviour, status int, answer any) {
+	w.Header().Set("Content-Type", cmp.Or(b.AuthMediaType, "application/json;charset=utf-8"))
 	w.WriteHeader(status)
+	if b.AuthMark {
+		_, _ = io.WriteString(w, "\ufeff")
+	}
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-func authError(w http.ResponseWriter, status int, code string) {
-	authAnswer(w, status, map[string]string{"error": code})
+func authError(w http.ResponseWriter, b *Behaviour, status int, code string) {
+	authAnswer(w, b, status, map[string]string{"error": code})
 }

@@ -35,6 +35,10 @@ type Behaviour struct {
 	TokenStatus        int      `json:"token_status" doc:"success status of token, 200 to 299; 0: 201"`
 	TokenErrorStatus   int      `json:"token_error_status" doc:"status of token errors: 400 or 401; 0: 400"`
 	TokenLifeSeconds   int64    `json:"token_life_seconds" doc:"life of tokens issued from now on; 0: 21600"`
+	TokenExpiresIn     string   `json:"token_expires_in" doc:"expires_in as this JSON text, such as 21600.0; \"absent\": left out; empty: whole seconds"`
+	TokenBehindSeconds int64    `json:"token_behind_seconds" doc:"created_at is this much before Date"`
+	AuthMediaType      string   `json:"auth_media_type" doc:"media type of register and token answers; empty: application/json;charset=utf-8"`
+	AuthMark           bool     `json:"auth_mark" doc:"register and token answers begin with a byte order mark"`
 	UnauthorizedClient bool     `json:"unauthorized_client" doc:"every good client gets unauthorized_client for a token"`
 	NoThrottle         bool     `json:"no_throttle" doc:"no rate limit on /o/client/ (else 1 request a second, burst 10, per X-Forwarded-For or address)"`
 
@@ -80,6 +84,9 @@ var (
 	endModes   = []string{"", "whole", "partial"}
 )
 
+// absent is a TokenExpiresIn.
+const absent = "absent"
+
 // check judges b and fills in what follows from it.
 func (b *Behaviour) check() error {
 	var err error
@@ -104,6 +111,9 @@ func (b *Behaviour) check() error {
 	}
 	if !(math.Abs(b.WindowShiftHours) <= 48) { // not a number is not within either
 		return errors.New("window_shift_hours: want -48 to 48")
+	}
+	if text := b.TokenExpiresIn; text != "" && text != absent && !json.Valid([]byte(text)) {
+		return fmt.Errorf("token_expires_in: want a JSON text or %q", absent)
 	}
 	if !slices.Contains(refusals, b.RefuseStatements) {
 		return fmt.Errorf("refuse_statements: want one of %q", refusals)

@@ -15,7 +15,10 @@ import (
 )
 
 // files is a Store of one file for each secret.
-type files struct{ dir string }
+type files struct {
+	dir    string
+	create func(dir, pattern string) (*os.File, error) // os.CreateTemp, but in tests
+}
 
 // A temporary file has a dot in its name, which no secret's file has.
 const (
@@ -31,8 +34,9 @@ func NewFiles(dir string) (Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("the folder of the secrets cannot be made: %w", err)
 	}
-	s := &files{dir: dir}
+	s := &files{dir, os.CreateTemp}
 	s.removeLeftovers()
+	s.reserve()
 	return s, nil
 }
 
@@ -115,12 +119,22 @@ func (s *files) Write(ctx context.Context, name, _ string, value []byte) error {
 	if err := s.replace(path, value); err != nil {
 		return fmt.Errorf("secret %s could not be written: %w", name, err)
 	}
+	s.reserve()
 	return nil
 }
 
-// replace writes a new file and puts it in the place of the old one, so that the path holds one of the two at any moment.
+// replace writes a new file and puts it in the place of the old one, so that the path holds one of the two at any moment. On a full
+// disk it takes the room that is reserved.
 func (s *files) replace(path string, value []byte) error {
-	temp, err := os.CreateTemp(s.dir, tempPattern) // of mode 0600
+	err := s.tryReplace(path, value)
+	if full(err) && os.Remove(s.reserved()) == nil {
+		err = s.tryReplace(path, value)
+	}
+	return err
+}
+
+func (s *files) tryReplace(path string, value []byte) error {
+	temp, err := s.create(s.dir, tempPattern) // of mode 0600
 	if err != nil {
 		return err
 	}

@@ -18,9 +18,14 @@ import (
 // As they are one, it is not defined which value stays when another write came between them: every intention (a registration, a
 // refresh) has an id of its own. Any Write may fail after it has written. A Write to a secret that must be created by other means
 // is ErrAbsent. No error text holds a value.
+//
+// Check finds out whether Write under this name, and Read after it, would succeed: by a write of its own and a read under the same
+// checks. What Read returns is the same before and after it, ErrAbsent included; whatever it leaves is never read as a value. Its
+// error says what stands in the way and what to do. What it finds out holds for now: the disk may be full a moment later.
 type Store interface {
 	Read(ctx context.Context, name string) ([]byte, error)
 	Write(ctx context.Context, name, id string, value []byte) error
+	Check(ctx context.Context, name string) error
 }
 
 // The errors that callers tell apart. They are wrapped with the secret's name and the cause.

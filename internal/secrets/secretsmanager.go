@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -31,7 +32,7 @@ func (s *manager) Read(ctx context.Context, name string) ([]byte, error) {
 		return nil, fmt.Errorf("reading the secret %s: %w", name, classify(err))
 	case out.SecretString == nil && out.SecretBinary != nil:
 		return nil, fmt.Errorf("reading the secret %s: it holds bytes; it must hold text (SecretString)", name)
-	case aws.ToString(out.SecretString) == "":
+	case aws.ToString(out.SecretString) == "", *out.SecretString == probe:
 		return nil, fmt.Errorf("reading the secret %s: %w: it is empty", name, ErrAbsent)
 	}
 	return []byte(*out.SecretString), nil
@@ -55,6 +56,44 @@ func (s *manager) Write(ctx context.Context, name, id string, value []byte) erro
 		return fmt.Errorf("writing the secret %s: %w", name, err)
 	}
 	return nil
+}
+
+// probe is what Check writes. Secrets Manager makes the first version of a secret its current one, whatever the label says, so
+// Read takes this text for no value.
+const (
+	probe      = "cmu-gateway: written to find out whether this secret can be written; it is no value"
+	probeLabel = "cmu-probe"
+)
+
+// Check writes a version with a label of its own, which leaves the current one alone, and reads that back.
+func (s *manager) Check(ctx context.Context, name string) error {
+	_, err := s.client.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{
+		SecretId: &name, SecretString: aws.String(probe), VersionStages: []string{probeLabel},
+		// A version of its own for each day: what was written before would tell nothing.
+		ClientRequestToken: aws.String(requestToken(name, "probe "+time.Now().UTC().Format(time.DateOnly), []byte(probe))),
+	})
+	if err = classify(err); err != nil {
+		return fmt.Errorf("the secret %s cannot be written: %w%s", name, err, remedy(err))
+	}
+	out, err := s.client.GetSecretValue(ctx, &secretsmanager.GetSecretValueInput{SecretId: &name, VersionStage: aws.String(probeLabel)})
+	if err = classify(err); err != nil {
+		return fmt.Errorf("the secret %s can be written, but not read back: %w%s", name, err, remedy(err))
+	}
+	if aws.ToString(out.SecretString) != probe {
+		return fmt.Errorf("the secret %s does not give back what was written to it", name)
+	}
+	return nil
+}
+
+// remedy says what to do about an error of classify, as the end of a sentence.
+func remedy(err error) string {
+	switch {
+	case errors.Is(err, ErrAbsent):
+		return "; create it first, as the template does"
+	case errors.Is(err, ErrDenied):
+		return "; allow secretsmanager:GetSecretValue and secretsmanager:PutSecretValue for it, and the use of its KMS key"
+	}
+	return ""
 }
 
 // requestToken becomes the version's id, of which 32 to 64 characters are allowed. It holds a hash of the value because the same

@@ -32,6 +32,10 @@ func (p prefixed) Write(ctx context.Context, name, id string, value []byte) erro
 	return p.Store.Write(ctx, p.prefix+name, id, value)
 }
 
+func (p prefixed) Check(ctx context.Context, name string) error {
+	return p.Store.Check(ctx, p.prefix+name)
+}
+
 func TestSecretsManagerContract(t *testing.T) {
 	client := secretsManager(t)
 	secretstest.Run(t, func(t *testing.T, names ...string) secrets.Store {

@@ -107,3 +107,54 @@ func TestSecretsManagerTokens(t *testing.T) {
 		seen[other] = what
 	}
 }
+
+// The first version of a secret becomes its current one whatever its label: Read takes what Check wrote for no value, and Check
+// never touches the current version otherwise.
+func TestSecretsManagerCheck(t *testing.T) {
+	var current, labelled string
+	s := answering(func(body []byte) (int, string) {
+		var in struct {
+			SecretString, VersionStage string
+			VersionStages              []string
+		}
+		if err := json.Unmarshal(body, &in); err != nil {
+			t.Error(err)
+		}
+		switch {
+		case in.SecretString != "" && len(in.VersionStages) == 0:
+			current = in.SecretString
+		case in.SecretString != "":
+			if labelled = in.SecretString; current == "" {
+				current = labelled
+			}
+		case in.VersionStage != "":
+			return http.StatusOK, fmt.Sprintf(`{"SecretString":%q}`, labelled)
+		case current == "":
+			return http.StatusBadRequest, `{"__type":"ResourceNotFoundException","message":"no value"}`
+		default:
+			return http.StatusOK, fmt.Sprintf(`{"SecretString":%q}`, current)
+		}
+		return http.StatusOK, "{}"
+	})
+	for range 2 {
+		if err := s.Check(ctx, "credentials"); err != nil {
+			t.Error(err)
+		}
+		if value, err := s.Read(ctx, "credentials"); !errors.Is(err, secrets.ErrAbsent) {
+			t.Errorf("Read: %s, %v", value, err)
+		}
+	}
+	if err := s.Write(ctx, "credentials", "1", []byte("hush")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Check(ctx, "credentials"); err != nil || current != "hush" {
+		t.Errorf("the current version is %s, %v", current, err)
+	}
+	for code, want := range map[string]string{"ResourceNotFoundException": "create it first", "AccessDeniedException": "allow secretsmanager:GetSecretValue",
+		"InvalidRequestException": "restored first", "InternalServiceError": "cannot be written"} {
+		refused := answering(func([]byte) (int, string) { return http.StatusBadRequest, fmt.Sprintf(`{"__type":%q}`, code) })
+		if err := refused.Check(ctx, "credentials"); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "credentials") {
+			t.Errorf("%s: %v, want %q", code, err, want)
+		}
+	}
+}

@@ -80,7 +80,7 @@ const prefix = "CMU_"
 func FromEnv(environ []string) (Settings, error) {
 	set := map[string]string{}
 	for _, pair := range environ {
-		if name, value, _ := strings.Cut(pair, "="); strings.HasPrefix(name, prefix) {
+		if name, value, _ := strings.Cut(pair, "="); strings.HasPrefix(strings.ToUpper(name), prefix) {
 			set[name] = value
 		}
 	}

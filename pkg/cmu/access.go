@@ -7,14 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
-
-	"github.com/golang-jwt/jwt/v5"
-	"golang.org/x/oauth2"
-	"golang.org/x/oauth2/clientcredentials"
 )
 
 // Credentials are what registration yields: they are good until they are refused or ExpiresAt, and exist nowhere else.
@@ -70,12 +68,12 @@ func (c *Client) Register(ctx context.Context, s Statement) (Credentials, error)
 	}
 	defer resp.Body.Close()
 	var answer struct {
-		ClientID     string      `json:"client_id"`
-		ClientSecret string      `json:"client_secret"`
-		IssuedAt     json.Number `json:"client_id_issued_at"`
-		ExpiresAt    json.Number `json:"client_secret_expires_at"`
-		Scopes       names       `json:"scopes"`
-		Scope        names       `json:"scope"`
+		ClientID     string `json:"client_id"`
+		ClientSecret string `json:"client_secret"`
+		IssuedAt     number `json:"client_id_issued_at"`
+		ExpiresAt    number `json:"client_secret_expires_at"`
+		Scopes       names  `json:"scopes"`
+		Scope        names  `json:"scope"`
 	}
 	if err := decodeAuth(resp.Body, &answer); err != nil {
 		return Credentials{}, fmt.Errorf("adobe register: %w", err)
@@ -99,38 +97,58 @@ func decodeAuth(r io.Reader, v any) error {
 	if err != nil {
 		return err
 	}
-	if json.Unmarshal(text, v) != nil {
+	if json.Unmarshal(utf8Text(text), v) != nil {
 		return errors.New("the answer is not the JSON object expected")
 	}
 	return nil
 }
 
-// names is a list of names given as a JSON array or as one string with commas or spaces between them.
+// number is one that is given as a JSON number or as a text. Whatever else comes is zero: the credentials or the token beside it
+// must not be lost for it.
+type number float64
+
+func (n *number) UnmarshalJSON(b []byte) error {
+	text := strings.TrimSpace(strings.Trim(string(b), `"`))
+	f, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
+		f = 0
+	}
+	*n = number(f)
+	return nil
+}
+
+// names is a list of names given as a JSON array or as one string with commas or spaces between them. What is neither is no name.
 type names []string
 
 func (n *names) UnmarshalJSON(b []byte) error {
-	if len(b) > 0 && b[0] == '[' {
-		return json.Unmarshal(b, (*[]string)(n))
-	}
-	var s string
-	if err := json.Unmarshal(b, &s); err != nil {
+	*n = nil
+	var given any
+	if err := json.Unmarshal(b, &given); err != nil {
 		return err
 	}
-	*n = strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' })
+	switch v := given.(type) {
+	case string:
+		*n = strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' })
+	case []any:
+		for _, one := range v {
+			if name, ok := one.(string); ok {
+				*n = append(*n, name)
+			}
+		}
+	}
 	return nil
 }
 
 // epoch reads seconds or milliseconds since 1970; what is too large for seconds is milliseconds. Zero and nonsense are
 // the zero time.
-func epoch(n json.Number) time.Time {
-	f, err := n.Float64()
+func epoch(n number) time.Time {
 	switch {
-	case err != nil || f <= 0 || f > 1e14:
+	case n <= 0 || n > 1e14:
 		return time.Time{}
-	case f > 1e11:
-		return time.UnixMilli(int64(f)).UTC()
+	case n > 1e11:
+		return time.UnixMilli(int64(n)).UTC()
 	}
-	return time.Unix(int64(f), 0).UTC()
+	return time.Unix(int64(n), 0).UTC()
 }
 
 // oauthCode reads the code of an OAuth error body, or "".
@@ -138,138 +156,10 @@ func oauthCode(body []byte) string {
 	var answer struct {
 		Error string `json:"error"`
 	}
-	if json.Unmarshal(body, &answer) != nil || len(answer.Error) > 64 || strings.ContainsFunc(answer.Error, notCode) {
+	if json.Unmarshal(utf8Text(body), &answer) != nil || len(answer.Error) > 64 || strings.ContainsFunc(answer.Error, notCode) {
 		return ""
 	}
 	return answer.Error
 }
 
 func notCode(r rune) bool { return r != '_' && (r < 'a' || r > 'z') }
-
-// Token is an access token: what reports are asked with. It cannot be renewed, only followed by another.
-type Token struct {
-	// Value is the token itself, a bearer token: who has it can read reports.
-	Value Secret
-	// IssuedAt is Adobe's word, by Adobe's clock; it orders tokens.
-	IssuedAt time.Time
-	// ExpiresAt is measured by the local clock, from the moment of the call, so that a wrong clock does no harm.
-	ExpiresAt time.Time
-	// Life is how long the token is good for in all: six hours at Adobe, one hour where nothing is stated.
-	Life time.Duration
-}
-
-// Token trades client credentials for an access token. They travel in the form body. Only ClientID and ClientSecret are used.
-//
-// Errors: *[Error] for an answer of Adobe's, matching [ErrInvalidClient] when the credentials are at fault and [ErrThrottled]
-// when the call came too early; another error when no usable answer came.
-//
-// Source: RFC 6749 section 4.4; Adobe, DCR: "Retrieve access token". Adobe answers 201 with created_at in milliseconds.
-func (c *Client) Token(ctx context.Context, cred Credentials) (Token, error) {
-	base, err := checkBase("AuthURL", c.AuthURL)
-	if err != nil {
-		return Token{}, fmt.Errorf("adobe token: %w", err)
-	}
-	if ctx == nil {
-		return Token{}, errors.New("adobe token: nil Context") // as the other calls say it; oauth2 would panic
-	}
-	config := clientcredentials.Config{
-		ClientID: cred.ClientID, ClientSecret: cred.ClientSecret.Reveal(),
-		TokenURL: base + "/o/client/token", AuthStyle: oauth2.AuthStyleInParams,
-	}
-	carrier := &tokenTransport{client: c}
-	asked := c.now()
-	t, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: carrier}))
-	var apiError *Error
-	switch {
-	case errors.As(err, &apiError):
-		return Token{}, apiError
-	case carrier.err != nil:
-		return Token{}, carrier.err
-	case err != nil || t.AccessToken == "":
-		return Token{}, errors.New("adobe token: the answer is not an access token") // the cause may quote the body
-	}
-	return newToken(t, carrier.date, asked), nil
-}
-
-// tokenTransport lends Client.send to the oauth2 package and keeps what that package forgets.
-type tokenTransport struct {
-	client *Client
-	date   time.Time // the server's clock; zero: not stated
-	err    error
-}
-
-func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
-	req = req.Clone(req.Context())
-	req.Header.Set("Accept", "application/json")
-	resp, err := t.client.send(req, opToken, maxAuthBody, http.StatusCreated, http.StatusOK)
-	if err != nil {
-		t.err = err
-		return nil, err
-	}
-	t.date, _ = http.ParseTime(resp.Header.Get("Date"))
-	return resp, nil
-}
-
-// maxSeconds is the longest life of a token that is taken for seconds; a larger number is milliseconds.
-const maxSeconds = 90 * 24 * 3600
-
-// newToken dates a token that was asked for at the local instant asked. It may state its end in three ways: the earliest
-// wins.
-func newToken(t *oauth2.Token, date, asked time.Time) Token {
-	var claims jwt.RegisteredClaims
-	_, _, unreadable := jwt.NewParser().ParseUnverified(t.AccessToken, &claims)
-	created := epoch(number(t.Extra("created_at")))
-	if created.IsZero() && unreadable == nil {
-		created = dateOf(claims.IssuedAt)
-	}
-	if created.IsZero() {
-		created = date
-	}
-	if created.IsZero() {
-		created = asked
-	}
-	if date.IsZero() {
-		date = created
-	}
-	stated := t.ExpiresIn
-	if stated == 0 {
-		if s, err := number(t.Extra("expires_in")).Float64(); err == nil {
-			stated = int64(s)
-		}
-	}
-	if stated > maxSeconds {
-		stated /= 1000
-	}
-	life := time.Duration(stated) * time.Second
-	if unreadable == nil && claims.ExpiresAt != nil {
-		from := created
-		if claims.IssuedAt != nil {
-			from = claims.IssuedAt.Time
-		}
-		if byClaim := claims.ExpiresAt.Sub(from); life <= 0 || byClaim < life {
-			life = byClaim
-		}
-	}
-	if life <= 0 {
-		life = time.Hour // not stated at all; RFC 6749 section 5.1 leaves it to other documentation
-	}
-	// A token issued before this call has less than its life left; the Date header has whole seconds.
-	age := max(date.Sub(created), 0)
-	if age < 2*time.Second {
-		age = 0
-	}
-	return Token{Value: Secret(t.AccessToken), IssuedAt: created.UTC(), ExpiresAt: asked.Add(life - age), Life: life}
-}
-
-func number(v any) json.Number {
-	switch v := v.(type) {
-	case json.Number:
-		return v
-	case string:
-		return json.Number(v)
-	case float64:
-		b, _ := json.Marshal(v)
-		return json.Number(b)
-	}
-	return ""
-}

@@ -157,68 +157,6 @@ func TestAuthErrors(t *testing.T) {
 	}
 }
 
-func TestToken(t *testing.T) {
-	now := time.Date(2026, 7, 4, 12, 0, 0, 0, time.UTC)
-	server := now.Add(3 * time.Minute) // the local clock is three minutes slow
-	jwtFor := func(life time.Duration) string {
-		return sign(t, jwt.MapClaims{"sub": "id", "iat": server.Unix(), "exp": server.Add(life).Unix(), "scopes": "a,b"})
-	}
-	for name, c := range map[string]struct {
-		answer map[string]any
-		life   time.Duration
-		left   time.Duration
-	}{
-		"sample":            {map[string]any{"access_token": jwtFor(6 * time.Hour), "created_at": server.UnixMilli(), "expires_in": 21600, "token_type": "bearer"}, 6 * time.Hour, 6 * time.Hour},
-		"string life":       {map[string]any{"access_token": "opaque", "created_at": server.UnixMilli(), "expires_in": "3600"}, time.Hour, time.Hour},
-		"milliseconds":      {map[string]any{"access_token": "opaque", "created_at": server.UnixMilli(), "expires_in": 21600000}, 6 * time.Hour, 6 * time.Hour},
-		"claim is earlier":  {map[string]any{"access_token": jwtFor(time.Hour), "created_at": server.UnixMilli(), "expires_in": 21600}, time.Hour, time.Hour},
-		"answer is earlier": {map[string]any{"access_token": jwtFor(6 * time.Hour), "created_at": server.UnixMilli(), "expires_in": 600}, 10 * time.Minute, 10 * time.Minute},
-		"issued before":     {map[string]any{"access_token": "opaque", "created_at": server.Add(-time.Hour).UnixMilli(), "expires_in": 21600}, 6 * time.Hour, 5 * time.Hour},
-		"nothing stated":    {map[string]any{"access_token": "opaque"}, time.Hour, time.Hour},
-	} {
-		client := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			r.ParseForm()
-			_, _, basic := r.BasicAuth()
-			if r.URL.RawQuery != "" || basic || r.PostForm.Get("grant_type") != "client_credentials" || r.PostForm.Get("client_id") != "id" || r.PostForm.Get("client_secret") != "s3cret" {
-				t.Errorf("%s: request %s %v", name, r.URL, r.PostForm)
-			}
-			w.Header().Set("Date", server.Format(http.TimeFormat))
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(http.StatusCreated)
-			json.NewEncoder(w).Encode(c.answer)
-		})
-		client.Now = func() time.Time { return now }
-		token, err := client.Token(t.Context(), Credentials{ClientID: "id", ClientSecret: "s3cret"})
-		if err != nil || token.Value.Reveal() != c.answer["access_token"] || token.Life != c.life || token.ExpiresAt.Sub(now) != c.left {
-			t.Errorf("%s: life %v left %v, %v", name, token.Life, token.ExpiresAt.Sub(now), err)
-		}
-	}
-}
-
-func TestTokenErrors(t *testing.T) {
-	for _, c := range []struct {
-		status int
-		body   string
-		is     error
-		text   string
-	}{
-		{400, `{"error":"invalid_client"}`, ErrInvalidClient, "adobe token: status 400 invalid_client"},
-		{401, `{"error":"invalid_client"}`, ErrInvalidClient, "adobe token: status 401 invalid_client"},
-		{429, "<html>slow down</html>", ErrThrottled, "adobe token: status 429: slow down"},
-		{201, `{"access_token":""}`, nil, "adobe token: the answer is not an access token"},
-		{201, `{"access_token":"s3cret`, nil, "adobe token: the answer is not an access token"},
-	} {
-		client := serve(t, func(w http.ResponseWriter, r *http.Request) {
-			w.Header().Set("Content-Type", "application/json")
-			w.WriteHeader(c.status)
-			io.WriteString(w, c.body)
-		})
-		if _, err := client.Token(t.Context(), Credentials{ClientID: "id", ClientSecret: "s3cret"}); err == nil || err.Error() != c.text || c.is != nil && !errors.Is(err, c.is) {
-			t.Errorf("%d %s: %v, want %q", c.status, c.body, err, c.text)
-		}
-	}
-}
-
 func TestReportErrors(t *testing.T) {
 	for _, c := range []struct {
 		status int

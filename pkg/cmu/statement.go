@@ -42,19 +42,18 @@ type Statement struct {
 }
 
 // ParseStatement reads a software statement as downloaded from the TVE Dashboard: one line or wrapped over several, with any white
-// space around it, up to 16 KiB. It checks the form (a JWT signed by RS256 that names its subject and issuer), not the signature,
-// which only Adobe can, and not the time: see [Statement.Check]. Errors wrap [ErrStatement], say what to do, and never hold the
-// text.
+// space around it, up to 16 KiB. It takes it out of quotes, out of a JSON object with nothing else in it, as the console of Secrets
+// Manager makes one, and out of UTF-16. It checks the form (a JWT signed by RS256 that names its subject and issuer), not the
+// signature, which only Adobe can, and not the time: see [Statement.Check]. Errors wrap [ErrStatement], say what to do, and never
+// hold the text.
 func ParseStatement(text []byte) (Statement, error) {
 	if len(text) > maxStatement {
 		return Statement{}, fmt.Errorf("%w: longer than %d bytes", ErrStatement, maxStatement)
 	}
-	token := strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || r == '\ufeff' {
-			return -1
-		}
-		return r
-	}, string(text))
+	token, err := unwrapped(utf8Text(text))
+	if err != nil {
+		return Statement{}, fmt.Errorf("%w: %w", ErrStatement, err)
+	}
 	if token == "" {
 		return Statement{}, fmt.Errorf("%w: it is empty", ErrStatement)
 	}
@@ -88,8 +87,9 @@ func isName(s string) bool {
 	return s != "" && len(s) <= maxName && !strings.ContainsFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) })
 }
 
+// dateOf is the zero time for what is not stated, and for what is no date of this era.
 func dateOf(d *jwt.NumericDate) time.Time {
-	if d == nil {
+	if d == nil || d.Year() < 1970 || d.Year() > 9999 {
 		return time.Time{}
 	}
 	return d.UTC()

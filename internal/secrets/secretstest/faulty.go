@@ -50,3 +50,10 @@ func (f *Faulty) Write(ctx context.Context, name, id string, value []byte) error
 	}
 	return ErrFault
 }
+
+func (f *Faulty) Check(ctx context.Context, name string) error {
+	if f.fault("Check", name) != None {
+		return ErrFault
+	}
+	return f.Store.Check(ctx, name)
+}

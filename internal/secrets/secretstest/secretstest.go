@@ -130,6 +130,30 @@ func Run(t *testing.T, open func(t *testing.T, names ...string) secrets.Store) {
 		wg.Wait()
 	})
 
+	t.Run("Check", func(t *testing.T) {
+		s := open(t, "a")
+		for range 2 {
+			if err := s.Check(ctx, "a"); err != nil {
+				t.Errorf("Check of a secret without a value: %v", err)
+			}
+			if value, err := s.Read(ctx, "a"); !errors.Is(err, secrets.ErrAbsent) {
+				t.Errorf("Read after it: %d bytes, %v", len(value), err)
+			}
+		}
+		write(t, s, "a", "1", "kept")
+		if err := s.Check(ctx, "a"); err != nil {
+			t.Errorf("Check of a secret with a value: %v", err)
+		}
+		read(t, s, "a", "kept")
+		write(t, s, "a", "2", "written after it")
+		read(t, s, "a", "written after it")
+		ctx, cancel := context.WithCancel(ctx)
+		cancel()
+		if err := s.Check(ctx, "a"); !errors.Is(err, context.Canceled) {
+			t.Errorf("cancelled: %v", err)
+		}
+	})
+
 	t.Run("Cancelled", func(t *testing.T) {
 		s := open(t, "a")
 		write(t, s, "a", "1", "kept")
