@@ -174,32 +174,32 @@ func (h *handler) represent(w http.ResponseWriter, r *http.Request, d *document)
 	if rep.length == nil && !h.write(w, r, d, k, rep, measured) {
 		return
 	}
-	whole := span{0, rep.size}
+	sent := span{0, rep.size}
 	if part {
 		var ok bool
-		if whole, ok = asked.of(rep.size); !ok {
+		if sent, ok = asked.of(rep.size); !ok {
 			h.unsatisfiable(w, r, rep.size)
 			return
 		}
 	}
-	if limited && whole.to-whole.from > limit {
+	if limited && sent.to-sent.from > limit {
 		h.tooLarge(w, r, d, limit, rep.size)
 		return
 	}
 	rep.bodyFields(w.Header(), d.media)
 	if part {
-		w.Header()["Content-Range"] = []string{"bytes " + strconv.Itoa(whole.from) + "-" + strconv.Itoa(whole.to-1) + "/" + strconv.Itoa(rep.size)}
-		w.Header()["Content-Length"] = []string{strconv.Itoa(whole.to - whole.from)}
+		w.Header()["Content-Range"] = []string{"bytes " + strconv.Itoa(sent.from) + "-" + strconv.Itoa(sent.to-1) + "/" + strconv.Itoa(rep.size)}
+		w.Header()["Content-Length"] = []string{strconv.Itoa(sent.to - sent.from)}
 		w.WriteHeader(http.StatusPartialContent)
 	}
 	switch {
 	case r.Method == http.MethodHead:
 		w.WriteHeader(http.StatusOK)
 	case rep.segments != nil:
-		rep.send(w, whole)
-	case whole.from < whole.to:
-		c := &cutter{to: w, span: whole}
-		if err := d.write(c, r.Context()); c.offset < whole.to || c.failed != nil {
+		rep.send(w, sent)
+	case sent.from < sent.to:
+		c := &cutter{to: w, span: sent}
+		if err := d.write(c, r.Context()); c.offset < sent.to || c.failed != nil {
 			h.breakOff(r, d, err)
 		}
 	}

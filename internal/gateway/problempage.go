@@ -67,8 +67,15 @@ func (h *handler) waysOn(r *http.Request, p problem) (ways []way) {
 	}
 	below, ok := strings.CutPrefix(r.URL.EscapedPath(), reportsPath+"/")
 	if asked, err := cmu.Parse(below, ""); ok && err == nil && len(asked.Path) > 0 {
-		if query, err := h.Reports.Parse(below, r.URL.RawQuery); err == nil && p.Status >= 500 {
+		query, err := h.Reports.Parse(below, r.URL.RawQuery)
+		switch {
+		case err != nil:
+		case p.Status >= 500:
 			ways = append(ways, way{hrefOf(base+reportsPath, query, query.Format), "Try again"})
+		case len(query.Filters)+len(query.Metrics) > 0:
+			// What one place in the tree can be filtered by another cannot.
+			query.Filters, query.Metrics = nil, nil
+			ways = append(ways, way{hrefOf(base+reportsPath, query, ""), "The same window without filters and metrics"})
 		}
 		if r.URL.RawQuery != "" && p.Status < 500 {
 			ways = append(ways, way{base + reportsPath + asked.Canonical(), "This report without parameters"})

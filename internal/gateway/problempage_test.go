@@ -40,10 +40,12 @@ func TestProblemsForPeople(t *testing.T) {
 		status int
 		way    string // the text of one
 	}{
-		"no such route":     {target: "/nowhere", status: 404, way: "Front page"},
-		"no such format":    {target: "/cmu/v2/year/month.pdf?start=2026", status: 406, way: "This report without parameters"},
-		"a bad bound":       {target: "/cmu/v2/year/month?start=<script>&access_token=hush", status: 400, way: "This report without parameters"},
-		"no such metric":    {target: "/cmu/v2/year/month?start=2026&metrics=nonsense", status: 400, way: "This report without parameters"},
+		"no such route":  {target: "/nowhere", status: 404, way: "Front page"},
+		"no such format": {target: "/cmu/v2/year/month.pdf?start=2026", status: 406, way: "This report without parameters"},
+		"a bad bound":    {target: "/cmu/v2/year/month?start=<script>&access_token=hush", status: 400, way: "This report without parameters"},
+		"no such metric": {target: "/cmu/v2/year/month?start=2026&metrics=nonsense", status: 400, way: "This report without parameters"},
+		"a filter from above": {target: "/cmu/v2/year/month/day/mvpd?start=2026-06-01&end=2026-06-02&channel=x", status: 400,
+			way: "The same window without filters and metrics"},
 		"no such dimension": {target: "/cmu/v2/year/nonsense", status: 404, way: "One up: year"},
 		"Adobe failed": {target: "/cmu/v2/year/month?start=2025&access_token=hush", status: 502, way: "Try again",
 			before: func(b *sandbox.Behaviour) { b.Faults = []sandbox.Fault{{On: "report", Kind: "status", Status: 500}} }},
