@@ -173,7 +173,7 @@ func (p *piece) settled(at time.Time) cmu.Civil {
 	return plan.Undivided().From
 }
 
-// keepPeriods is past Adobe's own 25 months of data, and how long past that a block that nobody refreshes is of use.
+// keepPeriods is how long a block is stored after it was last written; then its rows are asked for again.
 const keepPeriods = 400 * 24 * time.Hour
 
 // life is how long a block of the piece is stored: periods for as long as anybody may ask for them, an exact answer for as long as it

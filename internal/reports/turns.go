@@ -144,7 +144,7 @@ func (t *turns) release(ctx context.Context, name string) {
 // other, and a refresh that keeps failing is tried less and less often.
 type failures struct {
 	mu   sync.Mutex
-	kept map[string]failure
+	kept map[string]failure // guarded by mu
 }
 
 type failure struct {
