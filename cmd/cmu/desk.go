@@ -35,6 +35,7 @@ type desk interface {
 // reportOrder asks for a report in the format that Request names, which may be table.
 type reportOrder struct {
 	Request    cmu.Request        `json:"request"`
+	Bounds     string             `json:"bounds"` // start and end as they were written; they count, not those of Request
 	Directives reports.Directives `json:"directives"`
 	Form       gateway.Form       `json:"form"`
 }
@@ -125,7 +126,7 @@ func openDesk(ctx context.Context, t *terminal, f deskFlags, o opening) (desk, e
 	}
 	if !o.asksAdobe {
 		l.start()
-	} else if err := l.reachAdobe(ctx); err != nil {
+	} else if err := l.reachAdobe(ctx, t); err != nil {
 		l.close(ctx)
 		return nil, err
 	}

@@ -69,10 +69,13 @@ func chooseFolder(t *terminal, f deskFlags, m meant, least slog.Level) (folder, 
 	return folder{settings: s, place: p, data: data, path: filepath.Join(data, p.name), log: log}, nil
 }
 
+// theSimulated is the name of the one that cmu starts itself.
+const theSimulated = "the simulated Adobe"
+
 // adobe names the Adobe in use.
 func (f *folder) adobe() string {
 	if f.place.simulated {
-		return "the simulated Adobe"
+		return theSimulated
 	}
 	if _, ok := cmu.LookupEnvironment(f.place.name); ok {
 		return "Adobe's " + f.place.name
@@ -138,7 +141,7 @@ func cause(err error) error {
 
 // open returns the desk of this process over the folder's store, and closes that if it fails.
 func (f *folder) open(kept store.Store) (*local, error) {
-	l := &local{folder: *f, store: kept, after: after.NewGoroutines(f.log), began: time.Now()}
+	l := &local{folder: *f, store: kept, madeUp: f.place.simulated, after: after.NewGoroutines(f.log), began: time.Now()}
 	l.closers = append(l.closers, func() {
 		if err := kept.Close(); err != nil {
 			f.log.Warn("the store could not be closed", "error", err)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -26,6 +28,7 @@ type local struct {
 	store   store.Store
 	secrets secrets.Store
 	sandbox *sandbox.Sandbox // nil: Adobe is not simulated, or need not be asked
+	madeUp  bool             // rows are those of a simulated Adobe, here or elsewhere
 	after   *after.Goroutines
 	began   time.Time
 	address address // of a cmu serve, else empty
@@ -46,7 +49,7 @@ func (l *local) start() {
 	}, l.log)
 	l.reports = wire.Reports(l.settings, l.store, tokens, l.after.Go, l.log)
 	l.gateway = gateway.Gateway{
-		Reports: l.reports, Access: l.keeper.Status, Simulated: l.place.simulated, Purge: l.settings.Purge, Log: l.log,
+		Reports: l.reports, Access: l.keeper.Status, Simulated: l.madeUp, Purge: l.settings.Purge, Log: l.log,
 		Origins: l.settings.AllowedOrigins, Key: l.settings.Key,
 		Instance: l.address.Instance, Started: l.began,
 	}
@@ -67,9 +70,36 @@ func (l *local) simulate(ctx context.Context, listener net.Listener, latency tim
 	return l.secrets.Write(ctx, statementName, "sandbox", []byte(statement))
 }
 
+// recogniseTime is how long is waited for an answer that tells a simulated Adobe from others.
+const recogniseTime = time.Second
+
+// recognise finds out whether what is asked in Adobe's place is a cmu sandbox, and says so. Adobe's own hosts are not asked.
+func (l *local) recognise(ctx context.Context, t *terminal) {
+	base, err := url.Parse(l.settings.ReportsURL)
+	if err != nil || adobeHost(hostOf(l.settings.ReportsURL)) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, recogniseTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, base.Scheme+"://"+base.Host+"/_sandbox/", nil)
+	if err != nil {
+		return
+	}
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return // if it does not answer later either, there are no rows
+	}
+	res.Body.Close()
+	if l.madeUp = res.Header.Get(sandbox.HeaderSimulated) != ""; l.madeUp {
+		t.errorf("a cmu sandbox answers at %s: its rows are made up", l.settings.ReportsURL)
+	}
+}
+
 // reachAdobe makes the parts for a command that may ask Adobe. A simulated one begins to answer in this process.
-func (l *local) reachAdobe(ctx context.Context) error {
-	if l.place.simulated {
+func (l *local) reachAdobe(ctx context.Context, t *terminal) error {
+	if !l.place.simulated {
+		l.recognise(ctx, t)
+	} else {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return fmt.Errorf("the simulated Adobe cannot listen: %w", err)
@@ -120,6 +150,11 @@ func (l *local) answer(ctx context.Context, o reportOrder, tell func(progress)) 
 	if err := l.needAccess(ctx); err != nil {
 		return nil, err
 	}
+	read, err := l.reports.Parse(cmu.Request{Path: o.Request.Path}.Canonical(), o.Bounds)
+	if err != nil {
+		return nil, l.explained(ctx, o.Request, err)
+	}
+	o.Request.Start, o.Request.End = read.Start, read.End
 	telling := reports.WithProgress(ctx, func(done, total int) { tell(progress{done, total}) })
 	a, source, err := l.reports.Get(telling, o.Request, o.Directives)
 	if ctx.Err() != nil {
@@ -129,7 +164,7 @@ func (l *local) answer(ctx context.Context, o reportOrder, tell func(progress)) 
 		return nil, l.explained(ctx, o.Request, err)
 	}
 	l.log.InfoContext(ctx, "report answered", "source", source.String(), "rows", a.Rows, "report", o.Request.Report())
-	if o.Form.Simulated = l.place.simulated; o.Form.Date {
+	if o.Form.Simulated = l.madeUp; o.Form.Date {
 		if err := datable(a); err != nil {
 			return nil, err
 		}
@@ -207,7 +242,7 @@ func (l *local) purge(ctx context.Context, r cmu.Request) (int, error) {
 
 func (l *local) status(ctx context.Context) (status, error) {
 	return status{
-		Adobe: l.adobe(), Simulated: l.place.simulated, Folder: l.path, Gateway: l.address.Gateway, Status: l.gateway.Status(ctx),
+		Adobe: l.adobe(), Simulated: l.madeUp, Folder: l.path, Gateway: l.address.Gateway, Status: l.gateway.Status(ctx),
 	}, nil
 }
 

@@ -27,7 +27,7 @@ func TestReportOrderCrosses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want := reportOrder{asked, reports.Directives{NoCache: true}, gateway.Form{Date: true, Mark: true}}
+		want := reportOrder{asked, "start=-30d&end=today", reports.Directives{NoCache: true}, gateway.Form{Date: true, Mark: true}}
 		sent, err := json.Marshal(want)
 		if err != nil || strings.Contains(string(sent), "sesame") {
 			t.Fatalf("%s: %v", sent, err)

@@ -180,7 +180,7 @@ func TestRequest(t *testing.T) {
 		args := strings.Fields(test.args)
 		err := fs.Parse(args[1:])
 		if err == nil {
-			r, _, requestErr := q.request(args[0])
+			r, requestErr := q.request(args[0])
 			if err = requestErr; err == nil && r.Canonical() == test.want {
 				continue
 			} else if err == nil {

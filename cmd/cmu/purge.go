@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"flag"
-
-	"cmu-gateway/pkg/cmu"
 )
 
 var purgeCommand = command{
@@ -26,8 +24,7 @@ with that path. The next request asks Adobe again, of a running cmu serve too. C
 		q.define(fs)
 		fs.BoolVar(&all, "all", false, "forget all reports")
 		return func(ctx context.Context, t *terminal, in *call) error {
-			var r cmu.Request
-			var host string
+			var r asked
 			switch narrowed := len(q.filters) > 0 || q.metrics != ""; {
 			case all && (len(in.args) > 0 || narrowed):
 				return usagef("purge: --all takes neither a PATH nor filters")
@@ -35,7 +32,7 @@ with that path. The next request asks Adobe again, of a running cmu serve too. C
 				return usagef("purge: want a PATH such as tenant/year/month, or --all; see cmu help purge")
 			case !all:
 				var err error
-				if r, host, err = q.request(in.args[0]); err != nil {
+				if r, err = q.request(in.args[0]); err != nil {
 					return err
 				}
 				if len(r.Path) == 0 {
@@ -45,12 +42,12 @@ with that path. The next request asks Adobe again, of a running cmu serve too. C
 					return usagef("purge: all windows of a report are forgotten; leave out start, end and limit")
 				}
 			}
-			d, err := openDesk(ctx, t, f, opening{meant: meant{host: host}, least: silent})
+			d, err := openDesk(ctx, t, f, opening{meant: meant{host: r.host}, least: silent})
 			if err != nil {
 				return err
 			}
 			defer d.close(ctx)
-			n, err := d.purge(ctx, r)
+			n, err := d.purge(ctx, r.Request)
 			if err != nil {
 				return err
 			}

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/gateway"
+	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/pkg/cmu"
 )
@@ -29,8 +30,8 @@ same rules as those of cmu serve; where that runs on the folder, it is what answ
 A warning on stderr says when rows are missing or older than they should be; rows that are missing without --limit make the
 exit code 3. Where stderr is a screen, it shows how far a report is that takes over a second. --json is --format json.`,
 	examples: `  cmu report tenant/year/month --start 2026-01
-  cmu report tenant/year/month/day/mvpd --start 2026-10 --end 2026-11 --filter mvpd=Comcast_SSO --output october.csv --date
-  cmu report tenant/year/month/day --start 2026-10 --filter 'mvpd!=Cablevision' --metrics active-users --format csv --bom --output -
+  cmu report tenant/year/month/day/mvpd --start last-month --end this-month --filter mvpd=Comcast_SSO --output month.csv --date
+  cmu report tenant/year/month/day --start -30d --filter 'mvpd!=Cablevision' --metrics active-users --format csv --bom --output -
   cmu report 'https://mgmt.auth.adobe.com/cmu/v2/tenant/year/month?start=2026-01' --json
   cmu report tenant/year/month --start 2026-01 --sandbox
 `,
@@ -39,8 +40,8 @@ exit code 3. Where stderr is a screen, it shows how far a report is that takes o
 		var r reporting
 		r.desk.define(fs)
 		r.query.define(fs)
-		fs.StringVar(&r.start, "start", "", "`TIME` the window begins with, such as 2026-07 or 2026-07-04T05:00; Adobe's default without it")
-		fs.StringVar(&r.end, "end", "", "`TIME` the window ends before")
+		fs.StringVar(&r.start, "start", "", "`TIME` the window begins with, such as 2026-07, 2026-07-04T05:00, -30d, last-month; Adobe's default without it")
+		fs.StringVar(&r.end, "end", "", "`TIME` the window ends before, such as 2026-08, today, now")
 		fs.StringVar(&r.limit, "limit", "", "largest `NUMBER` of rows wanted")
 		fs.StringVar(&r.format, "format", "", "`NAME`: "+strings.Join(reportFormats, ", ")+
 			"; without it that of --output, else that of PATH, else table on a screen, else json")
@@ -87,20 +88,37 @@ func (f *filterFlag) Set(text string) error {
 	return nil
 }
 
-// request reads a path or URL, with more parameters in the form of a query. host is that of a URL.
-func (q *queryFlags) request(text string, more ...string) (r cmu.Request, host string, err error) {
+// asked is a report as a command line asks for it.
+type asked struct {
+	cmu.Request
+	// bounds are start and end in the form of a query, as whoever answers has to read them: by its clock, if they are relative to now.
+	bounds string
+	host   string // of a whole URL; empty: none
+}
+
+// request reads a path or URL, with more parameters in the form of a query.
+func (q *queryFlags) request(text string, more ...string) (a asked, err error) {
 	host, path, query, err := splitReport(text)
 	if err != nil {
-		return r, "", err
+		return a, err
 	}
+	a.host = host
 	more = append(slices.Clone(q.filters), more...)
 	if q.metrics != "" {
 		more = append(more, "metrics="+url.QueryEscape(q.metrics))
 	}
-	if r, err = cmu.Parse(path, strings.Trim(query+"&"+strings.Join(more, "&"), "&")); err != nil {
-		return r, "", usagef("the report is not valid: %w", err)
+	query = strings.Trim(query+"&"+strings.Join(more, "&"), "&")
+	var bounds []string
+	for pair := range strings.SplitSeq(query, "&") {
+		if name, _, _ := strings.Cut(pair, "="); name == "start" || name == "end" {
+			bounds = append(bounds, pair)
+		}
 	}
-	return r, host, nil
+	a.bounds = strings.Join(bounds, "&")
+	if a.Request, err = (plan.Policy{}).ParseRequest(path, query, time.Now()); err != nil {
+		return a, usagef("the report is not valid: %w", err)
+	}
+	return a, nil
 }
 
 // scheme is how a URL begins that has one.
@@ -158,10 +176,11 @@ func (f *reporting) order(t *terminal, in *call, to output) (o reportOrder, host
 			more = append(more, p.name+"="+url.QueryEscape(p.value))
 		}
 	}
-	r, host, err := f.query.request(in.args[0], more...)
+	a, err := f.query.request(in.args[0], more...)
 	if err != nil {
 		return o, "", err
 	}
+	r := a.Request
 	asJSON := ""
 	if t.json {
 		if asJSON = "json"; f.format != "" && f.format != asJSON {
@@ -183,7 +202,7 @@ func (f *reporting) order(t *terminal, in *call, to output) (o reportOrder, host
 	case f.form.Date && (r.Format == "xml" || r.Format == "html"):
 		return o, "", usagef("report: --date is for csv, ndjson, json and table, not for %s", r.Format)
 	}
-	return reportOrder{r, reports.Directives{NoCache: f.noCache}, f.form}, host, nil
+	return reportOrder{r, a.bounds, reports.Directives{NoCache: f.noCache}, f.form}, a.host, nil
 }
 
 func (f *reporting) run(ctx context.Context, t *terminal, in *call) error {

@@ -140,6 +140,7 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 		s.tellSimulated(t, l.address.Sandbox)
 	} else {
 		t.sayf("Reports come from %s: %s\n", l.adobe(), l.settings.ReportsURL)
+		l.recognise(ctx, t)
 	}
 	if l.settings.Key == "" && (!loopback(listener.Addr()) || len(s.hosts) > 0) {
 		t.warnf("warning: %s can be reached from other machines, and no key is asked (CMU_KEY): whoever reaches it can read the reports",

@@ -65,6 +65,8 @@ func (s status) tell(t *terminal, asked bool, now time.Time) error {
 	line := func(name, format string, a ...any) { fmt.Fprintf(tab, name+"\t"+format+"\n", a...) }
 	adobe := s.Adobe
 	switch {
+	case s.Simulated && s.Adobe != theSimulated:
+		adobe += ", a cmu sandbox: its rows are made up"
 	case s.Simulated && asked:
 		adobe += ", as --sandbox says: its rows are made up"
 	case s.Simulated:
