@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -82,7 +83,8 @@ var refreshCommand = command{
 	synopsis: "[flags]",
 	short:    "get a new access token if it is time",
 	text: `Gets a new access token when the one that is kept ends soon, or when there is none; else nothing is asked. Where the client
-credentials are missing or refused, it registers first. cmu serve does this by itself.`,
+credentials are missing or refused, it registers first. cmu serve does this by itself. The exit code is 1 without a good token, and
+while nothing is known that would yield the next one.`,
 	examples: `  cmu refresh
 `,
 	define: func(fs *flag.FlagSet) func(context.Context, *terminal, *call) error {
@@ -99,7 +101,13 @@ credentials are missing or refused, it registers first. cmu serve does this by i
 				return err
 			}
 			t.sayf("%s\n", result.Message)
-			return t.document(result)
+			if err := t.document(result); err != nil {
+				return err
+			}
+			if result.Outage != nil {
+				return errors.New("the next token is in doubt, as told above")
+			}
+			return nil
 		}
 	},
 }

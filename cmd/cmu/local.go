@@ -43,10 +43,7 @@ type local struct {
 // start makes the parts, once the addresses of Adobe are known.
 func (l *local) start() {
 	l.keeper = wire.Keeper(l.settings, l.secrets, l.store, "", nil, l.log)
-	tokens := wire.Tokens(l.settings, l.secrets, l.store, func(ctx context.Context, refused string) error {
-		_, err := l.keeper.Refresh(ctx, access.RefreshOptions{Refused: refused})
-		return err
-	}, l.log)
+	tokens := wire.Tokens(l.settings, l.secrets, l.store, l.keeper, nil, l.log)
 	l.reports = wire.Reports(l.settings, l.store, tokens, l.after.Go, l.log)
 	l.gateway = gateway.Gateway{
 		Reports: l.reports, Access: l.keeper.Status, Simulated: l.madeUp, Purge: l.settings.Purge, Log: l.log,
@@ -157,6 +154,9 @@ func (l *local) answer(ctx context.Context, o reportOrder, tell func(progress)) 
 	o.Request.Start, o.Request.End = read.Start, read.End
 	telling := reports.WithProgress(ctx, func(done, total int) { tell(progress{done, total}) })
 	a, source, err := l.reports.Get(telling, o.Request, o.Directives)
+	if errors.Is(err, access.ErrNoAccess) && l.address.Gateway == "" && l.awaitAccess(ctx) {
+		a, source, err = l.reports.Get(telling, o.Request, o.Directives)
+	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
@@ -190,11 +190,22 @@ func datable(a *reports.Answer) error {
 	return err
 }
 
+// accessTime is how long a command that is alone waits for access: nobody goes on with the renewal when it has ended.
+const accessTime = 15 * time.Second
+
+// awaitAccess tells whether there is access after a while.
+func (l *local) awaitAccess(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, accessTime)
+	defer cancel()
+	_, err := l.keeper.Refresh(ctx, access.RefreshOptions{})
+	return !errors.Is(err, access.ErrNoAccess)
+}
+
 // explained says in a sentence why there is no report, and what stands in the way of a token.
 func (l *local) explained(ctx context.Context, r cmu.Request, err error) error {
 	text, retryAfter := l.gateway.Explain(ctx, r, err)
 	var denied *access.NoAccessError
-	if errors.As(err, &denied) && denied.Unwrap() != nil {
+	if errors.As(err, &denied) && denied.Outage == nil && denied.Unwrap() != nil {
 		text += " " + denied.Unwrap().Error()
 	} else if retryAfter > 0 {
 		text += fmt.Sprintf(" Ask again in %v.", retryAfter.Round(time.Second))
@@ -257,13 +268,31 @@ func (l *local) register(ctx context.Context, o registerOrder, waits func(string
 		return result, fmt.Errorf("there is no software statement for %s: download one from the TVE Dashboard and name it with --statement FILE",
 			l.adobe())
 	}
-	if err != nil || o.DryRun || o.Statement == nil || len(result.Warnings) > 0 && result.Outcome == access.Kept {
+	if err != nil || o.DryRun {
 		return result, err
+	}
+	if err := l.follow(ctx, result, waits); err != nil {
+		result.Warnings = append(result.Warnings, "The token is still the old client's, as no other could be had yet: "+err.Error())
+	}
+	if o.Statement == nil || len(result.Warnings) > 0 && result.Outcome == access.Kept {
+		return result, nil
 	}
 	if err := l.secrets.Write(ctx, statementName, result.ClientID, o.Statement); err != nil {
 		return result, fmt.Errorf("the software statement could not be kept: %w", err)
 	}
 	return result, nil
+}
+
+// follow has a token that is there become one of the client that was registered.
+func (l *local) follow(ctx context.Context, r access.RegisterResult, waits func(string)) error {
+	if r.Outcome != access.Registered {
+		return nil
+	}
+	if _, err := l.secrets.Read(ctx, tokenName); err != nil {
+		return nil // none is there: it is fetched when it is needed
+	}
+	_, err := l.keeper.Refresh(ctx, access.RefreshOptions{Waits: waits})
+	return err
 }
 
 func (l *local) refresh(ctx context.Context, waits func(string)) (access.RefreshResult, error) {

@@ -43,6 +43,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"address": waitForAddress, "http": httpCall, "walk": walk, "stats": stats, "secretless": secretless, "code": code, "occupy": occupy,
 			"proven": proven, "free": free, "called": called, "parallel": parallel,
+			"wrap": wrap, "blocked": blocked, "eventually": eventually, "settled": settled,
 		},
 	})
 }

@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -16,7 +18,7 @@ var statusCommand = command{
 	short:    "tell how access and cache are doing",
 	text: `Tells which Adobe is asked, how long access lasts if no call succeeds any more, whether reports may be sliced by calendar,
 what is kept, and, while cmu serve runs, what it has answered. Adobe is not asked. The exit code is 1 if not all could be found
-out. JSON holds the document of GET /status in "status".`,
+out, and while access is lost or will be. JSON holds the document of GET /status in "status".`,
 	examples: `  cmu status
   cmu status --json
 `,
@@ -46,12 +48,15 @@ out. JSON holds the document of GET /status in "status".`,
 	},
 }
 
-// problem is an error if not all could be found out. Its causes are in the log of whoever wrote the document: a running gateway, else
-// this process, on stderr.
+// problem is an error if not all could be found out, or access is lost or will be. The causes of the former are in the log of whoever
+// wrote the document: a running gateway, else this process, on stderr.
 func (s status) problem() error {
+	unread := func(p string) bool { return strings.HasSuffix(p, "cannot be read in full.") }
 	switch {
 	case len(s.Status.Problems) == 0:
 		return nil
+	case !slices.ContainsFunc(s.Status.Problems, unread):
+		return errors.New("the access to Adobe needs a look, as told above")
 	case s.Gateway != "":
 		return errors.New("not all could be found out; the output of the running cmu serve has the causes")
 	}

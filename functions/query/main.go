@@ -24,7 +24,7 @@ func main() {
 		log.Warn("stale answers are refreshed before they are sent", "error", err)
 	}
 	kept, table := start.Stores(s, cfg)
-	tokens := wire.Tokens(s, kept, table, invoke.AskRefresh(cfg, s.RefreshFunction), log)
+	tokens := wire.Tokens(s, kept, table, nil, invoke.AskRefresh(cfg, s.RefreshFunction), log)
 	face := gateway.Gateway{
 		Reports:    wire.Reports(s, table, tokens, extension.Go, log),
 		Access:     tokens.Status,

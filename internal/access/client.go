@@ -70,7 +70,11 @@ func (r *refresh) replaceClient(ctx context.Context, refusal error) (done bool, 
 	k, id := r.k, r.state.credentials.ClientID
 	k.event(ctx, slog.LevelError, eventInvalidClient, "Adobe refuses the client credentials", "client_id", id)
 	if r.state.notes.RefusedClient.ClientID != id {
-		note := refusedClient{id, k.now().UTC()}
+		note := refusedClient{ClientID: id, Since: k.now().UTC()}
+		r.state.notes.RefusedClient = note
+		if d := mayRegister(r.state.credentials, r.state.notes, "", k.o.RegisterInterval, k.now()); d.action == wait {
+			note.Until = d.at.UTC()
+		}
 		if err := k.putNote(ctx, noteRefusedClient, note, time.Time{}); err != nil {
 			return false, fmt.Errorf("%w, which could not be noted: %w", refusal, err)
 		}

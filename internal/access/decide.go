@@ -39,7 +39,7 @@ type decision struct {
 // decide tells what a refresh has to do at now. Credentials that are noted as refused are tried all the same: only Adobe's next
 // answer tells whether they still are.
 func decide(s state, now time.Time) decision {
-	d := judgeToken(s.token, s.credentials, s.refused, now)
+	d := judgeToken(s, now)
 	if s.credentials == nil {
 		d = decision{register, "there are no client credentials", now}
 	}
@@ -57,7 +57,8 @@ func decide(s state, now time.Time) decision {
 }
 
 // judgeToken tells whether a token has to be replaced: keep, renew, or wait.
-func judgeToken(t *token, c *credentials, refused string, now time.Time) decision {
+func judgeToken(s state, now time.Time) decision {
+	t, c := s.token, s.credentials
 	if t == nil {
 		return decision{renew, "there is no access token", now}
 	}
@@ -69,8 +70,8 @@ func judgeToken(t *token, c *credentials, refused string, now time.Time) decisio
 	switch {
 	case t.ClientID != clientID:
 		return decision{renew, "the access token is another client's", now}
-	case refused != "" && refused == t.fingerprint():
-		if at := t.ObtainedAt.Add(refusalWait(t.Refusals)); now.Before(at) && !absurd(t, now) {
+	case s.refused != "" && s.refused == t.fingerprint():
+		if at := t.ObtainedAt.Add(refusalWait(t.Refusals, s.notes.accepted(t))); now.Before(at) && !absurd(t, now) {
 			return decision{wait, "Adobe refuses new tokens too", at}
 		}
 		return decision{renew, "Adobe refused the access token", now}
@@ -129,10 +130,14 @@ func renewBefore(life time.Duration, clientID string) time.Duration {
 }
 
 // refusalWait is the age that a token must have before it is replaced as refused, when n before it were: what Adobe refuses
-// again and again is not mended by new tokens, and Secrets Manager bears one write in ten minutes.
-func refusalWait(n int) time.Duration {
-	if n == 0 {
+// again and again is not mended by new tokens, and Secrets Manager bears one write in ten minutes. A refusal of a token that Adobe
+// accepted before is the first of its kind; only where that happens again and again does it wait, too.
+func refusalWait(n int, accepted bool) time.Duration {
+	switch {
+	case n == 0 || accepted && n == 1:
 		return 0
+	case accepted:
+		return min(time.Second<<min(n-1, 10), maxRefusalWait)
 	}
 	return min(time.Minute<<min(2*(n-1), 10), maxRefusalWait)
 }

@@ -152,6 +152,9 @@ func (k *Keeper) credentials(ctx context.Context) (c *credentials, err error) {
 		c, err = readCredentials(ctx, k.o.Secrets, k.o.CredentialsName)
 		return err
 	})
+	if errors.Is(err, errUnreadable) {
+		err = fmt.Errorf("%w; where there is no copy of them, register anew: %s", err, byForce)
+	}
 	return c, err
 }
 

@@ -12,7 +12,11 @@ import (
 
 // endKept ends a refresh that has nothing to do.
 func (r *refresh) endKept(ctx context.Context) {
-	r.result = r.describe(Kept, "The access token is kept: "+r.validity()+".")
+	message := "The access token is kept: " + r.validity() + "."
+	if o := outage(r.state, r.k.now()); o != nil {
+		message += " Yet " + o.String()
+	}
+	r.result = r.describe(Kept, message)
 	r.k.event(ctx, slog.LevelInfo, eventTokenKept, "access token kept",
 		"token_age_seconds", seconds(r.k.now().Sub(r.state.token.ObtainedAt)), "token_remaining_seconds", r.remaining())
 }
@@ -39,7 +43,7 @@ func (r *refresh) endWaiting(ctx context.Context, reason string, at time.Time, c
 	r.k.event(ctx, slog.LevelWarn, eventAccessWaits, "access cannot be renewed now", "reason", reason, "retry_after_seconds", seconds(after),
 		"token_remaining_seconds", r.remaining())
 	if !usable(r.state.token, r.state.refused, now) {
-		return &NoAccessError{reason, after, cause}
+		return noAccess(r.state, reason, at, cause, now)
 	}
 	if cause != nil {
 		return fmt.Errorf("%s: %w", reason, cause)
@@ -82,15 +86,15 @@ func (r *refresh) pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// failure logs the error that a refresh ends with, and returns it as the caller gets it. It notes that the stored token is refused,
-// until a further refusal would replace it.
+// failure logs the error that a refresh ends with, and returns it as the caller gets it. It notes that the stored token is refused.
 func (r *refresh) failure(ctx context.Context, err error) error {
 	k := r.k
 	if !errors.Is(err, ErrNoAccess) && !usable(r.state.token, r.state.refused, k.now()) {
-		err = &NoAccessError{"it could not be renewed", retryAfter, err}
+		err = noAccess(r.state, "it could not be renewed", k.now().Add(retryAfter), err, k.now())
 	}
-	if r.storedRefused() && ctx.Err() == nil {
-		if err := k.putNote(ctx, noteRefusedToken, refusedToken{r.state.refused}, k.now().Add(maxRefusalWait)); err != nil {
+	if r.storedRefused() && ctx.Err() == nil && r.state.notes.refusedToken() != r.state.refused {
+		note := refusedToken{r.state.refused, k.now().UTC()}
+		if err := k.putNote(ctx, noteRefusedToken, note, r.state.token.ExpiresAt); err != nil {
 			k.o.Log.WarnContext(ctx, "the refusal could not be noted", "error", err)
 		}
 	}
@@ -105,7 +109,7 @@ func (r *refresh) failure(ctx context.Context, err error) error {
 
 // describe tells of the stored token.
 func (r *refresh) describe(outcome, message string) RefreshResult {
-	result := RefreshResult{Outcome: outcome, Message: message}
+	result := RefreshResult{Outcome: outcome, Message: message, Outage: outage(r.state, r.k.now())}
 	if t := r.state.token; t != nil {
 		result.ClientID, result.Fingerprint, result.IssuedAt, result.ExpiresAt = t.ClientID, t.fingerprint(), t.IssuedAt, t.ExpiresAt
 		result.Next = t.ExpiresAt.Add(-renewBefore(t.Life, t.ClientID))

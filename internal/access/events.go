@@ -16,6 +16,7 @@ const (
 	eventTokenRenewed       = "token_renewed"       // token_remaining_seconds, token_life_seconds, reason
 	eventTokenKept          = "token_kept"          // token_age_seconds, token_remaining_seconds
 	eventTokenLifeShort     = "token_life_short"    // token_life_seconds
+	eventTokenUnstored      = "token_unstored"      // fingerprint, error
 	eventTokenRefused       = "token_refused"       // fingerprint
 	eventInvalidClient      = "invalid_client"      // client_id
 	eventRegisterAsked      = "register_asked"      // reason

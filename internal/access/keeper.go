@@ -9,6 +9,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -47,6 +48,14 @@ type Keeper struct {
 	o KeeperOptions
 	// unstored are credentials that could not be stored: as long as this process lives, they need not be lost.
 	unstored atomic.Pointer[credentials]
+
+	mu sync.Mutex // guards latest and news
+	// latest is the token that this process got last, nil at first. It is used here as soon as Adobe has given it.
+	latest *obtained
+	news   chan struct{} // closed when there is another latest
+
+	// atWork counts, by lease, the calls of this process that hold it.
+	atWork map[string]*atomic.Int32
 }
 
 // NewKeeper returns a Keeper. It reads and calls nothing yet.
@@ -58,7 +67,7 @@ func NewKeeper(o KeeperOptions) *Keeper {
 		o.Now = time.Now
 	}
 	o.Log = cmp.Or(o.Log, slog.Default())
-	return &Keeper{o: o}
+	return &Keeper{o: o, news: make(chan struct{}), atWork: map[string]*atomic.Int32{leaseRegister: {}, leaseRefresh: {}}}
 }
 
 func (k *Keeper) now() time.Time { return k.o.Now() }

@@ -65,22 +65,34 @@ func (k *Keeper) alone(ctx context.Context, l lease, waits func(message string),
 		poll := min(time.Duration(n)*200*time.Millisecond, 2*time.Second)
 		poll += mathrand.N(poll) // those who began at once do not come back at once
 		if k.now().Add(poll).After(end) {
-			return fmt.Errorf("another process is %s, until %s at the latest; ask again then: %w", l.work(), held.Until.UTC().Format(time.RFC3339), err)
+			return fmt.Errorf("%s is %s, until %s at the latest; ask again then: %w", l.worker(), l.work(), held.Until.UTC().Format(time.RFC3339), err)
 		}
 		if waits != nil && !held.Until.Equal(told) {
 			told = held.Until
-			waits(fmt.Sprintf("another process is %s: this one goes on when that is done, at %s UTC at the latest",
-				l.work(), held.Until.UTC().Format(time.TimeOnly)))
+			waits(fmt.Sprintf("%s is %s: this one goes on when that is done, at %s UTC at the latest",
+				l.worker(), l.work(), held.Until.UTC().Format(time.TimeOnly)))
 		}
 		if err := clock.Sleep(ctx, poll); err != nil {
 			return err
 		}
 	}
-	defer l.release(ctx)
+	k.atWork[l.name].Add(1)
+	defer func() {
+		l.release(ctx)
+		k.atWork[l.name].Add(-1)
+	}()
 	if done, err := look(ctx, true); done || err != nil {
 		return err
 	}
 	return act(ctx)
+}
+
+// worker says who holds the lease.
+func (l lease) worker() string {
+	if l.k.atWork[l.name].Load() > 0 {
+		return "another call of this process"
+	}
+	return "another process"
 }
 
 // work says what the holder of the lease does.

@@ -14,6 +14,8 @@ const (
 	noteRegistrations    = "access.registrations"
 	noteRefusedClient    = "access.refused-client"
 	noteRefusedToken     = "access.refused-token"
+	noteAcceptedToken    = "access.accepted-token"
+	noteUnstoredToken    = "access.unstored-token"
 	noteRefusedStatement = "access.refused-statement"
 	noteCooldown         = "access.cooldown"
 	noteRegisterAsked    = "access.asked"
@@ -24,6 +26,8 @@ type notes struct {
 	Registrations    registrations
 	RefusedClient    refusedClient
 	RefusedToken     refusedToken
+	AcceptedToken    acceptedToken
+	UnstoredToken    unstoredToken
 	RefusedStatement refusedStatement
 	Cooldown         cooldown
 	RegisterAsked    registerAsked
@@ -46,12 +50,38 @@ type registrations struct {
 type refusedClient struct {
 	ClientID string    `json:"client_id"`
 	Since    time.Time `json:"since"`
+	Until    time.Time `json:"until,omitzero"` // before which no other client is registered by itself
 }
 
-// refusedToken names the stored token while Adobe refuses it and gives none that is better. It is for people: decisions rest on
-// what callers report.
+// refusedToken names the stored token while Adobe refuses it and gives none that is better.
 type refusedToken struct {
-	Fingerprint string `json:"fingerprint"`
+	Fingerprint string    `json:"fingerprint"`
+	Since       time.Time `json:"since,omitzero"`
+}
+
+// acceptedToken names a token that Adobe accepted although one before it was refused, or it was itself.
+type acceptedToken struct {
+	Fingerprint string    `json:"fingerprint"`
+	At          time.Time `json:"at"`
+}
+
+// unstoredToken says why the last token that Adobe gave could not be stored.
+type unstoredToken struct {
+	Reason string    `json:"reason"`
+	Since  time.Time `json:"since"`
+}
+
+// refusedToken is the fingerprint of the token that Adobe refuses, or empty.
+func (n notes) refusedToken() string {
+	if n.AcceptedToken.Fingerprint == n.RefusedToken.Fingerprint && n.AcceptedToken.At.After(n.RefusedToken.Since) {
+		return ""
+	}
+	return n.RefusedToken.Fingerprint
+}
+
+// accepted tells whether Adobe accepted a token before.
+func (n notes) accepted(t *token) bool {
+	return n.AcceptedToken.Fingerprint != "" && n.AcceptedToken.Fingerprint == t.fingerprint()
 }
 
 // refusedStatement names what Adobe will not register.
@@ -82,7 +112,8 @@ func readNotes(ctx context.Context, from store.Notes, log *slog.Logger) (notes, 
 	var n notes
 	for name, into := range map[string]any{
 		noteRegistrations: &n.Registrations, noteRefusedClient: &n.RefusedClient, noteRefusedStatement: &n.RefusedStatement,
-		noteRefusedToken: &n.RefusedToken, noteCooldown: &n.Cooldown, noteRegisterAsked: &n.RegisterAsked,
+		noteRefusedToken: &n.RefusedToken, noteAcceptedToken: &n.AcceptedToken, noteUnstoredToken: &n.UnstoredToken,
+		noteCooldown: &n.Cooldown, noteRegisterAsked: &n.RegisterAsked,
 	} {
 		if note, ok := stored[name]; ok && json.Unmarshal(note.Value, into) != nil {
 			log.WarnContext(ctx, "a note cannot be read and counts as absent", "note", name)

@@ -3,7 +3,6 @@ package access
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -49,11 +48,12 @@ type refresh struct {
 	lease     lease
 	leaseless bool // the lease could not be had, and the token is renewed all the same
 	state     state
+	inHand    *obtained // the token in state, if it is one that could not be stored
 	decision  decision
 	result    RefreshResult
 }
 
-// look reads what there is and decides. It is done when nothing is to be done now. Notes are read only when the lease is held.
+// look reads what there is and decides. It is done when nothing is to be done now.
 func (r *refresh) look(ctx context.Context, held bool) (done bool, err error) {
 	if r.state.token, err = r.k.token(ctx); err != nil {
 		return false, err
@@ -61,20 +61,32 @@ func (r *refresh) look(ctx context.Context, held bool) (done bool, err error) {
 	if r.state.credentials, err = r.k.credentials(ctx); err != nil {
 		return false, err
 	}
-	if held {
-		if r.state.notes, err = r.k.notes(ctx); err != nil && r.comfortable() {
-			return false, err
-		}
+	r.takeInHand()
+	if r.state.notes, err = r.k.notes(ctx); err != nil && held && r.comfortable() {
+		return false, err
+	}
+	if !r.storedRefused() && r.state.notes.refusedToken() != "" {
+		r.state.refused = r.state.notes.refusedToken() // as another caller has reported
 	}
 	r.decision = decide(r.state, r.k.now())
 	switch r.decision.action {
 	case keep:
+		if r.inHand != nil {
+			return false, nil // it is to be stored
+		}
 		r.endKept(ctx)
 		return true, nil
 	case wait:
 		return true, r.endWaiting(ctx, r.decision.reason, r.decision.at, nil)
 	}
 	return false, nil
+}
+
+// takeInHand has the token that could not be stored before count as the stored one, if it is the better one.
+func (r *refresh) takeInHand() {
+	if r.inHand = r.k.inHand(r.state.token, r.state.refused); r.inHand != nil {
+		r.state.token = r.inHand.token
+	}
 }
 
 // comfortable tells whether the stored token is good for so long that a failure now can wait.
@@ -86,6 +98,10 @@ func (r *refresh) comfortable() bool {
 func (r *refresh) act(ctx context.Context) error {
 	if r.storedRefused() {
 		r.k.event(ctx, slog.LevelWarn, eventTokenRefused, "Adobe refused the access token", "fingerprint", r.state.refused)
+	}
+	if r.decision.action == keep {
+		r.decision.reason = "it could not be stored before"
+		return r.write(ctx, r.inHand.token)
 	}
 	if r.decision.action == register {
 		if done, err := r.newClient(ctx, r.decision.reason); done || err != nil {
@@ -164,9 +180,11 @@ func (r *refresh) store(ctx context.Context, got cmu.Token) error {
 	k, c, refused := r.k, r.state.credentials, r.state.refused
 	stored, err := k.token(ctx)
 	if err != nil {
-		return err
+		stored = r.state.token // what Adobe gave is not lost for it
 	}
 	r.state.token = stored
+	r.takeInHand()
+	stored = r.state.token
 	t := successor(token{Token: got, ClientID: c.ClientID, SoftwareID: c.SoftwareID}, stored, refused, k.now())
 	if !replaces(&t, stored, refused, k.now()) {
 		if !usable(stored, refused, k.now()) {
@@ -175,16 +193,9 @@ func (r *refresh) store(ctx context.Context, got cmu.Token) error {
 		r.result = r.describe(Kept, "The access token is kept, as Adobe gave none that is better: "+r.validity()+".")
 		return nil
 	}
-	eightTimes := func(n int, err error) (time.Duration, bool) { return backOff(n), n < 8 }
-	if err := k.repeat(ctx, eightTimes, func() error {
-		return k.o.Secrets.Write(ctx, k.o.TokenName, "token-"+t.fingerprint(), t.encode())
-	}); err != nil {
-		return fmt.Errorf("the new access token could not be stored: %w", err)
-	}
-	r.state.token = &t
 	if r.state.notes.RefusedClient.ClientID == c.ClientID {
 		_ = k.deleteNote(ctx, noteRefusedClient) // Adobe accepts it again
 	}
-	r.endRenewed(ctx)
-	return nil
+	r.inHand = nil
+	return r.write(ctx, &t)
 }

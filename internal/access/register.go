@@ -107,8 +107,8 @@ func (r *registration) look(ctx context.Context, held bool) (done bool, err erro
 	}
 	if held && !force && d.action == wait && k.unstored.Load() == nil {
 		if refusal := r.notes.RefusedStatement; refusal.Digest == digest {
-			return false, fmt.Errorf("%w at %s (%s): replace it, or register with force",
-				cmu.ErrStatementRefused, refusal.Since.UTC().Format(time.RFC3339), refusal.Code)
+			return false, fmt.Errorf("%w at %s (%s): replace it, or, once Adobe has approved it, %s",
+				cmu.ErrStatementRefused, refusal.Since.UTC().Format(time.RFC3339), refusal.Code, byForce)
 		}
 		return false, &WaitError{d.reason, d.at}
 	}
@@ -207,7 +207,7 @@ func (r *registration) noteFailure(ctx context.Context, err error, failed int) e
 	if err := k.putNote(ctx, noteRefusedStatement, note, time.Time{}); err != nil {
 		k.o.Log.WarnContext(ctx, "the refusal could not be noted", "error", err)
 	}
-	return fmt.Errorf("this registration is refused for good, and asking again changes nothing: %w", err)
+	return fmt.Errorf("this registration is refused until something changes at Adobe: then %s: %w", byForce, err)
 }
 
 // store writes the only copy of the credentials, and goes on trying even when the caller has given up.

@@ -3,6 +3,7 @@ package access
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -45,7 +46,7 @@ type WaitError struct {
 }
 
 func (e *WaitError) Error() string {
-	return e.Reason + "; not before " + e.Until.UTC().Format(time.RFC3339)
+	return e.Reason + "; not before " + e.Until.UTC().Format(time.RFC3339) + ", or now with " + byForce
 }
 
 // Outcomes of Refresh, besides Kept.
@@ -63,7 +64,8 @@ type RefreshResult struct {
 	Fingerprint string    `json:"fingerprint,omitempty"` // of the stored token
 	IssuedAt    time.Time `json:"issued_at,omitzero"`
 	ExpiresAt   time.Time `json:"expires_at,omitzero"`
-	Next        time.Time `json:"next,omitzero"` // when there will be something to do
+	Next        time.Time `json:"next,omitzero"`    // when there will be something to do
+	Outage      *Outage   `json:"outage,omitempty"` // what stands in the way of the next token; nil: nothing that is known
 }
 
 // ErrNoAccess: there is no access token that may be sent to Adobe. It is matched by *NoAccessError.
@@ -73,13 +75,14 @@ var ErrNoAccess = errors.New("there is no valid access token")
 type NoAccessError struct {
 	Reason     string        // a sentence for the caller, without secrets
 	RetryAfter time.Duration // at least a second
+	Outage     *Outage       // nil: nothing is known that would last
 	cause      error
 }
 
 func (e *NoAccessError) Error() string {
 	s := ErrNoAccess.Error() + ": " + e.Reason
-	if e.cause != nil {
-		s += ": " + e.cause.Error()
+	if e.cause != nil && !errors.As(e.cause, new(*WaitError)) {
+		s = strings.TrimSuffix(s, ".") + ": " + e.cause.Error()
 	}
 	return s
 }

@@ -49,7 +49,7 @@ func TestErrorsAreSentences(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		_, err = tell(k.Register(background, RegisterOptions{}))
-		want(err, cmu.ErrStatementRefused, "software statement refused", "refused", "invalid_software_statement", "register with force")
+		want(err, cmu.ErrStatementRefused, "software statement refused", "refused", "invalid_software_statement", "cmu register --force --reason TEXT")
 		w.change(func(b *sandbox.Behaviour) { b.Faults = nil })
 		must[RegisterResult](t)(k.Register(background, RegisterOptions{Force: true, Reason: "approved now"}))
 		_, err = tell(nowhere.Refresh(background, RefreshOptions{}))

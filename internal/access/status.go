@@ -2,8 +2,12 @@ package access
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 	"time"
+
+	"cmu-gateway/internal/secrets"
 )
 
 // Status is what is known of the access to Adobe, in the same shape for a Keeper and for Tokens. It holds no secret.
@@ -17,6 +21,10 @@ type Status struct {
 	// StatementRefused is when Adobe refused the software statement, and StatementRefusal its code; zero: it did not.
 	StatementRefused time.Time `json:"statement_refused,omitzero"`
 	StatementRefusal string    `json:"statement_refusal,omitempty"`
+	// Outage is why there is no access, or soon will be none; nil: nothing is known that would last.
+	Outage *Outage `json:"outage,omitempty"`
+	// Problems are sentences about what a person should look at. GET /status has them among its own.
+	Problems []string `json:"-"`
 }
 
 // CredentialsStatus is what is known of the client credentials.
@@ -60,7 +68,12 @@ func (k *Keeper) Status(ctx context.Context) (Status, error) {
 	t, tokenErr := readToken(ctx, k.o.Secrets, k.o.TokenName)
 	c, credentialsErr := readCredentials(ctx, k.o.Secrets, k.o.CredentialsName)
 	n, notesErr := k.notes(ctx)
-	s := newStatus(t, tokenErr, n.RefusedToken.Fingerprint, n, now)
+	if l := k.inHand(t, n.refusedToken()); l != nil {
+		t, tokenErr = l.token, nil
+		n.UnstoredToken = unstoredToken{secrets.Reason(l.unstored), l.since}
+	}
+	st := state{credentials: c, token: t, refused: n.refusedToken(), notes: n}
+	s := newStatus(st, tokenErr, now)
 	if c != nil {
 		s.Credentials = &CredentialsStatus{
 			Present: true, ClientID: c.ClientID, SoftwareID: c.SoftwareID, Since: c.since(), ExpiresAt: c.ExpiresAt,
@@ -73,16 +86,15 @@ func (k *Keeper) Status(ctx context.Context) (Status, error) {
 	switch {
 	case credentialsErr != nil:
 		s.Summary += " The client credentials cannot be read."
+		if errors.Is(credentialsErr, errUnreadable) {
+			s.Problems = append(s.Problems, "The client credentials that are kept are damaged. Where there is no copy of them: "+byForce+".")
+		}
 	case c == nil:
 		s.Credentials = &CredentialsStatus{}
 		s.Summary += " There are no client credentials."
-	case !s.Credentials.RefusedSince.IsZero():
-		s.Summary += clientRefused
 	}
 	return s, oneLine(tokenErr, credentialsErr, notesErr)
 }
-
-const clientRefused = " Adobe refuses the client credentials."
 
 // Status reads the token, unless that was done a moment ago, and the notes, once. What cannot be read is left out and named by the
 // error; the rest is filled in. Of the credentials it knows only whether Adobe refuses them.
@@ -91,33 +103,38 @@ func (t *Tokens) Status(ctx context.Context) (Status, error) {
 	n, notesErr := readNotes(ctx, t.o.Notes, t.o.Log)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	refused := n.RefusedToken.Fingerprint
-	if own := t.refusedNow(); t.token != nil && own == t.token.fingerprint() {
-		refused = own
-	}
-	s := newStatus(t.token, t.readErr, refused, n, t.now())
-	if n.RefusedClient.ClientID != "" && (t.token == nil || t.token.ObtainedAt.Before(n.RefusedClient.Since)) {
-		s.Summary += clientRefused // no token was given since
-	}
+	s := newStatus(t.state(n), t.readErr, t.now())
 	return s, oneLine(t.readErr, notesErr)
 }
 
-// newStatus tells what the stored token and the notes say. refused is the fingerprint of a token that Adobe refused, or empty.
-func newStatus(t *token, unread error, refused string, n notes, now time.Time) Status {
+// newStatus tells what the stored token and the notes say.
+func newStatus(st state, unread error, now time.Time) Status {
+	n := st.notes
 	s := Status{
-		Token: tokenStatus(t, refused, now),
+		Token: tokenStatus(st, now),
 		Registrations: RegistrationsStatus{
 			n.Registrations.Count, n.Registrations.Orphans, n.Registrations.Last, n.Registrations.Reason, n.Registrations.Failed, time.Time{},
 		},
 		StatementRefused: n.RefusedStatement.Since, StatementRefusal: n.RefusedStatement.Code,
+		Outage: outage(st, now),
 	}
 	if n.Registrations.Failed > 0 {
 		s.Registrations.FailedAt = n.Registrations.Attempt
 	}
-	if t == nil && unread != nil {
+	if st.token == nil && unread != nil {
 		s.Token.Summary = "The access token cannot be read."
 	}
 	s.Summary = s.Token.Summary
+	if s.Outage != nil {
+		if st.token != nil && !s.Token.Valid && now.Before(st.token.ExpiresAt) {
+			s.Summary = "" // the outage says it
+		}
+		s.Summary = strings.TrimSpace(s.Summary + " " + s.Outage.String())
+		s.Problems = append(s.Problems, s.Outage.String())
+	}
+	if u := n.UnstoredToken; u.Reason != "" {
+		s.Problems = append(s.Problems, fmt.Sprintf("The new access token could not be stored since %s: %s.", u.Since.UTC().Format(time.RFC3339), u.Reason))
+	}
 	return s
 }
 
@@ -135,21 +152,22 @@ func oneLine(errs ...error) (all error) {
 	return all
 }
 
-func tokenStatus(t *token, refused string, now time.Time) TokenStatus {
+func tokenStatus(st state, now time.Time) TokenStatus {
+	t, accepted := st.token, st.token != nil && st.notes.accepted(st.token)
 	if t == nil {
 		return TokenStatus{Summary: "There is no access token."}
 	}
 	s := TokenStatus{
-		Valid: usable(t, refused, now), Fingerprint: t.fingerprint(), IssuedAt: t.IssuedAt, ExpiresAt: t.ExpiresAt,
+		Valid: usable(t, st.refused, now), Fingerprint: t.fingerprint(), IssuedAt: t.IssuedAt, ExpiresAt: t.ExpiresAt,
 		AgeSeconds: max(seconds(now.Sub(t.ObtainedAt)), 0), RemainingSeconds: max(seconds(t.ExpiresAt.Sub(now)), 0),
 	}
 	switch {
 	case s.Valid:
 		s.Summary = fmt.Sprintf("Access lasts %s without any call succeeding.", words(t.ExpiresAt.Sub(now)))
-		if t.Refusals > 0 && now.Sub(t.ObtainedAt) < maxRefusalWait {
+		if t.Refusals > 0 && !accepted && now.Sub(t.ObtainedAt) < maxRefusalWait {
 			s.Summary += " Adobe refused the token before this one, and may refuse this one too."
 		}
-	case now.Before(t.ExpiresAt) && t.Refusals > 0:
+	case now.Before(t.ExpiresAt) && t.Refusals > 0 && !accepted:
 		s.Summary = fmt.Sprintf("Adobe refused the access token and, in a row, %d before it: new ones do not help.", t.Refusals)
 	case now.Before(t.ExpiresAt):
 		s.Summary = "Adobe refused the access token."

@@ -62,7 +62,7 @@ func TestStatusOfRefusedToken(t *testing.T) {
 				t.Fatal("a refused token was good")
 			}
 			switch s := status(); {
-			case strings.HasPrefix(s.Summary, "Adobe refused the access token and, in a row,") && !s.Token.Valid:
+			case strings.HasPrefix(s.Summary, "Adobe has refused ") && strings.Contains(s.Summary, "access tokens in a row") && !s.Token.Valid && len(s.Problems) == 1:
 				known++
 			case !strings.HasSuffix(s.Summary, "Adobe refused the token before this one, and may refuse this one too."): // just renewed
 				t.Fatalf("%s: %+v", now(), s)
@@ -97,7 +97,8 @@ func TestStatusWhileDown(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		for _, status := range []func(context.Context) (Status, error){k.Status, w.tokens().Status} {
-			if s := must[Status](t)(status(background)); s.Token.Valid || s.Summary != "Adobe refused the access token." {
+			if s := must[Status](t)(status(background)); s.Token.Valid || !strings.HasPrefix(s.Summary, "Adobe refuses the access token since 2026-03-01T00:0") ||
+				s.Token.Summary != "Adobe refused the access token." {
 				t.Errorf("%+v", s)
 			}
 		}
@@ -162,7 +163,8 @@ func TestStatusOfRefusedClient(t *testing.T) {
 		k := w.keeper(func(o *KeeperOptions) { o.AskRegister = func(context.Context, string) error { return nil } })
 		_, _ = tell(k.Refresh(background, RefreshOptions{}))
 		all := must[Status](t)(k.Status(background))
-		if !strings.HasSuffix(all.Summary, "succeeding. Adobe refuses the client credentials.") || all.Credentials.RefusedSince.IsZero() {
+		if !strings.Contains(all.Summary, "succeeding. Adobe refuses the client credentials since 2026-03-01T05:00:0") ||
+			!strings.Contains(all.Summary, "To end it now: cmu register --force --reason TEXT") || all.Credentials.RefusedSince.IsZero() {
 			t.Errorf("%+v", all)
 		}
 		s := must[Status](t)(w.tokens().Status(background))

@@ -19,9 +19,11 @@ import (
 type TokensOptions struct {
 	Secrets secrets.Store
 	Name    string      // that of the token's secret
-	Notes   store.Notes // what a Keeper notes; only Status reads them
-	// AskRefresh makes the token be refreshed, here or elsewhere, and may return before that is done. refused is the fingerprint of
-	// the token that Adobe refused, or empty. Nil: nothing can be asked for.
+	Notes   store.Notes // what a Keeper notes, and Accepted
+	// Keeper is the one of this process: what it gets is used at once, stored or not. Nil: the token is kept valid elsewhere.
+	Keeper *Keeper
+	// AskRefresh makes the token be refreshed elsewhere, and may return before that is done. refused is the fingerprint of the token
+	// that Adobe refused, or empty. Nil: Keeper is asked, if there is one.
 	AskRefresh func(ctx context.Context, refused string) error
 	Now        func() time.Time // the clock; nil is time.Now
 	Log        *slog.Logger     // nil is slog.Default at the time of NewTokens
@@ -34,6 +36,11 @@ type Tokens struct {
 
 	mu        sync.Mutex
 	token     *token
+	adopted   *obtained // of Keeper
+	began     time.Time // when the look that is under way began; zero: none is
+	notes     notes     // as the last look found them
+	accepted  string    // fingerprint of the token last noted as accepted
+	everSaid  string    // fingerprint of the token last said to be refused
 	readAt    time.Time
 	readErr   error // of the last read
 	askedAt   time.Time
@@ -48,6 +55,12 @@ func NewTokens(o TokensOptions) *Tokens {
 		o.Now = time.Now
 	}
 	o.Log = cmp.Or(o.Log, slog.Default())
+	if o.AskRefresh == nil && o.Keeper != nil {
+		o.AskRefresh = func(ctx context.Context, refused string) error {
+			_, err := o.Keeper.Refresh(ctx, RefreshOptions{Refused: refused})
+			return err
+		}
+	}
 	return &Tokens{o: o}
 }
 
@@ -61,13 +74,12 @@ const (
 	refreshEvery = 5 * time.Second
 	// refusedFor is how long a refused token is not handed out again: the refusal may have been a passing fault.
 	refusedFor = time.Minute
-	// callerWaits is how long a caller waits for a token.
-	callerWaits = 5 * time.Second
-	// findTime bounds a look with the refresh that it asks for.
-	findTime = time.Minute
+	// findTime bounds a look with the refresh that it asks for, callerTime what a caller waits for it.
+	findTime   = time.Minute
+	callerTime = 5 * time.Second
 )
 
-// Token returns a token that is valid now.
+// Token returns a token that is valid now. It waits for at most five seconds; a renewal under way goes on.
 //
 // Errors: *NoAccessError when there is none; it tells when to ask again, and a refresh has been asked for.
 func (t *Tokens) Token(ctx context.Context) (cmu.Token, error) {
@@ -84,7 +96,7 @@ func (t *Tokens) Refused(ctx context.Context, refused cmu.Token) (cmu.Token, err
 	fingerprint := Fingerprint(refused.Value)
 	t.mu.Lock()
 	if (t.token == nil || t.token.fingerprint() == fingerprint) && t.refusedNow() != fingerprint {
-		t.refused, t.refusedAt = fingerprint, t.now()
+		t.refused, t.refusedAt, t.everSaid, t.accepted = fingerprint, t.now(), fingerprint, ""
 	}
 	t.mu.Unlock()
 	if held, ok := t.valid(0); ok {
@@ -97,6 +109,7 @@ func (t *Tokens) Refused(ctx context.Context, refused cmu.Token) (cmu.Token, err
 func (t *Tokens) valid(longer time.Duration) (cmu.Token, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.adopt()
 	if !usable(t.token, t.refusedNow(), t.now().Add(longer)) {
 		return cmu.Token{}, false
 	}
@@ -111,26 +124,79 @@ func (t *Tokens) refusedNow() string {
 	return t.refused
 }
 
-// renewed looks for a better token than the one in memory. The caller waits for it, a while, only if that one is not valid; the look goes
-// on without it.
+// adopt takes what Keeper got last. t.mu is held.
+func (t *Tokens) adopt() {
+	if t.o.Keeper == nil {
+		return
+	}
+	if l, _ := t.o.Keeper.lastGot(); l != nil && l != t.adopted {
+		t.adopted, t.token = l, l.token
+	}
+}
+
+// renewed looks for a better token than the one in memory. The caller waits for it only if that one is not valid, and not longer
+// than any other who waits for the same look.
 func (t *Tokens) renewed(ctx context.Context) (cmu.Token, error) {
 	found := t.finding.DoChan("", func() (any, error) {
+		t.setBegan(t.now())
+		defer t.setBegan(time.Time{})
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), findTime)
 		defer cancel()
 		return t.find(ctx)
 	})
-	if held, ok := t.valid(0); ok {
-		return held, nil
+	timeout := time.NewTimer(t.patience())
+	defer timeout.Stop()
+	for {
+		var news <-chan struct{}
+		if t.o.Keeper != nil {
+			_, news = t.o.Keeper.lastGot()
+		}
+		if held, ok := t.valid(0); ok {
+			return held, nil
+		}
+		select {
+		case r := <-found:
+			held, _ := r.Val.(cmu.Token)
+			return held, r.Err
+		case <-news:
+		case <-timeout.C:
+			return cmu.Token{}, t.without("access is being renewed", nil)
+		case <-ctx.Done():
+			return cmu.Token{}, t.without("access is being renewed", ctx.Err())
+		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, callerWaits)
-	defer cancel()
-	select {
-	case r := <-found:
-		held, _ := r.Val.(cmu.Token)
-		return held, r.Err
-	case <-ctx.Done():
-		return cmu.Token{}, &NoAccessError{"it is being renewed", refreshEvery, ctx.Err()}
+}
+
+func (t *Tokens) setBegan(at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.began = at
+}
+
+// patience is how long a caller waits for the look that is under way.
+func (t *Tokens) patience() time.Duration {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.began.IsZero() {
+		return callerTime
 	}
+	return min(max(callerTime-t.now().Sub(t.began), 0), callerTime)
+}
+
+// without is the error for a caller who gets no token.
+func (t *Tokens) without(reason string, cause error) *NoAccessError {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return noAccess(t.state(t.notes), reason, t.now().Add(refreshEvery), cause, t.now())
+}
+
+// state is what is known here, which is nothing of the credentials. t.mu is held.
+func (t *Tokens) state(n notes) state {
+	refused := n.refusedToken()
+	if own := t.refusedNow(); t.token != nil && own == t.token.fingerprint() {
+		refused = own
+	}
+	return state{token: t.token, refused: refused, notes: n}
 }
 
 // find reads the token, and asks for a refresh if that yields none that is good for a while.
@@ -139,7 +205,7 @@ func (t *Tokens) find(ctx context.Context) (cmu.Token, error) {
 		if held, ok := t.valid(0); ok {
 			return held, nil
 		}
-		return cmu.Token{}, &NoAccessError{"the stored one cannot be read", refreshEvery, err}
+		return cmu.Token{}, t.without("the stored one cannot be read", err)
 	}
 	if held, ok := t.valid(nearEnd); ok {
 		return held, nil
@@ -152,10 +218,59 @@ func (t *Tokens) find(ctx context.Context) (cmu.Token, error) {
 		return held, nil
 	}
 	var why *NoAccessError
-	if errors.As(err, &why) {
+	if errors.As(err, &why) && why.Outage == nil {
 		return cmu.Token{}, why
 	}
-	return cmu.Token{}, &NoAccessError{"access is being renewed", refreshEvery, err}
+	if n, err := readNotes(ctx, t.o.Notes, t.o.Log); err == nil {
+		t.mu.Lock()
+		t.notes = n
+		t.mu.Unlock()
+	}
+	if why != nil {
+		return cmu.Token{}, why
+	}
+	return cmu.Token{}, t.without("access is being renewed", err)
+}
+
+// Accepted tells that Adobe answered a report with a token. That counts where tokens were refused before.
+func (t *Tokens) Accepted(ctx context.Context, value cmu.Secret) {
+	t.mu.Lock()
+	held := t.token
+	if held == nil || held.Value != value || held.Refusals == 0 && t.everSaid == "" {
+		t.mu.Unlock()
+		return
+	}
+	fingerprint := held.fingerprint()
+	known := fingerprint == t.accepted || held.Refusals == 0 && fingerprint != t.everSaid
+	t.accepted = fingerprint
+	t.mu.Unlock()
+	if known {
+		return
+	}
+	note := store.Note{Value: encode(acceptedToken{fingerprint, t.now().UTC()}), Expires: held.ExpiresAt}
+	if err := t.o.Notes.PutNote(ctx, noteAcceptedToken, note); err != nil {
+		t.o.Log.WarnContext(ctx, "it could not be noted that Adobe accepts the token", "error", err)
+	}
+}
+
+// SoftwareID names the software whose statement the token's client was registered with: what Adobe answers belongs to its license.
+// Empty: not known, as there is no token, or its client was not registered here.
+//
+// Errors: those of package secrets; the stored token cannot be read.
+func (t *Tokens) SoftwareID(ctx context.Context) (string, error) {
+	for read := false; ; read = true {
+		t.mu.Lock()
+		t.adopt()
+		held, err := t.token, t.readErr
+		t.mu.Unlock()
+		switch {
+		case held != nil:
+			return held.SoftwareID, nil
+		case read:
+			return "", err
+		}
+		_ = t.read(ctx, false)
+	}
 }
 
 // read reads the secret, unless that was done a moment ago and no token was refused since.
@@ -173,10 +288,16 @@ func (t *Tokens) read(ctx context.Context, force bool) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.readErr = err
+	t.adopt()
 	if err != nil && !errors.Is(err, errUnreadable) {
 		return err
 	}
 	t.token = stored
+	if t.o.Keeper != nil {
+		if l := t.o.Keeper.inHand(stored, t.refusedNow()); l != nil {
+			t.token = l.token
+		}
+	}
 	return nil
 }
 

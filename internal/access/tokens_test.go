@@ -38,7 +38,9 @@ func (w *world) use(tokens *Tokens) error {
 		got, err = tell(tokens.Refused(background, got))
 	}
 	if err == nil {
-		err = w.accepts(got.Value)
+		if err = w.accepts(got.Value); err == nil {
+			tokens.Accepted(background, got.Value)
+		}
 	}
 	return err
 }

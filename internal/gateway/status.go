@@ -24,7 +24,7 @@ type Status struct {
 	Answers      AnswersStatus        `json:"answers"`
 	AdobeCalls   AdobeCallsStatus     `json:"adobe_calls"`
 	Access       *access.Status       `json:"access,omitempty"` // nil: not known here
-	// Problems are sentences about what could not be found out; the log has the causes.
+	// Problems are sentences about what could not be found out, of which the log has the causes, and about access that is lost or will be.
 	Problems []string `json:"problems"`
 }
 
@@ -82,6 +82,7 @@ func (g Gateway) Status(ctx context.Context) Status {
 			doc.Problems = append(doc.Problems, "The state of the access to Adobe cannot be read in full.")
 		}
 		doc.Access = &known
+		doc.Problems = append(doc.Problems, known.Problems...)
 	}
 	return doc
 }

@@ -32,7 +32,9 @@ type Options struct {
 	// there is none, the error is an *upstream.PauseError.
 	Token   func(context.Context) (cmu.Secret, error)
 	Refused func(context.Context, cmu.Secret) (cmu.Secret, error)
-	Policy  plan.Policy
+	// Accepted is told of the token of each call that Adobe answered with a report. Nil: nobody is told.
+	Accepted func(context.Context, cmu.Secret)
+	Policy   plan.Policy
 	// RowLimit is the limit that calls to Adobe name; Parallel is how many may run at once.
 	RowLimit, Parallel int
 	// Memory bounds what is kept in memory, in bytes.
@@ -92,7 +94,7 @@ func New(o Options) *Service {
 	})
 	s.notebook = &notebook{notes: o.Store, now: o.Now, log: o.Log, pause: func(t time.Time) { s.adobe.Pause(t) }, shelf: s.shelf}
 	s.adobe = upstream.New(upstream.Options{
-		Client: o.Client, Token: o.Token, Refused: o.Refused, RowLimit: o.RowLimit, Parallel: o.Parallel,
+		Client: o.Client, Token: o.Token, Refused: o.Refused, Accepted: o.Accepted, RowLimit: o.RowLimit, Parallel: o.Parallel,
 		Paused: s.notebook.notePause, Now: o.Now, Log: o.Log,
 	})
 	return s

@@ -14,12 +14,14 @@ import (
 	"cmu-gateway/pkg/cmu"
 )
 
-// Options say how calls are made. All fields are required but Paused.
+// Options say how calls are made. All fields are required but Paused and Accepted.
 type Options struct {
 	Client *cmu.Client
 	// Token returns the access token; Refused is called with one that Adobe refused and returns another, or an error.
 	Token   func(context.Context) (cmu.Secret, error)
 	Refused func(context.Context, cmu.Secret) (cmu.Secret, error)
+	// Accepted is told of the token of each call that Adobe answered with a report. Nil: nobody is told.
+	Accepted func(context.Context, cmu.Secret)
 	// RowLimit is the limit that calls name where the caller names none.
 	RowLimit int
 	// Parallel is how many calls may run at once.
@@ -149,6 +151,9 @@ func (a *Adobe) call(ctx context.Context, token cmu.Secret, r cmu.Request, most 
 	out, err := a.read(ctx, token, r, most, sink)
 	a.calls.Add(1)
 	status := http.StatusOK
+	if err == nil && a.o.Accepted != nil {
+		a.o.Accepted(ctx, token)
+	}
 	if err != nil {
 		status = 0 // no answer, or a broken one
 		var e *cmu.Error

@@ -44,10 +44,12 @@ func keeperOptions(s settings.Settings, kept secrets.Store, shared store.Store, 
 	}
 }
 
-// Tokens returns what hands out the access token. askRefresh is the field AskRefresh of access.TokensOptions.
-func Tokens(s settings.Settings, kept secrets.Store, notes store.Notes, askRefresh func(ctx context.Context, refused string) error,
-	log *slog.Logger) *access.Tokens {
-	return access.NewTokens(access.TokensOptions{Secrets: kept, Name: s.TokenSecret, Notes: notes, AskRefresh: askRefresh, Log: log})
+// Tokens returns what hands out the access token. keeper and askRefresh are fields of access.TokensOptions: one of them is nil.
+func Tokens(s settings.Settings, kept secrets.Store, notes store.Notes, keeper *access.Keeper,
+	askRefresh func(ctx context.Context, refused string) error, log *slog.Logger) *access.Tokens {
+	return access.NewTokens(access.TokensOptions{
+		Secrets: kept, Name: s.TokenSecret, Notes: notes, Keeper: keeper, AskRefresh: askRefresh, Log: log,
+	})
 }
 
 // Reports returns the report cache over a store. It asks Adobe with what tokens hand out; after is the field After of
@@ -70,6 +72,7 @@ func reportsOptions(s settings.Settings, blocks store.Store, tokens *access.Toke
 		Refused: func(ctx context.Context, refused cmu.Secret) (cmu.Secret, error) {
 			return secret(tokens.Refused(ctx, cmu.Token{Value: refused}))
 		},
+		Accepted: tokens.Accepted,
 	}
 }
 
