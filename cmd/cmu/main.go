@@ -87,7 +87,11 @@ var errIncomplete = errors.New("rows are missing")
 
 func main() {
 	// The first signal ends things in good order, the second at once.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	context.AfterFunc(ctx, stop)
 	t := &terminal{
 		stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), interactive: isScreen(os.Stdout), progress: isScreen(os.Stderr),

@@ -61,7 +61,7 @@ func (o output) write(stdout io.Writer, write func(io.Writer) error) error {
 	case o.file == "":
 		return write(stdout)
 	case !o.special:
-		return replaceFile(o.file, 0o644, write)
+		return replaceFile(o.file, 0o666, write)
 	}
 	file, err := os.OpenFile(o.file, os.O_WRONLY, 0)
 	if err != nil {
