@@ -232,47 +232,6 @@ func (t *Tokens) find(ctx context.Context) (cmu.Token, error) {
 	return cmu.Token{}, t.without("access is being renewed", err)
 }
 
-// Accepted tells that Adobe answered a report with a token. That counts where tokens were refused before.
-func (t *Tokens) Accepted(ctx context.Context, value cmu.Secret) {
-	t.mu.Lock()
-	held := t.token
-	if held == nil || held.Value != value || held.Refusals == 0 && t.everSaid == "" {
-		t.mu.Unlock()
-		return
-	}
-	fingerprint := held.fingerprint()
-	known := fingerprint == t.accepted || held.Refusals == 0 && fingerprint != t.everSaid
-	t.accepted = fingerprint
-	t.mu.Unlock()
-	if known {
-		return
-	}
-	note := store.Note{Value: encode(acceptedToken{fingerprint, t.now().UTC()}), Expires: held.ExpiresAt}
-	if err := t.o.Notes.PutNote(ctx, noteAcceptedToken, note); err != nil {
-		t.o.Log.WarnContext(ctx, "it could not be noted that Adobe accepts the token", "error", err)
-	}
-}
-
-// SoftwareID names the software whose statement the token's client was registered with: what Adobe answers belongs to its license.
-// Empty: not known, as there is no token, or its client was not registered here.
-//
-// Errors: those of package secrets; the stored token cannot be read.
-func (t *Tokens) SoftwareID(ctx context.Context) (string, error) {
-	for read := false; ; read = true {
-		t.mu.Lock()
-		t.adopt()
-		held, err := t.token, t.readErr
-		t.mu.Unlock()
-		switch {
-		case held != nil:
-			return held.SoftwareID, nil
-		case read:
-			return "", err
-		}
-		_ = t.read(ctx, false)
-	}
-}
-
 // read reads the secret, unless that was done a moment ago and no token was refused since.
 func (t *Tokens) read(ctx context.Context, force bool) error {
 	t.mu.Lock()

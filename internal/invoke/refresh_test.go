@@ -3,13 +3,22 @@ package invoke
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"cmu-gateway/internal/access"
 	"cmu-gateway/internal/sandbox"
+	"cmu-gateway/internal/secrets"
+	"cmu-gateway/internal/settings"
+	"cmu-gateway/internal/store"
+	"cmu-gateway/internal/wire"
 )
 
 func TestRefresh(t *testing.T) {
@@ -62,5 +71,73 @@ func TestRefresh(t *testing.T) {
 	}
 	if len(reasons) != 1 {
 		t.Errorf("registration was asked for with %q", reasons)
+	}
+}
+
+// tokenless is a secrets.Store in which no token can be written.
+type tokenless struct {
+	secrets.Store
+	token string
+	err   error
+}
+
+func (s *tokenless) Write(ctx context.Context, name, id string, value []byte) error {
+	if s.err != nil && name == s.token {
+		return s.err
+	}
+	return s.Store.Write(ctx, name, id, value)
+}
+
+// While the token cannot be stored the run fails, so that Lambda repeats it and the alarm counts it; the next one stores the token that
+// Adobe gave, and the query function tells meanwhile what is the matter.
+func TestRefreshWhoseTokenCannotBeStored(t *testing.T) {
+	adobe := sandbox.New(sandbox.Options{})
+	server := httptest.NewServer(adobe)
+	defer server.Close()
+	s, err := settings.FromEnv([]string{"CMU_AUTH_URL=" + server.URL, "CMU_REPORTS_URL=" + server.URL + sandbox.ReportsPath})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := secrets.NewFiles(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared, err := store.OpenBolt(filepath.Join(t.TempDir(), "notes.db"), store.BoltOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shared.Close()
+	kept := &tokenless{files, s.TokenSecret, nil}
+	log := slog.New(slog.DiscardHandler)
+	keeper := wire.Keeper(s, kept, shared, "", nil, log)
+	if _, err := keeper.Register(t.Context(), access.RegisterOptions{Statement: []byte(adobe.Statement())}); err != nil {
+		t.Fatal(err)
+	}
+	handle := Refresh(keeper)
+	query := wire.Tokens(s, kept, shared, nil, nil, log)
+	kept.err = syscall.EROFS
+	for range 2 {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		_, err := handle(ctx, json.RawMessage(`{}`))
+		cancel()
+		if !errors.Is(err, syscall.EROFS) {
+			t.Errorf("the run gives %v", err)
+		}
+		if status, err := query.Status(t.Context()); err != nil || len(status.Problems) != 1 || !strings.Contains(status.Problems[0], "the disk can only be read") {
+			t.Errorf("the query function tells %+v, %v", status, err)
+		}
+	}
+	kept.err = nil
+	if result, err := handle(t.Context(), json.RawMessage(`{}`)); err != nil || result.Outcome != access.Renewed {
+		t.Errorf("%+v, %v", result, err)
+	}
+	if n := adobe.Counts().Issued; n != 1 {
+		t.Errorf("%d tokens", n)
+	}
+	if status, err := query.Status(t.Context()); err != nil || len(status.Problems) != 0 {
+		t.Errorf("the query function tells %+v, %v", status, err)
+	}
+	if id, err := wire.Tokens(s, kept, shared, nil, nil, log).SoftwareID(t.Context()); err != nil || id == "" {
+		t.Errorf("software %q, %v", id, err)
 	}
 }

@@ -32,6 +32,8 @@ type Options struct {
 	// there is none, the error is an *upstream.PauseError.
 	Token   func(context.Context) (cmu.Secret, error)
 	Refused func(context.Context, cmu.Secret) (cmu.Secret, error)
+	// Newer returns what has replaced a token that Adobe takes and gives nothing for (403), if anything has. Nil: nothing ever does.
+	Newer func(context.Context, cmu.Secret) (cmu.Secret, bool)
 	// Accepted is told of the token of each call that Adobe answered with a report. Nil: nobody is told.
 	Accepted func(context.Context, cmu.Secret)
 	Policy   plan.Policy
@@ -94,7 +96,7 @@ func New(o Options) *Service {
 	})
 	s.notebook = &notebook{notes: o.Store, now: o.Now, log: o.Log, pause: func(t time.Time) { s.adobe.Pause(t) }, shelf: s.shelf}
 	s.adobe = upstream.New(upstream.Options{
-		Client: o.Client, Token: o.Token, Refused: o.Refused, Accepted: o.Accepted, RowLimit: o.RowLimit, Parallel: o.Parallel,
+		Client: o.Client, Token: o.Token, Refused: o.Refused, Newer: o.Newer, Accepted: o.Accepted, RowLimit: o.RowLimit, Parallel: o.Parallel,
 		Paused: s.notebook.notePause, Now: o.Now, Log: o.Log,
 	})
 	return s

@@ -14,12 +14,14 @@ import (
 	"cmu-gateway/pkg/cmu"
 )
 
-// Options say how calls are made. All fields are required but Paused and Accepted.
+// Options say how calls are made. All fields are required but Paused, Newer and Accepted.
 type Options struct {
 	Client *cmu.Client
 	// Token returns the access token; Refused is called with one that Adobe refused and returns another, or an error.
 	Token   func(context.Context) (cmu.Secret, error)
 	Refused func(context.Context, cmu.Secret) (cmu.Secret, error)
+	// Newer returns what has replaced a token that Adobe takes and gives nothing for (403), if anything has. Nil: nothing ever does.
+	Newer func(context.Context, cmu.Secret) (cmu.Secret, bool)
 	// Accepted is told of the token of each call that Adobe answered with a report. Nil: nobody is told.
 	Accepted func(context.Context, cmu.Secret)
 	// RowLimit is the limit that calls name where the caller names none.
@@ -92,6 +94,13 @@ func (a *Adobe) Report(ctx context.Context, r cmu.Request, sink func(cmu.Row) er
 		}
 		if out, err = a.call(ctx, token, r, most, sink); errors.Is(err, cmu.ErrUnauthorized) {
 			return Reply{}, &PauseError{RetryAfter: accessPause, Reason: "Adobe refuses the access token", Cause: err}
+		}
+	}
+	var refused *cmu.Error
+	if errors.As(err, &refused) && refused.Status == http.StatusForbidden && a.o.Newer != nil {
+		if newer, ok := a.o.Newer(ctx, token); ok { // the client was replaced, in another process
+			token = newer
+			out, err = a.call(ctx, token, r, sink)
 		}
 	}
 	if own && r.Limit > 0 {

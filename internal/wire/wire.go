@@ -72,7 +72,7 @@ func reportsOptions(s settings.Settings, blocks store.Store, tokens *access.Toke
 		Refused: func(ctx context.Context, refused cmu.Secret) (cmu.Secret, error) {
 			return secret(tokens.Refused(ctx, cmu.Token{Value: refused}))
 		},
-		Accepted: tokens.Accepted,
+		Newer: tokens.Newer, Accepted: tokens.Accepted,
 	}
 }
 

@@ -1,0 +1,69 @@
+package access
+
+import (
+	"context"
+
+	"cmu-gateway/internal/store"
+	"cmu-gateway/pkg/cmu"
+)
+
+// Accepted tells that Adobe answered a report with a token. That counts where tokens were refused before.
+func (t *Tokens) Accepted(ctx context.Context, value cmu.Secret) {
+	t.mu.Lock()
+	held := t.token
+	if held == nil || held.Value != value || held.Refusals == 0 && t.everSaid == "" {
+		t.mu.Unlock()
+		return
+	}
+	fingerprint := held.fingerprint()
+	known := fingerprint == t.accepted || held.Refusals == 0 && fingerprint != t.everSaid
+	t.accepted = fingerprint
+	t.mu.Unlock()
+	if known {
+		return
+	}
+	note := store.Note{Value: encode(acceptedToken{fingerprint, t.now().UTC()}), Expires: held.ExpiresAt}
+	if err := t.o.Notes.PutNote(ctx, noteAcceptedToken, note); err != nil {
+		t.o.Log.WarnContext(ctx, "it could not be noted that Adobe accepts the token", "error", err)
+	}
+}
+
+// SoftwareID names the software whose statement the token's client was registered with: what Adobe answers belongs to its license.
+// Empty: not known, as there is no token, or its client was not registered here.
+//
+// Errors: those of package secrets; the stored token cannot be read.
+func (t *Tokens) SoftwareID(ctx context.Context) (string, error) {
+	for read := false; ; read = true {
+		t.mu.Lock()
+		t.adopt()
+		held, err := t.token, t.readErr
+		t.mu.Unlock()
+		switch {
+		case held != nil:
+			return held.SoftwareID, nil
+		case read:
+			return "", err
+		}
+		_ = t.read(ctx, false)
+	}
+}
+
+// Newer returns the token that has replaced one in use, if there is one: another process may have registered another client, whose
+// token Adobe serves what it denies (403) to the old one. It asks for nothing.
+func (t *Tokens) Newer(ctx context.Context, used cmu.Secret) (cmu.Secret, bool) {
+	_ = t.read(ctx, false)
+	held, ok := t.valid(0)
+	return held.Value, ok && held.Value != used
+}
+
+// SoftwareID is that of Tokens.
+func (k *Keeper) SoftwareID(ctx context.Context) (string, error) {
+	if l, _ := k.lastGot(); l != nil {
+		return l.token.SoftwareID, nil
+	}
+	t, err := k.token(ctx)
+	if t == nil {
+		return "", err
+	}
+	return t.SoftwareID, nil
+}
