@@ -100,7 +100,7 @@ func (a *Adobe) Report(ctx context.Context, r cmu.Request, sink func(cmu.Row) er
 	if errors.As(err, &refused) && refused.Status == http.StatusForbidden && a.o.Newer != nil {
 		if newer, ok := a.o.Newer(ctx, token); ok { // the client was replaced, in another process
 			token = newer
-			out, err = a.call(ctx, token, r, sink)
+			out, err = a.call(ctx, token, r, most, sink)
 		}
 	}
 	if own && r.Limit > 0 {
