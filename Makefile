@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 BENCH    ?= JSONOf|StoreHit|Repeated|Envelope
 COUNT    ?= 6
 
-.PHONY: help check test race stack fuzz bench release
+.PHONY: help check test race clients stack fuzz bench release
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -25,8 +25,11 @@ test: ## all tests that need nothing but Go
 	go test ./...
 
 race: ## the same with the race detector, and the memory test at its full size
-	go test -race -count=1 ./...
+	go test -race -count=1 -timeout 30m ./...
 	go test -count=1 -run Memory ./internal/reports
+
+clients: ## the tools of other people: generated clients, polars, curl; Python, Node
+	test/clients/run
 
 stack: ## the deployment as a whole: Linux, Docker, an emulated AWS
 	test/stack/run

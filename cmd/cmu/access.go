@@ -50,7 +50,7 @@ them one day. Each registration leaves one more client at Adobe: force is for wh
 			if o.Statement, err = readStatement(file); err != nil {
 				return err
 			}
-			d, err := openDesk(ctx, t, f, opening{asksAdobe: true, statement: o.Statement != nil, least: silent})
+			d, err := openDesk(ctx, t, f, opening{meant: meant{statement: o.Statement != nil}, asksAdobe: true, least: silent})
 			if err != nil {
 				return err
 			}
@@ -60,18 +60,18 @@ them one day. Each registration leaves one more client at Adobe: force is for wh
 				return err
 			}
 			tellRegistration(t, result)
-			return nil
+			return t.document(result)
 		}
 	},
 }
 
 func tellRegistration(t *terminal, r access.RegisterResult) {
-	t.printf("%s\n", r.Message)
+	t.sayf("%s\n", r.Message)
 	if s := r.Statement; s != nil {
-		t.printf("Statement: software %s, issued by %s %d days ago; it registers at %s.\n", s.SoftwareID, s.Issuer, s.AgeDays, s.RegistersAt)
+		t.sayf("Statement: software %s, issued by %s %d days ago; it registers at %s.\n", s.SoftwareID, s.Issuer, s.AgeDays, s.RegistersAt)
 	}
 	if len(r.Scopes) > 0 {
-		t.printf("Scopes: %s\n", strings.Join(r.Scopes, ", "))
+		t.sayf("Scopes: %s\n", strings.Join(r.Scopes, ", "))
 	}
 	for _, w := range r.Warnings {
 		t.warnf("warning: %s", w)
@@ -100,7 +100,10 @@ while nothing is known that would yield the next one.`,
 			if err != nil {
 				return err
 			}
-			t.printf("%s\n", result.Message)
+			t.sayf("%s\n", result.Message)
+			if err := t.document(result); err != nil {
+				return err
+			}
 			if result.Outage != nil {
 				return errors.New("the next token is in doubt, as told above")
 			}

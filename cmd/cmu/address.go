@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -85,19 +86,22 @@ func (a *address) send(ctx context.Context, method, path string, body io.Reader)
 	return (&http.Transport{DisableKeepAlives: true}).RoundTrip(req) // past any proxy
 }
 
-// replaceFile puts what write writes in the place of a file: whole, or not at all.
+// replaceFile puts what write writes in the place of a file: whole, or not at all. A new file has the mode, less what the umask takes;
+// one that was there keeps its own.
 func replaceFile(path string, mode fs.FileMode, write func(io.Writer) error) error {
-	file, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*") // of mode 0600
+	file, err := os.OpenFile(path+"."+rand.Text()[:8], os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
 	if err != nil {
 		return fmt.Errorf("%s cannot be written: %w", path, cause(err))
 	}
 	defer os.Remove(file.Name()) // nothing is left to remove after the rename
-	err = write(file)
-	if closeErr := file.Close(); err == nil {
-		err = closeErr
+	if old, statErr := os.Stat(path); statErr == nil {
+		err = os.Chmod(file.Name(), old.Mode().Perm())
 	}
 	if err == nil {
-		err = os.Chmod(file.Name(), mode)
+		err = write(file)
+	}
+	if closeErr := file.Close(); err == nil {
+		err = closeErr
 	}
 	if err == nil {
 		err = os.Rename(file.Name(), path)

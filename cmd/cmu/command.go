@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"strings"
-	"text/tabwriter"
 
 	"cmu-gateway/internal/nearest"
-	"cmu-gateway/internal/version"
 )
 
 // command is one subcommand.
@@ -20,8 +17,9 @@ type command struct {
 	short    string // a line for the overview
 	text     string // what it does
 	examples string
-	// args is how many arguments there may be besides flags.
-	args int
+	// args is how many arguments there may be besides flags; words are what they may be, if that is known.
+	args  int
+	words []string
 	// define makes the flags and returns what runs once they are parsed.
 	define func(*flag.FlagSet) func(context.Context, *terminal, *call) error
 }
@@ -33,9 +31,11 @@ type call struct {
 }
 
 func commands() []command {
-	return []command{
-		serveCommand, sandboxCommand, registerCommand, refreshCommand, reportCommand, statusCommand, purgeCommand,
-	}
+	return append(workingCommands(), completionCommand(), helpCommand(), versionCommand)
+}
+
+func workingCommands() []command {
+	return []command{serveCommand, sandboxCommand, registerCommand, refreshCommand, reportCommand, statusCommand, purgeCommand}
 }
 
 func dispatch(ctx context.Context, t *terminal, args []string) error {
@@ -44,11 +44,13 @@ func dispatch(ctx context.Context, t *terminal, args []string) error {
 	}
 	name, rest := args[0], args[1:]
 	switch name {
-	case "help", "-h", "-help", "--help":
-		return help(t, rest)
-	case "version", "-version", "--version":
-		t.printf("cmu-gateway %s\n", version.String())
-		return nil
+	case "-h", "-help", "--help":
+		name = "help"
+	case "-version", "--version":
+		name = "version"
+	}
+	if strings.HasPrefix(name, "-") {
+		return usagef("%s stands before a command; flags follow it: cmu COMMAND [flags]", name)
 	}
 	c, err := find(name)
 	if err != nil {
@@ -57,12 +59,11 @@ func dispatch(ctx context.Context, t *terminal, args []string) error {
 	return c.run(ctx, t, rest)
 }
 
-func commandNames() []string {
-	names := []string{}
+func commandNames() (names []string) {
 	for _, c := range commands() {
 		names = append(names, c.name)
 	}
-	return append(names, "help", "version")
+	return names
 }
 
 func find(name string) (command, error) {
@@ -77,24 +78,34 @@ func find(name string) (command, error) {
 	return command{}, usagef("there is no command %q; the commands are %s", name, strings.Join(commandNames(), ", "))
 }
 
-func (c command) flags() (*flag.FlagSet, func(context.Context, *terminal, *call) error) {
-	fs := flag.NewFlagSet(c.name, flag.ContinueOnError)
+// manners are the flags that every command has.
+type manners struct{ json, quiet bool }
+
+func (c command) flags() (*flag.FlagSet, *manners, func(context.Context, *terminal, *call) error) {
+	fs, m := flag.NewFlagSet(c.name, flag.ContinueOnError), new(manners)
 	fs.SetOutput(io.Discard)
-	return fs, c.define(fs)
+	fs.BoolVar(&m.json, "json", false, "print JSON")
+	fs.BoolVar(&m.quiet, "quiet", false, "print nothing but what was asked for, and errors")
+	return fs, m, c.define(fs)
 }
 
 func (c command) run(ctx context.Context, t *terminal, args []string) error {
-	fs, do := c.flags()
+	fs, m, do := c.flags()
 	in := &call{given: map[string]bool{}}
 	// The flag package stops at the first argument; here flags may follow it.
 	for {
+		before := len(args)
 		if err := fs.Parse(args); errors.Is(err, flag.ErrHelp) {
 			c.help(t.stdout)
 			return nil
 		} else if err != nil {
-			return usagef("%s: %w; see cmu help %s", c.name, err, c.name)
+			return c.misread(fs, err)
 		}
 		if fs.NArg() == 0 {
+			break
+		}
+		if at := before - fs.NArg(); at > 0 && args[at-1] == "--" { // all that follows is no flag
+			in.args = append(in.args, fs.Args()...)
 			break
 		}
 		in.args, args = append(in.args, fs.Arg(0)), fs.Args()[1:]
@@ -102,70 +113,31 @@ func (c command) run(ctx context.Context, t *terminal, args []string) error {
 	if len(in.args) > c.args {
 		return usagef("%s: %q is one argument too many; see cmu help %s", c.name, in.args[c.args], c.name)
 	}
-	fs.Visit(func(f *flag.Flag) { in.given[f.Name] = true })
-	return do(ctx, t, in)
-}
-
-func help(t *terminal, args []string) error {
-	if len(args) == 0 {
-		overview(t.stdout)
-		return nil
-	}
-	switch args[0] {
-	case "environment":
-		helpEnvironment(t.stdout)
-		return nil
-	case "help", "version":
-		overview(t.stdout)
-		return nil
-	}
-	c, err := find(args[0])
-	if err != nil {
-		return err
-	}
-	c.help(t.stdout)
-	return nil
-}
-
-func overview(w io.Writer) {
-	fmt.Fprint(w, `cmu serves Adobe Concurrency Monitoring usage reports: the same report URLs, without the token, from a cache.
-
-usage: cmu COMMAND [flags]
-
-`)
-	tab := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	for _, c := range commands() {
-		fmt.Fprintf(tab, "  %s\t%s\n", c.name, c.short)
-	}
-	fmt.Fprint(tab, "  help\ttell about a command, or about the environment: cmu help COMMAND, cmu help environment\n")
-	fmt.Fprint(tab, "  version\ttell which release this is\n")
-	tab.Flush()
-	fmt.Fprint(w, `
-Without any configuration a simulated Adobe is asked, so that everything can be tried:
-
-  cmu serve
-  cmu report tenant/year/month --start 2026-01
-
-With Adobe's own, put the software statement from the TVE Dashboard into a file, and:
-
-  cmu serve --statement statement.txt
-
-Exit codes: 0 success, 1 failure, 2 a wrong command line or environment, 3 a report whose rows are not complete.
-`)
-}
-
-func (c command) help(w io.Writer) {
-	fmt.Fprintf(w, "usage: cmu %s %s\n\n%s\n\nFlags:\n\n", c.name, c.synopsis, c.text)
-	fs, _ := c.flags()
-	tab := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
-	fs.VisitAll(func(f *flag.Flag) {
-		value, usage := flag.UnquoteUsage(f)
-		if f.DefValue != "" && f.DefValue != "false" {
-			usage += " (default " + f.DefValue + ")"
+	var empty string
+	fs.Visit(func(f *flag.Flag) {
+		in.given[f.Name] = true
+		if f.Value.String() == "" {
+			empty = f.Name
 		}
-		fmt.Fprintf(tab, "  %s\t%s\n", strings.TrimSpace("--"+f.Name+" "+value), usage)
 	})
-	tab.Flush()
-	fmt.Fprintf(w, "\nExamples:\n\n%s", c.examples)
-	fmt.Fprint(w, "\nThe environment says which Adobe is asked and how long answers stay fresh: see cmu help environment.\n")
+	if empty != "" {
+		return usagef("%s: --%s is given and empty: a variable that is not set, perhaps; name it, or leave it out", c.name, empty)
+	}
+	told := *t
+	told.json, told.quiet = m.json, m.quiet
+	return do(ctx, &told, in)
+}
+
+// misread explains what the flag package has against a command line.
+func (c command) misread(fs *flag.FlagSet, err error) error {
+	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: -")
+	if !unknown {
+		return usagef("%s: %w; see cmu help %s", c.name, err, c.name)
+	}
+	var names []string
+	fs.VisitAll(func(f *flag.Flag) { names = append(names, f.Name) })
+	if near := nearest.Name(name, names); near != "" {
+		return usagef("%s: there is no flag --%s; did you mean --%s?", c.name, name, near)
+	}
+	return usagef("%s: there is no flag --%s; see cmu help %s", c.name, name, c.name)
 }

@@ -13,12 +13,23 @@ import (
 	"cmu-gateway/pkg/cmu"
 )
 
-// reply is one line of the answer to an order, in JSON: any number of them that tell what is waited for, then one with the result
+// reply is one line of the answer to an order, in JSON: any number of them that tell what goes on, then one with the result
 // or the error. The body of a report follows the last.
 type reply[T any] struct {
-	Waits  string `json:"waits,omitempty"`
+	said
 	Result *T     `json:"result,omitempty"`
 	Error  string `json:"error,omitempty"`
+}
+
+// said is what is told before an answer: what is waited for, or how far it is.
+type said struct {
+	Waits    string    `json:"waits,omitempty"`
+	Progress *progress `json:"progress,omitempty"`
+}
+
+// waiting is for orders that tell nothing but what they wait for.
+func waiting(say func(said)) func(string) {
+	return func(message string) { say(said{Waits: message}) }
 }
 
 // maxOrder is the size of the largest order, in bytes: a software statement and what surrounds it.
@@ -31,8 +42,8 @@ func control(l *local, host string) http.Handler {
 	mux.HandleFunc("GET /hello", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, l.address.Proof) })
 	mux.HandleFunc("POST /report", func(w http.ResponseWriter, r *http.Request) {
 		var a *answered
-		obey(w, r, func(ctx context.Context, o reportOrder, _ func(string)) (result outcome, err error) {
-			if a, err = l.answer(ctx, o); err == nil {
+		obey(w, r, func(ctx context.Context, o reportOrder, say func(said)) (result outcome, err error) {
+			if a, err = l.answer(ctx, o, func(p progress) { say(said{Progress: &p}) }); err == nil {
 				result = a.outcome
 			}
 			return result, err
@@ -42,15 +53,19 @@ func control(l *local, host string) http.Handler {
 		}
 	})
 	mux.HandleFunc("POST /purge", func(w http.ResponseWriter, r *http.Request) {
-		obey(w, r, func(ctx context.Context, asked cmu.Request, _ func(string)) (int, error) { return l.purge(ctx, asked) })
+		obey(w, r, func(ctx context.Context, asked cmu.Request, _ func(said)) (int, error) { return l.purge(ctx, asked) })
 	})
 	mux.HandleFunc("POST /status", func(w http.ResponseWriter, r *http.Request) {
-		obey(w, r, func(ctx context.Context, _ struct{}, _ func(string)) (status, error) { return l.status(ctx) })
+		obey(w, r, func(ctx context.Context, _ struct{}, _ func(said)) (status, error) { return l.status(ctx) })
 	})
-	mux.HandleFunc("POST /register", func(w http.ResponseWriter, r *http.Request) { obey(w, r, l.register) })
+	mux.HandleFunc("POST /register", func(w http.ResponseWriter, r *http.Request) {
+		obey(w, r, func(ctx context.Context, o registerOrder, say func(said)) (access.RegisterResult, error) {
+			return l.register(ctx, o, waiting(say))
+		})
+	})
 	mux.HandleFunc("POST /refresh", func(w http.ResponseWriter, r *http.Request) {
-		obey(w, r, func(ctx context.Context, _ struct{}, waits func(string)) (access.RefreshResult, error) {
-			return l.refresh(ctx, waits)
+		obey(w, r, func(ctx context.Context, _ struct{}, say func(said)) (access.RefreshResult, error) {
+			return l.refresh(ctx, waiting(say))
 		})
 	})
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -68,7 +83,7 @@ func control(l *local, host string) http.Handler {
 }
 
 // obey reads an order, has it done, and writes the lines of the answer.
-func obey[Order, Result any](w http.ResponseWriter, r *http.Request, do func(context.Context, Order, func(string)) (Result, error)) {
+func obey[Order, Result any](w http.ResponseWriter, r *http.Request, do func(context.Context, Order, func(said)) (Result, error)) {
 	var order Order
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrder)).Decode(&order); err != nil {
 		http.Error(w, "The order cannot be read.", http.StatusBadRequest)
@@ -84,11 +99,11 @@ func obey[Order, Result any](w http.ResponseWriter, r *http.Request, do func(con
 		}
 		// A command that has left is not missed here: its order ends with the context.
 		_ = json.NewEncoder(w).Encode(one)
-		if done = one.Waits == ""; !done {
+		if done = one.said == (said{}); !done {
 			_ = http.NewResponseController(w).Flush()
 		}
 	}
-	result, err := do(r.Context(), order, func(message string) { write(reply[Result]{Waits: message}) })
+	result, err := do(r.Context(), order, func(what said) { write(reply[Result]{said: what}) })
 	if err != nil {
 		write(reply[Result]{Error: err.Error()})
 		return

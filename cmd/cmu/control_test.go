@@ -87,6 +87,9 @@ func ownedFolder(t *testing.T, h http.Handler, change func(*address)) (data stri
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(f.path, served), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { kept.Close() })
 	a := address{Key: "KEY", Proof: "PROOF", Release: version.String(), Process: 42, Gateway: "http://gateway.example", Control: server.URL}
 	change(&a)

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -18,8 +20,8 @@ import (
 // desk does what commands ask for. There are two: a local one has the data folder for itself, a remote one asks the cmu serve
 // that has it. Both give the same answers and the same errors.
 type desk interface {
-	// report writes a report to w and says what became of it.
-	report(ctx context.Context, o reportOrder, w io.Writer) (outcome, error)
+	// report writes a report to w and says what became of it; meanwhile it calls tell, in goroutines of its own.
+	report(ctx context.Context, o reportOrder, tell func(progress), w io.Writer) (outcome, error)
 	// purge forgets what is kept of a report, and returns how many blocks that were.
 	purge(ctx context.Context, r cmu.Request) (int, error)
 	status(ctx context.Context) (status, error)
@@ -33,7 +35,9 @@ type desk interface {
 // reportOrder asks for a report in the format that Request names, which may be table.
 type reportOrder struct {
 	Request    cmu.Request        `json:"request"`
+	Bounds     string             `json:"bounds"` // start and end as they were written; they count, not those of Request
 	Directives reports.Directives `json:"directives"`
+	Form       gateway.Form       `json:"form"`
 }
 
 // outcome is what is to be known of a report that was written.
@@ -41,8 +45,7 @@ type outcome struct {
 	Source     reports.Source `json:"source"`
 	Age        time.Duration  `json:"age"`
 	Incomplete string         `json:"incomplete"` // why rows are missing; empty: none are
-	// PassedThrough: Adobe's answer was not understood, and was written as it came.
-	PassedThrough bool `json:"passed_through"`
+	Limited    bool           `json:"limited"`    // they are missing as the caller wanted no more
 }
 
 // registerOrder is the part of access.RegisterOptions that people choose.
@@ -67,41 +70,52 @@ type status struct {
 // deskFlags are those of all commands that work on the data folder.
 type deskFlags struct {
 	data    string
+	sandbox bool
 	seed    uint64
 	verbose bool
 }
 
-func (f *deskFlags) define(fs *flag.FlagSet) {
+func (f *deskFlags) define(set *flag.FlagSet) {
 	config, err := os.UserConfigDir()
 	if err == nil {
 		config = filepath.Join(config, "cmu-gateway")
 	}
-	fs.StringVar(&f.data, "data", config, "`DIR` that keeps credentials and answers, one folder for each Adobe")
-	fs.Uint64Var(&f.seed, "sandbox-seed", defaultSeed, "`NUMBER` that chooses the data of the simulated Adobe")
-	fs.BoolVar(&f.verbose, "verbose", false, "tell on stderr what is done")
+	set.StringVar(&f.data, "data", config, "`DIR` that keeps credentials and answers, one folder for each Adobe")
+	set.BoolVar(&f.sandbox, "sandbox", false, "ask the simulated Adobe, whose rows are made up")
+	set.Uint64Var(&f.seed, "sandbox-seed", defaultSeed, "`NUMBER` that chooses the data of the simulated Adobe")
+	set.BoolVar(&f.verbose, "verbose", false, "tell on stderr what is done")
 }
 
 // opening says what a desk is opened for.
 type opening struct {
+	meant
 	asksAdobe bool // a call to Adobe may be needed
-	statement bool // a software statement is given, which no simulated Adobe has
 	// least is the least level that is logged on stderr unless all is.
 	least slog.Level
 }
 
-// openDesk returns the desk of the Adobe that the environment names, or that a statement is for. It waits for another command
-// that has the folder.
+// openDesk returns the desk of the Adobe that is meant. It waits for another command that has the folder.
 func openDesk(ctx context.Context, t *terminal, f deskFlags, o opening) (desk, error) {
-	folder, err := chooseFolder(t, f, o.statement, o.least)
+	folder, err := chooseFolder(t, f, o.meant, o.least)
 	if err != nil {
 		return nil, err
+	}
+	if !o.asksAdobe {
+		// Who only looks leaves no trace.
+		if _, err := os.Stat(folder.path); errors.Is(err, fs.ErrNotExist) {
+			return openNothing(folder)
+		}
 	}
 	kept, owner, err := folder.take(ctx, t.waits)
 	if err != nil {
 		return nil, err
 	}
-	if folder.place.simulated && o.asksAdobe {
-		t.warnf("no Adobe is configured: this is the simulated one, with made-up rows")
+	switch {
+	case !folder.place.simulated || !o.asksAdobe:
+	case f.sandbox:
+		t.warnf("this is the simulated Adobe, with made-up rows")
+	default:
+		t.errorf("no Adobe is configured: this is the simulated one, with made-up rows")
 	}
 	if owner != nil {
 		return newRemote(folder, *owner)
@@ -112,9 +126,33 @@ func openDesk(ctx context.Context, t *terminal, f deskFlags, o opening) (desk, e
 	}
 	if !o.asksAdobe {
 		l.start()
-	} else if err := l.reachAdobe(ctx); err != nil {
+	} else if err := l.reachAdobe(ctx, t); err != nil {
 		l.close(ctx)
 		return nil, err
 	}
+	return l, nil
+}
+
+// openNothing returns the desk of a folder that does not exist, over one that is gone when it is closed.
+func openNothing(f folder) (desk, error) {
+	path := f.path
+	temporary, err := os.MkdirTemp("", "cmu-")
+	if err != nil {
+		return nil, err
+	}
+	f.path = temporary
+	kept, _, err := f.take(context.Background(), nil)
+	if err != nil {
+		os.RemoveAll(temporary)
+		return nil, err
+	}
+	l, err := f.open(kept)
+	if err != nil {
+		os.RemoveAll(temporary)
+		return nil, err
+	}
+	l.closers = append([]func(){func() { os.RemoveAll(temporary) }}, l.closers...)
+	l.folder.path = path
+	l.start()
 	return l, nil
 }

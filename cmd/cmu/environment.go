@@ -13,8 +13,11 @@ func helpEnvironment(w io.Writer) {
 	fmt.Fprint(w, `Which Adobe is asked:
 
   CMU_ENVIRONMENT, CMU_AUTH_URL or CMU_REPORTS_URL set, or --statement given: the one they name.
-  Nothing given, and this machine is registered at Adobe's production: that.
-  Nothing given otherwise: a simulated one, with made-up rows.
+  A whole report URL at a host of Adobe's: the one that is there.
+  Nothing given, and the data folder holds a registration at Adobe's production: that.
+  --sandbox, or nothing given and a cmu serve began so with the data folder, and no other Adobe was ever named there: a
+  simulated one, whose rows are made up. cmu serve begins with it where the data folder holds nothing else.
+  Otherwise it is an error, which says what to do.
 
 Credentials and answers of each are kept in a folder of its own below the data folder (--data), and never mix.
 

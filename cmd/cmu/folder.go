@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -36,8 +35,8 @@ const (
 	tokenName       = "token"
 )
 
-// chooseFolder returns the folder of the Adobe that the environment names, or that a statement is for.
-func chooseFolder(t *terminal, f deskFlags, statement bool, least slog.Level) (folder, error) {
+// chooseFolder returns the folder of the Adobe that is meant.
+func chooseFolder(t *terminal, f deskFlags, m meant, least slog.Level) (folder, error) {
 	s, err := settings.FromEnv(t.environ)
 	if err != nil {
 		return folder{}, usagef("the environment is at fault:\n  %s", strings.ReplaceAll(err.Error(), "\n", "\n  "))
@@ -55,20 +54,28 @@ func chooseFolder(t *terminal, f deskFlags, statement bool, least slog.Level) (f
 	}
 	log := slog.New(slog.NewTextHandler(t.stderr, &slog.HandlerOptions{Level: least}))
 	slog.SetDefault(log)
-	p := choosePlace(s, statement || configures(t.environ), f.seed, func(p place) bool {
-		_, err := os.Stat(filepath.Join(data, p.name, "secrets", credentialsName))
-		return err == nil
-	})
+	k, err := look(data)
+	if err != nil {
+		return folder{}, unusable(data, err)
+	}
+	m.sandbox, m.seed = f.sandbox, f.seed
+	p, s, err := choosePlace(s, names(t.environ), m, k)
+	if err != nil {
+		return folder{}, err
+	}
 	if p.simulated {
 		s.AuthURL, s.ReportsURL = "", "" // known once it runs
 	}
 	return folder{settings: s, place: p, data: data, path: filepath.Join(data, p.name), log: log}, nil
 }
 
+// theSimulated is the name of the one that cmu starts itself.
+const theSimulated = "the simulated Adobe"
+
 // adobe names the Adobe in use.
 func (f *folder) adobe() string {
 	if f.place.simulated {
-		return "the simulated Adobe"
+		return theSimulated
 	}
 	if _, ok := cmu.LookupEnvironment(f.place.name); ok {
 		return "Adobe's " + f.place.name
@@ -99,7 +106,7 @@ func (f *folder) take(ctx context.Context, waits func(string)) (store.Store, *ad
 			f.withdraw() // what a killed cmu serve has left
 			return kept, nil, nil
 		case !errors.Is(err, store.ErrInUse):
-			return nil, nil, f.unusable(err)
+			return nil, nil, unusable(f.data, err)
 		}
 		if owner, err := f.owner(ctx, waits); owner != nil || err != nil {
 			return nil, owner, err
@@ -118,9 +125,9 @@ func (f *folder) take(ctx context.Context, waits func(string)) (store.Store, *ad
 	}
 }
 
-// unusable says what the system has against the folder.
-func (f *folder) unusable(err error) error {
-	return fmt.Errorf("the data folder %s cannot be used: %w; name another with --data", f.data, cause(err))
+// unusable says what the system has against a data folder.
+func unusable(data string, err error) error {
+	return fmt.Errorf("the data folder %s cannot be used: %w; name another with --data", data, cause(err))
 }
 
 // cause shortens an error of the file system to what the system says.
@@ -134,7 +141,7 @@ func cause(err error) error {
 
 // open returns the desk of this process over the folder's store, and closes that if it fails.
 func (f *folder) open(kept store.Store) (*local, error) {
-	l := &local{folder: *f, store: kept, after: after.NewGoroutines(f.log), began: time.Now()}
+	l := &local{folder: *f, store: kept, madeUp: f.place.simulated, after: after.NewGoroutines(f.log), began: time.Now()}
 	l.closers = append(l.closers, func() {
 		if err := kept.Close(); err != nil {
 			f.log.Warn("the store could not be closed", "error", err)
@@ -143,7 +150,7 @@ func (f *folder) open(kept store.Store) (*local, error) {
 	var err error
 	if l.secrets, err = secrets.NewFiles(filepath.Join(f.path, "secrets")); err != nil {
 		l.close(context.Background())
-		return nil, f.unusable(err)
+		return nil, unusable(f.data, err)
 	}
 	return l, nil
 }

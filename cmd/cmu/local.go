@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"net/url"
 	"path/filepath"
 	"strings"
 	"time"
@@ -27,6 +29,7 @@ type local struct {
 	store   store.Store
 	secrets secrets.Store
 	sandbox *sandbox.Sandbox // nil: Adobe is not simulated, or need not be asked
+	madeUp  bool             // rows are those of a simulated Adobe, here or elsewhere
 	after   *after.Goroutines
 	began   time.Time
 	address address // of a cmu serve, else empty
@@ -44,7 +47,8 @@ func (l *local) start() {
 	tokens := wire.Tokens(l.settings, l.secrets, l.store, l.keeper, nil, l.log)
 	l.reports = wire.Reports(l.settings, l.store, tokens, l.after.Go, l.log)
 	l.gateway = gateway.Gateway{
-		Reports: l.reports, Access: l.accessStatus, Purge: l.settings.Purge, Log: l.log,
+		Reports: l.reports, Access: l.accessStatus, Simulated: l.madeUp, Purge: l.settings.Purge, Log: l.log,
+		Origins: l.settings.AllowedOrigins, Key: l.settings.Key,
 		Instance: l.address.Instance, Started: l.began,
 	}
 }
@@ -74,9 +78,36 @@ func (l *local) simulate(ctx context.Context, listener net.Listener, latency tim
 	return l.secrets.Write(ctx, statementName, "sandbox", []byte(statement))
 }
 
+// recogniseTime is how long is waited for an answer that tells a simulated Adobe from others.
+const recogniseTime = time.Second
+
+// recognise finds out whether what is asked in Adobe's place is a cmu sandbox, and says so. Adobe's own hosts are not asked.
+func (l *local) recognise(ctx context.Context, t *terminal) {
+	base, err := url.Parse(l.settings.ReportsURL)
+	if err != nil || adobeHost(hostOf(l.settings.ReportsURL)) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, recogniseTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, base.Scheme+"://"+base.Host+"/_sandbox/", nil)
+	if err != nil {
+		return
+	}
+	res, err := http.DefaultTransport.RoundTrip(req)
+	if err != nil {
+		return // if it does not answer later either, there are no rows
+	}
+	res.Body.Close()
+	if l.madeUp = res.Header.Get(sandbox.HeaderSimulated) != ""; l.madeUp {
+		t.errorf("a cmu sandbox answers at %s: its rows are made up", l.settings.ReportsURL)
+	}
+}
+
 // reachAdobe makes the parts for a command that may ask Adobe. A simulated one begins to answer in this process.
-func (l *local) reachAdobe(ctx context.Context) error {
-	if l.place.simulated {
+func (l *local) reachAdobe(ctx context.Context, t *terminal) error {
+	if !l.place.simulated {
+		l.recognise(ctx, t)
+	} else {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return fmt.Errorf("the simulated Adobe cannot listen: %w", err)
@@ -123,13 +154,19 @@ type answered struct {
 	outcome outcome
 }
 
-func (l *local) answer(ctx context.Context, o reportOrder) (*answered, error) {
+func (l *local) answer(ctx context.Context, o reportOrder, tell func(progress)) (*answered, error) {
 	if err := l.needAccess(ctx); err != nil {
 		return nil, err
 	}
-	a, source, err := l.reports.Get(ctx, o.Request, o.Directives)
+	read, err := l.reports.Parse(cmu.Request{Path: o.Request.Path}.Canonical(), o.Bounds)
+	if err != nil {
+		return nil, l.explained(ctx, o.Request, err)
+	}
+	o.Request.Start, o.Request.End = read.Start, read.End
+	telling := reports.WithProgress(ctx, func(done, total int) { tell(progress{done, total}) })
+	a, source, err := l.reports.Get(telling, o.Request, o.Directives)
 	if errors.Is(err, access.ErrNoAccess) && l.address.Gateway == "" && l.awaitAccess(ctx) {
-		a, source, err = l.reports.Get(ctx, o.Request, o.Directives)
+		a, source, err = l.reports.Get(telling, o.Request, o.Directives)
 	}
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -138,9 +175,30 @@ func (l *local) answer(ctx context.Context, o reportOrder) (*answered, error) {
 		return nil, l.explained(ctx, o.Request, err)
 	}
 	l.log.InfoContext(ctx, "report answered", "source", source.String(), "rows", a.Rows, "report", o.Request.Report())
+	if o.Form.Simulated = l.madeUp; o.Form.Date {
+		if err := datable(a); err != nil {
+			return nil, err
+		}
+	}
 	return &answered{o, a, outcome{
-		Source: source, Age: max(time.Since(a.Fetched), 0), Incomplete: gateway.IncompleteReason(a), PassedThrough: a.Raw != nil,
+		Source: source, Age: max(time.Since(a.Fetched), 0), Incomplete: gateway.IncompleteReason(a),
+		Limited: o.Request.Limit > 0 && a.Rows >= o.Request.Limit,
 	}}, nil
+}
+
+// datable fails where rows have no date, before any is written.
+func datable(a *reports.Answer) error {
+	enough := errors.New("one row tells")
+	err := a.Each(func(row cmu.Row) error {
+		if _, err := gateway.Dated(row); err != nil {
+			return err
+		}
+		return enough
+	})
+	if errors.Is(err, enough) {
+		return nil
+	}
+	return err
 }
 
 // accessTime is how long a command that is alone waits for access: nobody goes on with the renewal when it has ended.
@@ -169,14 +227,27 @@ func (l *local) explained(ctx context.Context, r cmu.Request, err error) error {
 // write writes the answer in the format that was ordered.
 func (a *answered) write(ctx context.Context, w io.Writer) error {
 	format := a.order.Request.Format
-	if format == "table" && a.answer.Raw == nil {
-		return writeTable(w, a.order.Request.Path, a.answer.Each)
+	if format != "table" {
+		return gateway.Encode(ctx, w, a.answer, a.outcome.Source, a.order.Request, format, a.order.Form)
 	}
-	return gateway.Encode(ctx, w, a.answer, a.outcome.Source, a.order.Request, format)
+	path, each := a.order.Request.Path, a.answer.Each
+	if a.order.Form.Date {
+		path = gateway.DatedPath(path)
+		each = func(do func(cmu.Row) error) error {
+			return a.answer.Each(func(row cmu.Row) error {
+				dated, err := gateway.Dated(row)
+				if err != nil {
+					return err
+				}
+				return do(dated)
+			})
+		}
+	}
+	return writeTable(w, path, each)
 }
 
-func (l *local) report(ctx context.Context, o reportOrder, w io.Writer) (outcome, error) {
-	a, err := l.answer(ctx, o)
+func (l *local) report(ctx context.Context, o reportOrder, tell func(progress), w io.Writer) (outcome, error) {
+	a, err := l.answer(ctx, o, tell)
 	if err != nil {
 		return outcome{}, err
 	}
@@ -193,7 +264,7 @@ func (l *local) purge(ctx context.Context, r cmu.Request) (int, error) {
 
 func (l *local) status(ctx context.Context) (status, error) {
 	return status{
-		Adobe: l.adobe(), Simulated: l.place.simulated, Folder: l.path, Gateway: l.address.Gateway, Status: l.gateway.Status(ctx),
+		Adobe: l.adobe(), Simulated: l.madeUp, Folder: l.path, Gateway: l.address.Gateway, Status: l.gateway.Status(ctx),
 	}, nil
 }
 

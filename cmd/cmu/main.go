@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,20 +18,61 @@ const (
 	exitOK         = 0
 	exitFailure    = 1
 	exitUsage      = 2
-	exitIncomplete = 3 // a report was answered, yet rows are missing
+	exitIncomplete = 3
 )
+
+// exitCodes are what help and docs tell of them.
+var exitCodes = []struct {
+	code    int
+	meaning string
+}{
+	{exitOK, "success; of a report with a limit too, if the rows past that are all that is missing"},
+	{exitFailure, "failure, or not all could be found out; a sentence on stderr says why"},
+	{exitUsage, "a wrong command line or environment, or no Adobe is named; nothing was done"},
+	{exitIncomplete, "a report was written, and rows are missing that Adobe has"},
+}
 
 // terminal is what a command talks to.
 type terminal struct {
 	stdout, stderr io.Writer
 	environ        []string
 	interactive    bool // stdout is a screen
+	progress       bool // stderr is a screen
+	json           bool // what is told is told in JSON
+	quiet          bool // what was not asked for is not told
 }
 
+// printf prints what was asked for.
 func (t *terminal) printf(format string, a ...any) { fmt.Fprintf(t.stdout, format, a...) }
 
+// sayf tells in words what was done, where nobody wants to be without, and nobody wants JSON.
+func (t *terminal) sayf(format string, a ...any) {
+	if !t.quiet && !t.json {
+		t.printf(format, a...)
+	}
+}
+
+// document prints v if JSON is wanted.
+func (t *terminal) document(v any) error {
+	if !t.json {
+		return nil
+	}
+	text, err := json.MarshalIndent(v, "", "  ")
+	if err == nil {
+		t.printf("%s\n", text)
+	}
+	return err
+}
+
 // warnf says in a line what the reader of stdout should know.
-func (t *terminal) warnf(format string, a ...any) { fmt.Fprintf(t.stderr, "cmu: "+format+"\n", a...) }
+func (t *terminal) warnf(format string, a ...any) {
+	if !t.quiet {
+		t.errorf(format, a...)
+	}
+}
+
+// errorf says in a line what must not be missed.
+func (t *terminal) errorf(format string, a ...any) { fmt.Fprintf(t.stderr, "cmu: "+format+"\n", a...) }
 
 // waits says why nothing happens.
 func (t *terminal) waits(message string) { t.warnf("%s; Ctrl-C gives up", message) }
@@ -45,11 +87,21 @@ var errIncomplete = errors.New("rows are missing")
 
 func main() {
 	// The first signal ends things in good order, the second at once.
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
+		ends = append(ends, syscall.SIGHUP)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), ends...)
 	context.AfterFunc(ctx, stop)
-	info, err := os.Stdout.Stat()
-	t := &terminal{os.Stdout, os.Stderr, os.Environ(), err == nil && info.Mode()&os.ModeCharDevice != 0}
+	t := &terminal{
+		stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), interactive: isScreen(os.Stdout), progress: isScreen(os.Stderr),
+	}
 	os.Exit(run(ctx, t, os.Args[1:]))
+}
+
+func isScreen(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // run does what the command line says and returns the exit code.
@@ -61,10 +113,10 @@ func run(ctx context.Context, t *terminal, args []string) int {
 	case errors.Is(err, errIncomplete):
 		return exitIncomplete
 	case errors.Is(err, context.Canceled) && ctx.Err() != nil:
-		t.warnf("interrupted")
+		t.errorf("interrupted")
 		return exitFailure
 	}
-	t.warnf("%v", err)
+	t.errorf("%v", err)
 	if errors.As(err, new(usageError)) {
 		return exitUsage
 	}

@@ -123,6 +123,9 @@ func httpCall(ts *testscript.TestScript, _ bool, args []string) {
 		req, err := http.NewRequest(args[0], args[1], strings.NewReader(strings.Join(args[2:], "")))
 		ts.Check(err)
 		req.Host = ts.Getenv("HOST") // empty: that of the URL
+		if key := ts.Getenv("API_KEY"); key != "" {
+			req.Header.Set("x-api-key", key)
+		}
 		if res, err = http.DefaultClient.Do(req); err == nil {
 			break
 		}

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"flag"
-
-	"cmu-gateway/pkg/cmu"
 )
 
 var purgeCommand = command{
@@ -26,7 +24,7 @@ with that path. The next request asks Adobe again, of a running cmu serve too. C
 		q.define(fs)
 		fs.BoolVar(&all, "all", false, "forget all reports")
 		return func(ctx context.Context, t *terminal, in *call) error {
-			var r cmu.Request
+			var r asked
 			switch narrowed := len(q.filters) > 0 || q.metrics != ""; {
 			case all && (len(in.args) > 0 || narrowed):
 				return usagef("purge: --all takes neither a PATH nor filters")
@@ -44,12 +42,12 @@ with that path. The next request asks Adobe again, of a running cmu serve too. C
 					return usagef("purge: all windows of a report are forgotten; leave out start, end and limit")
 				}
 			}
-			d, err := openDesk(ctx, t, f, opening{least: silent})
+			d, err := openDesk(ctx, t, f, opening{meant: meant{host: r.host}, least: silent})
 			if err != nil {
 				return err
 			}
 			defer d.close(ctx)
-			n, err := d.purge(ctx, r)
+			n, err := d.purge(ctx, r.Request)
 			if err != nil {
 				return err
 			}
@@ -57,8 +55,8 @@ with that path. The next request asks Adobe again, of a running cmu serve too. C
 			if all {
 				what = "all reports"
 			}
-			t.printf("Forgotten of %s: %d blocks.\n", what, n)
-			return nil
+			t.sayf("Forgotten of %s: %d blocks.\n", what, n)
+			return t.document(map[string]any{"report": r.Report(), "deleted": n})
 		}
 	},
 }

@@ -32,7 +32,7 @@ func newRemote(f folder, a address) (*remote, error) {
 const maxLine = 1 << 20
 
 // stream asks for something to be done. What follows the result's line is left in rest, which is to be closed.
-func stream[Result any](ctx context.Context, r *remote, path string, what any, waits func(string)) (result Result, rest io.ReadCloser, err error) {
+func stream[Result any](ctx context.Context, r *remote, path string, what any, hear func(said)) (result Result, rest io.ReadCloser, err error) {
 	text, err := json.Marshal(what)
 	if err != nil {
 		return result, nil, err
@@ -67,8 +67,8 @@ func stream[Result any](ctx context.Context, r *remote, path string, what any, w
 			return result, nil, errors.New(one.Error)
 		case one.Result != nil:
 			return *one.Result, rest, nil
-		case waits != nil:
-			waits(one.Waits)
+		case hear != nil:
+			hear(one.said)
 		}
 	}
 }
@@ -82,16 +82,20 @@ func brokenOff(ctx context.Context, err error) error {
 }
 
 // ask asks for what has no body.
-func ask[Result any](ctx context.Context, r *remote, path string, what any, waits func(string)) (Result, error) {
-	result, rest, err := stream[Result](ctx, r, path, what, waits)
+func ask[Result any](ctx context.Context, r *remote, path string, what any, hear func(said)) (Result, error) {
+	result, rest, err := stream[Result](ctx, r, path, what, hear)
 	if err == nil {
 		rest.Close()
 	}
 	return result, err
 }
 
-func (r *remote) report(ctx context.Context, o reportOrder, w io.Writer) (outcome, error) {
-	result, rest, err := stream[outcome](ctx, r, "/report", o, nil)
+func (r *remote) report(ctx context.Context, o reportOrder, tell func(progress), w io.Writer) (outcome, error) {
+	result, rest, err := stream[outcome](ctx, r, "/report", o, func(s said) {
+		if s.Progress != nil {
+			tell(*s.Progress)
+		}
+	})
 	if err != nil {
 		return result, err
 	}
@@ -111,11 +115,20 @@ func (r *remote) status(ctx context.Context) (status, error) {
 }
 
 func (r *remote) register(ctx context.Context, o registerOrder, waits func(string)) (access.RegisterResult, error) {
-	return ask[access.RegisterResult](ctx, r, "/register", o, waits)
+	return ask[access.RegisterResult](ctx, r, "/register", o, heard(waits))
 }
 
 func (r *remote) refresh(ctx context.Context, waits func(string)) (access.RefreshResult, error) {
-	return ask[access.RefreshResult](ctx, r, "/refresh", struct{}{}, waits)
+	return ask[access.RefreshResult](ctx, r, "/refresh", struct{}{}, heard(waits))
 }
 
 func (r *remote) close(context.Context) {}
+
+// heard hands on what is waited for.
+func heard(waits func(string)) func(said) {
+	return func(s said) {
+		if s.Waits != "" {
+			waits(s.Waits)
+		}
+	}
+}

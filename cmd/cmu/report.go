@@ -1,16 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"cmu-gateway/internal/gateway"
+	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/pkg/cmu"
 )
@@ -23,23 +27,27 @@ var reportCommand = command{
 may be a whole report URL with its query. The answer comes from the data folder where that is fresh, else from Adobe, by the
 same rules as those of cmu serve; where that runs on the folder, it is what answers.
 
-A warning on stderr says when rows are missing or older than they should be; missing rows make the exit code 3.`,
+A warning on stderr says when rows are missing or older than they should be; rows that are missing without --limit make the
+exit code 3. Where stderr is a screen, it shows how far a report is that takes over a second. --json is --format json.`,
 	examples: `  cmu report tenant/year/month --start 2026-01
-  cmu report tenant/year/month/day/mvpd --start 2026-10 --end 2026-11 --filter mvpd=Comcast_SSO --format csv
-  cmu report tenant/year/month/day --filter 'mvpd!=Cablevision' --metrics activity,users --output days.json
-  cmu report 'https://mgmt.auth.adobe.com/cmu/v2/tenant/year/month?start=2026-01'
+  cmu report tenant/year/month/day/mvpd --start last-month --end this-month --filter mvpd=Comcast_SSO --output month.csv --date
+  cmu report tenant/year/month/day --start -30d --filter 'mvpd!=Cablevision' --metrics active-users --format csv --bom --output -
+  cmu report 'https://mgmt.auth.adobe.com/cmu/v2/tenant/year/month?start=2026-01' --json
+  cmu report tenant/year/month --start 2026-01 --sandbox
 `,
 	args: 1,
 	define: func(fs *flag.FlagSet) func(context.Context, *terminal, *call) error {
 		var r reporting
 		r.desk.define(fs)
 		r.query.define(fs)
-		fs.StringVar(&r.start, "start", "", "`TIME` the window begins with, such as 2026-07 or 2026-07-04T05:00; Adobe's default without it")
-		fs.StringVar(&r.end, "end", "", "`TIME` the window ends before")
+		fs.StringVar(&r.start, "start", "", "`TIME` the window begins with, such as 2026-07, 2026-07-04T05:00, -30d, last-month; Adobe's default without it")
+		fs.StringVar(&r.end, "end", "", "`TIME` the window ends before, such as 2026-08, today, now")
 		fs.StringVar(&r.limit, "limit", "", "largest `NUMBER` of rows wanted")
 		fs.StringVar(&r.format, "format", "", "`NAME`: "+strings.Join(reportFormats, ", ")+
-			"; without it that of PATH, else table on a screen, else json")
-		fs.StringVar(&r.output, "output", "", "`FILE` to write instead of stdout; it is replaced once the report is whole")
+			"; without it that of --output, else that of PATH, else table on a screen, else json")
+		fs.StringVar(&r.output, "output", "", "`FILE` to write instead of stdout, which is -; it is replaced once the report is whole")
+		fs.BoolVar(&r.form.Date, "date", false, "put one column date, such as 2026-07-04 or 2026-07-04T05:00, in the place of year, month, day and so on")
+		fs.BoolVar(&r.form.Mark, "bom", false, "begin a CSV with a byte order mark, by which Excel knows UTF-8")
 		fs.BoolVar(&r.noCache, "no-cache", false, "ask Adobe even if what is kept is fresh")
 		return r.run
 	},
@@ -80,32 +88,73 @@ func (f *filterFlag) Set(text string) error {
 	return nil
 }
 
+// asked is a report as a command line asks for it.
+type asked struct {
+	cmu.Request
+	// bounds are start and end in the form of a query, as whoever answers has to read them: by its clock, if they are relative to now.
+	bounds string
+	host   string // of a whole URL; empty: none
+}
+
 // request reads a path or URL, with more parameters in the form of a query.
-func (q *queryFlags) request(text string, more ...string) (cmu.Request, error) {
-	path, query, _ := strings.Cut(text, "?")
-	if strings.HasPrefix(text, "http://") || strings.HasPrefix(text, "https://") {
-		u, err := url.Parse(text)
-		if err != nil {
-			return cmu.Request{}, usagef("the report URL cannot be read")
-		}
-		path, query = u.EscapedPath(), u.RawQuery
+func (q *queryFlags) request(text string, more ...string) (a asked, err error) {
+	host, path, query, err := splitReport(text)
+	if err != nil {
+		return a, err
 	}
-	path = "/" + strings.TrimPrefix(path, "/")
-	for _, base := range []string{"/cmu/v2", "/v2"} {
-		if _, below, ok := strings.Cut(path+"/", base+"/"); ok {
-			path = strings.TrimSuffix(below, "/")
-			break
-		}
-	}
+	a.host = host
 	more = append(slices.Clone(q.filters), more...)
 	if q.metrics != "" {
 		more = append(more, "metrics="+url.QueryEscape(q.metrics))
 	}
-	r, err := cmu.Parse(path, strings.Trim(query+"&"+strings.Join(more, "&"), "&"))
-	if err != nil {
-		return r, usagef("the report is not valid: %w", err)
+	query = strings.Trim(query+"&"+strings.Join(more, "&"), "&")
+	var bounds []string
+	for pair := range strings.SplitSeq(query, "&") {
+		if name, _, _ := strings.Cut(pair, "="); name == "start" || name == "end" {
+			bounds = append(bounds, pair)
+		}
 	}
-	return r, nil
+	a.bounds = strings.Join(bounds, "&")
+	if a.Request, err = (plan.Policy{}).ParseRequest(path, query, time.Now()); err != nil {
+		return a, usagef("the report is not valid: %w", err)
+	}
+	return a, nil
+}
+
+// scheme is how a URL begins that has one.
+var scheme = regexp.MustCompile(`(?i)^([a-z][a-z0-9+.-]*):?//`)
+
+// splitReport takes a path or a whole URL apart. A URL without its scheme is known by what its path begins with: a host.
+func splitReport(text string) (host, path, query string, err error) {
+	path, query, _ = strings.Cut(text, "?")
+	query, _, _ = strings.Cut(query, "#")
+	if found := scheme.FindStringSubmatch(path); found != nil {
+		if name := strings.ToLower(found[1]); name != "http" && name != "https" {
+			return "", "", "", usagef("the report URL begins with %s, not with http:// or https://", found[0])
+		}
+		path = path[len(found[0]):]
+	} else if strings.HasPrefix(path, "//") {
+		path = path[2:]
+	} else if first, rest, _ := strings.Cut(path, "/"); !strings.ContainsAny(first, ".:") || !strings.Contains("/"+rest+"/", "/v2/") {
+		return "", underBase(path), query, nil
+	}
+	at, path, _ := strings.Cut(path, "/")
+	u, err := url.Parse("//" + at)
+	if err != nil || u.Hostname() == "" {
+		return "", "", "", usagef("the report URL cannot be read")
+	}
+	return bare(u.Hostname()), underBase(path), query, nil
+}
+
+// underBase is a path of ours or Adobe's without what reports stand under.
+func underBase(path string) string {
+	path = "/" + strings.TrimPrefix(path, "/")
+	for _, base := range []string{"/cmu/v2", "/v2"} {
+		if _, below, ok := strings.Cut(path+"/", base+"/"); ok {
+			return strings.TrimSuffix(below, "/")
+		}
+	}
+	return path[1:]
 }
 
 type reporting struct {
@@ -113,54 +162,80 @@ type reporting struct {
 	query                             queryFlags
 	start, end, limit, format, output string
 	noCache                           bool
+	form                              gateway.Form
 }
 
-func (f *reporting) run(ctx context.Context, t *terminal, in *call) error {
+// order reads the command line.
+func (f *reporting) order(t *terminal, in *call, to output) (o reportOrder, host string, err error) {
 	if len(in.args) == 0 {
-		return usagef("report: want a PATH such as tenant/year/month; see cmu help report")
+		return o, "", usagef("report: want a PATH such as tenant/year/month; see cmu help report")
 	}
 	var more []string
 	for _, p := range []struct{ name, value string }{{"start", f.start}, {"end", f.end}, {"limit", f.limit}} {
-		if p.value != "" {
+		if in.given[p.name] {
 			more = append(more, p.name+"="+url.QueryEscape(p.value))
 		}
 	}
-	r, err := f.query.request(in.args[0], more...)
+	a, err := f.query.request(in.args[0], more...)
 	if err != nil {
-		return err
+		return o, "", err
 	}
-	if f.format != "" {
-		r.Format = f.format
-	} else if r.Format == "" {
+	r := a.Request
+	asJSON := ""
+	if t.json {
+		if asJSON = "json"; f.format != "" && f.format != asJSON {
+			return o, "", usagef("report: --json and --format %s contradict each other", f.format)
+		}
+	}
+	r.Format = cmp.Or(f.format, asJSON, to.format(), r.Format)
+	if r.Format == "" {
 		r.Format = "json"
-		if t.interactive && f.output == "" {
+		if t.interactive && to.file == "" {
 			r.Format = "table"
 		}
 	}
-	if !slices.Contains(reportFormats, r.Format) {
-		return usagef("report: there is no format %q; want one of %s", r.Format, strings.Join(reportFormats, ", "))
+	switch {
+	case !slices.Contains(reportFormats, r.Format):
+		return o, "", usagef("report: there is no format %q; want one of %s", r.Format, strings.Join(reportFormats, ", "))
+	case f.form.Mark && r.Format != "csv":
+		return o, "", usagef("report: --bom is for csv, not for %s", r.Format)
+	case f.form.Date && (r.Format == "xml" || r.Format == "html"):
+		return o, "", usagef("report: --date is for csv, ndjson, json and table, not for %s", r.Format)
 	}
-	d, err := openDesk(ctx, t, f.desk, opening{asksAdobe: true, least: slog.LevelWarn})
+	return reportOrder{r, a.bounds, reports.Directives{NoCache: f.noCache}, f.form}, a.host, nil
+}
+
+func (f *reporting) run(ctx context.Context, t *terminal, in *call) error {
+	to, err := chooseOutput(f.output)
+	if err != nil {
+		return err
+	}
+	o, host, err := f.order(t, in, to)
+	if err != nil {
+		return err
+	}
+	d, err := openDesk(ctx, t, f.desk, opening{meant: meant{host: host}, asksAdobe: true, least: slog.LevelWarn})
 	if err != nil {
 		return err
 	}
 	defer d.close(ctx)
+	m := t.meter()
+	defer m.end()
 	var result outcome
-	write := func(w io.Writer) (err error) {
-		out := &sink{Writer: w}
-		result, err = d.report(ctx, reportOrder{r, reports.Directives{NoCache: f.noCache}}, out)
+	err = to.write(t.stdout, func(w io.Writer) (err error) {
+		out := &sink{Writer: w, begins: m.end}
+		result, err = d.report(ctx, o, m.tell, out)
+		m.end()
 		if out.err != nil {
 			return fmt.Errorf("the report could not be written: %w", cause(out.err))
 		}
 		return err
-	}
-	if f.output != "" {
-		err = replaceFile(f.output, 0o644, write)
-	} else if err = write(t.stdout); err == nil && t.interactive && r.Format == "json" {
-		t.printf("\n") // JSON ends without one
-	}
+	})
 	if err != nil {
 		return err
+	}
+	if to.file == "" && t.interactive && o.Request.Format == "json" {
+		t.printf("\n") // JSON ends without one
 	}
 	return result.warn(t)
 }
@@ -168,10 +243,12 @@ func (f *reporting) run(ctx context.Context, t *terminal, in *call) error {
 // sink keeps the error of writing, which is not one of the report.
 type sink struct {
 	io.Writer
-	err error
+	begins func() // called before each write
+	err    error
 }
 
 func (s *sink) Write(p []byte) (int, error) {
+	s.begins()
 	n, err := s.Writer.Write(p)
 	if err != nil {
 		s.err = err
@@ -184,10 +261,11 @@ func (o outcome) warn(t *terminal) error {
 	if o.Source == reports.Stale {
 		t.warnf("warning: the rows are stale, %v old; newer ones are fetched now, for the next time", o.Age.Truncate(time.Second))
 	}
-	if o.PassedThrough {
-		t.warnf("warning: Adobe's answer was not understood and is passed through as it came")
-	}
-	if o.Incomplete != "" {
+	switch {
+	case o.Incomplete == "":
+	case o.Limited:
+		t.warnf("%s, as was asked", o.Incomplete)
+	default:
 		t.warnf("warning: %s", o.Incomplete)
 		return errIncomplete
 	}

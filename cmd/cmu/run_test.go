@@ -23,7 +23,7 @@ func on(t *testing.T, ctx context.Context, interactive bool, args ...string) (co
 
 func TestScreen(t *testing.T) {
 	args := []string{"report", "tenant/year/month", "--start", "2026-01", "--end", "2026-02", "--metrics", "active-users",
-		"--data", t.TempDir()}
+		"--sandbox", "--data", t.TempDir()}
 	code, out, warned := on(t, t.Context(), true, args...)
 	if code != exitOK || !strings.HasPrefix(out, "tenant  year  month  active-users\nACME    2026  1 ") {
 		t.Errorf("on a screen: code %d, %s%s", code, out, warned)
@@ -48,7 +48,7 @@ func TestReasonIsTooLong(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	code, out, warned := on(t, ctx, false, "report", "tenant/year", "--data", t.TempDir())
+	code, out, warned := on(t, ctx, false, "report", "tenant/year", "--sandbox", "--data", t.TempDir())
 	if code != exitFailure || out != "" || warned != "cmu: interrupted\n" {
 		t.Errorf("code %d, %s, %s", code, out, warned)
 	}

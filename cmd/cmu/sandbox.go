@@ -61,7 +61,7 @@ func (s *simulation) run(ctx context.Context, t *terminal, _ *call) error {
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	base := "http://" + listener.Addr().String()
-	t.printf(`The simulated Adobe answers at %[1]s, each call in %[2]v.
+	t.sayf(`The simulated Adobe answers at %[1]s, each call in %[2]v.
 
   curl %[1]s/_sandbox/             what it is told to do, and how it behaves
   curl %[1]s/_sandbox/statement    the software statement that registers here
@@ -73,6 +73,11 @@ The gateway in front of it:
 
 Ctrl-C ends it.
 `, base, s.latency, sandbox.ReportsPath)
+	if err := t.document(map[string]string{
+		"auth_url": base, "reports_url": base + sandbox.ReportsPath, "statement": base + "/_sandbox/statement", "about": base + "/_sandbox/",
+	}); err != nil {
+		return err
+	}
 	select {
 	case err := <-failed:
 		return fmt.Errorf("the simulated Adobe has failed: %w", err)

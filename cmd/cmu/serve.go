@@ -10,12 +10,14 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"cmu-gateway/internal/access"
+	"cmu-gateway/internal/settings"
 	"cmu-gateway/internal/version"
 	"cmu-gateway/pkg/cmu"
 )
@@ -33,7 +35,8 @@ it has under way. A later start goes on with the registration and the answers th
 
 A data folder has one cmu serve at a time. Other commands on the same folder ask it: what its environment says counts for them.
 
-Without a statement, and with nothing in the environment, it starts a simulated Adobe beside it and says so.`,
+Without a statement, with nothing in the environment and in the data folder, it starts a simulated Adobe beside it and says so: all
+rows are made up then. --sandbox asks for that. With --json it prints the document of cmu status once it answers.`,
 	examples: `  cmu serve
   cmu serve --statement statement.txt
   CMU_ENVIRONMENT=staging cmu serve --statement statement.txt --listen 127.0.0.1:9000
@@ -43,6 +46,9 @@ Without a statement, and with nothing in the environment, it starts a simulated 
 		s.desk.define(fs)
 		fs.StringVar(&s.statement, "statement", "", "`FILE` with the software statement; it is kept in the data folder")
 		fs.StringVar(&s.listen, "listen", "127.0.0.1:8080", "`ADDRESS` of the gateway; port 0 takes a free one")
+		fs.Var(&s.hosts, "host", "`NAME` that the gateway is reached by, such as that of a proxy; repeatable. Without: localhost and IP addresses")
+		fs.StringVar(&s.basePath, "base-path", "", "`PATH` under which a proxy shows the gateway, such as /reports")
+		fs.StringVar(&s.key, "key", "", "`KEY` that callers must send in the header x-api-key; better CMU_KEY, which ps does not show")
 		fs.StringVar(&s.sandboxListen, "sandbox-listen", "127.0.0.1:0", "`ADDRESS` of the simulated Adobe")
 		fs.DurationVar(&s.latency, "sandbox-latency", adobeLatency, "`TIME` that each call of the simulated Adobe takes")
 		return s.run
@@ -52,6 +58,8 @@ Without a statement, and with nothing in the environment, it starts a simulated 
 type serving struct {
 	desk                             deskFlags
 	statement, listen, sandboxListen string
+	hosts                            hostNames
+	basePath, key                    string
 	latency                          time.Duration
 }
 
@@ -65,13 +73,21 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 	if s.latency < 0 {
 		return usagef("--sandbox-latency: %v is negative", s.latency)
 	}
+	if s.basePath, err = parseBasePath(s.basePath); err != nil {
+		return err
+	}
 	statement, err := readStatement(s.statement)
 	if err != nil {
 		return err
 	}
-	f, err := chooseFolder(t, s.desk, statement != nil, slog.LevelWarn)
+	f, err := chooseFolder(t, s.desk, meant{statement: statement != nil, serve: true}, slog.LevelWarn)
 	if err != nil {
 		return err
+	}
+	if in.given["key"] {
+		if f.settings.Key, err = settings.ParseKey(s.key); err != nil {
+			return usagef("--key: %v", err)
+		}
 	}
 	for _, name := range []string{"sandbox-listen", "sandbox-latency", "sandbox-seed"} {
 		if in.given[name] && !f.place.simulated {
@@ -118,13 +134,16 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 			return err
 		}
 		l.address.Sandbox = l.settings.AuthURL
-		t.printf("No Adobe is configured: a simulated one answers at %s, each call in %v. Its rows are made up.\n", l.address.Sandbox, s.latency)
-		t.printf("For Adobe's own, download a software statement from the TVE Dashboard: cmu serve --statement FILE\n")
+		if err := os.WriteFile(filepath.Join(l.path, served), nil, 0o600); err != nil {
+			return unusable(l.data, err)
+		}
+		s.tellSimulated(t, l.address.Sandbox)
 	} else {
-		t.printf("Reports come from %s: %s\n", l.adobe(), l.settings.ReportsURL)
+		t.sayf("Reports come from %s: %s\n", l.adobe(), l.settings.ReportsURL)
+		l.recognise(ctx, t)
 	}
-	if !loopback(listener.Addr()) {
-		t.warnf("warning: %s can be reached from other machines, and there is no authentication: whoever reaches it can read the reports",
+	if l.settings.Key == "" && (!loopback(listener.Addr()) || len(s.hosts) > 0) {
+		t.warnf("warning: %s can be reached from other machines, and no key is asked (CMU_KEY): whoever reaches it can read the reports",
 			listener.Addr())
 	}
 	l.start()
@@ -141,13 +160,27 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 	return s.serve(ctx, t, l, listener, door)
 }
 
+// tellSimulated says loudly that rows are made up.
+func (s *serving) tellSimulated(t *terminal, address string) {
+	reason := "No Adobe is configured: a"
+	if s.desk.sandbox {
+		reason = "As --sandbox says, a"
+	} else if t.quiet || t.json {
+		t.errorf("no Adobe is configured: all rows are made up, by a simulated one")
+	}
+	t.sayf("\n  *** ALL ROWS ARE MADE UP ***\n\n%s simulated one answers at %s, each call in %v. Its rows are made up.\n", reason, address, s.latency)
+	t.sayf("For Adobe's own, download a software statement from the TVE Dashboard: cmu serve --statement FILE\n")
+}
+
 // serve answers at the gateway and at the control door until ctx ends, and then what is under way.
 func (s *serving) serve(ctx context.Context, t *terminal, l *local, listener, door net.Listener) error {
-	face := l.gateway.Handler()
+	l.gateway.Host = hostRule(listener.Addr(), s.hosts)
+	l.gateway.BasePath = func(context.Context) string { return s.basePath }
+	face := below(s.basePath, l.gateway.Handler())
 	if s.desk.verbose {
 		face = logged(face, l.log)
 	}
-	servers := []*http.Server{newServer(localNames(face, listener.Addr()), l.log), newServer(control(l, door.Addr().String()), l.log)}
+	servers := []*http.Server{newServer(face, l.log), newServer(control(l, door.Addr().String()), l.log)}
 	failed := make(chan error, len(servers))
 	go func() { failed <- servers[0].Serve(listener) }()
 	go func() { failed <- servers[1].Serve(door) }()
@@ -155,14 +188,23 @@ func (s *serving) serve(ctx context.Context, t *terminal, l *local, listener, do
 		return fmt.Errorf("the address could not be left in the data folder: %w", err)
 	}
 	defer l.withdraw()
-	t.printf("Answers and credentials are kept in %s\n", l.path)
-	invite(t, l.address.Gateway, time.Now())
+	t.sayf("Answers and credentials are kept in %s\n", l.path)
+	invite(t, l.address.Gateway, l.settings.Key != "", time.Now())
+	if t.json {
+		known, err := l.status(ctx)
+		if err == nil {
+			err = t.document(known)
+		}
+		if err != nil {
+			return err
+		}
+	}
 	select {
 	case err := <-failed:
 		return fmt.Errorf("the gateway has failed: %w", err)
 	case <-ctx.Done():
 	}
-	t.printf("Ending: what is under way has %v.\n", answersEnd)
+	t.sayf("Ending: what is under way has %v.\n", answersEnd)
 	l.withdraw()
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), answersEnd)
 	defer cancel()
@@ -199,7 +241,7 @@ func (s *serving) register(ctx context.Context, t *terminal, l *local, statement
 	if err != nil {
 		return err
 	}
-	t.printf("%s\n", result.Message)
+	t.sayf("%s\n", result.Message)
 	for _, w := range result.Warnings {
 		t.warnf("warning: %s", w)
 	}
@@ -207,18 +249,22 @@ func (s *serving) register(ctx context.Context, t *terminal, l *local, statement
 }
 
 // invite shows what can be asked, with windows that hold rows.
-func invite(t *terminal, base string, now time.Time) {
+func invite(t *terminal, base string, keyed bool, now time.Time) {
+	options := ""
+	if keyed {
+		options = `-H "x-api-key: $CMU_KEY" `
+	}
 	day := now.UTC().Truncate(24 * time.Hour)
 	date := func(days int) string { return day.AddDate(0, 0, days).Format("2006-01-02") }
-	t.printf(`
+	t.sayf(`
 The gateway answers at %[1]s. Try, as JSON, as CSV, and how it is doing:
 
-  curl '%[1]s/cmu/v2/tenant/year/month/day?start=%[2]s&end=%[4]s'
-  curl '%[1]s/cmu/v2/tenant/year/month/day/mvpd.csv?start=%[3]s&end=%[4]s'
-  curl '%[1]s/status'
+  curl %[5]s'%[1]s/cmu/v2/tenant/year/month/day?start=%[2]s&end=%[4]s'
+  curl %[5]s'%[1]s/cmu/v2/tenant/year/month/day/mvpd.csv?start=%[3]s&end=%[4]s'
+  curl %[5]s'%[1]s/status'
 
 Asked again, a report comes in a millisecond. Ctrl-C ends it.
-`, base, date(-30), date(-7), date(0))
+`, base, date(-30), date(-7), date(0), options)
 }
 
 // newServer returns a server that no slow or endless header can block.

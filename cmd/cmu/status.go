@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -15,19 +14,17 @@ import (
 
 var statusCommand = command{
 	name:     "status",
-	synopsis: "[--json]",
+	synopsis: "[flags]",
 	short:    "tell how access and cache are doing",
 	text: `Tells which Adobe is asked, how long access lasts if no call succeeds any more, whether reports may be sliced by calendar,
 what is kept, and, while cmu serve runs, what it has answered. Adobe is not asked. The exit code is 1 if not all could be found
-out, and while access is lost or will be.`,
+out, and while access is lost or will be. JSON holds the document of GET /status in "status".`,
 	examples: `  cmu status
   cmu status --json
 `,
 	define: func(fs *flag.FlagSet) func(context.Context, *terminal, *call) error {
 		var f deskFlags
-		var asJSON bool
 		f.define(fs)
-		fs.BoolVar(&asJSON, "json", false, "print JSON: the document of GET /status in \"status\", and what surrounds it")
 		return func(ctx context.Context, t *terminal, _ *call) error {
 			d, err := openDesk(ctx, t, f, opening{least: slog.LevelWarn})
 			if err != nil {
@@ -38,14 +35,13 @@ out, and while access is lost or will be.`,
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				text, err := json.MarshalIndent(s, "", "  ")
-				if err != nil {
+			if err := t.document(s); err != nil {
+				return err
+			}
+			if !t.json && !t.quiet {
+				if err := s.tell(t, f.sandbox, time.Now()); err != nil {
 					return err
 				}
-				t.printf("%s\n", text)
-			} else if err := s.tell(t, time.Now()); err != nil {
-				return err
 			}
 			return s.problem()
 		}
@@ -67,13 +63,18 @@ func (s status) problem() error {
 	return errors.New("not all could be found out; the causes are above")
 }
 
-// tell says s in words.
-func (s status) tell(t *terminal, now time.Time) error {
+// tell says s in words; asked: the simulated Adobe was asked for.
+func (s status) tell(t *terminal, asked bool, now time.Time) error {
 	doc := s.Status
 	tab := tabwriter.NewWriter(t.stdout, 0, 8, 2, ' ', 0)
 	line := func(name, format string, a ...any) { fmt.Fprintf(tab, name+"\t"+format+"\n", a...) }
 	adobe := s.Adobe
-	if s.Simulated {
+	switch {
+	case s.Simulated && s.Adobe != theSimulated:
+		adobe += ", a cmu sandbox: its rows are made up"
+	case s.Simulated && asked:
+		adobe += ", as --sandbox says: its rows are made up"
+	case s.Simulated:
 		adobe += ", as no other is configured: its rows are made up"
 	}
 	line("Adobe", "%s", adobe)

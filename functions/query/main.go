@@ -26,12 +26,14 @@ func main() {
 	kept, table := start.Stores(s, cfg)
 	tokens := wire.Tokens(s, kept, table, nil, invoke.AskRefresh(cfg, s.RefreshFunction), log)
 	face := gateway.Gateway{
-		Reports:   wire.Reports(s, table, tokens, extension.Go, log),
-		Access:    tokens.Status,
-		Purge:     s.Purge,
-		BasePath:  lambdahttp.BasePath,
-		BodyLimit: lambdahttp.BodyLimit,
-		Log:       log,
+		Reports:    wire.Reports(s, table, tokens, extension.Go, log),
+		Access:     tokens.Status,
+		Purge:      s.Purge,
+		Origins:    s.AllowedOrigins,
+		KeyInFront: true, // template.yaml
+		BasePath:   lambdahttp.BasePath,
+		BodyLimit:  lambdahttp.BodyLimit,
+		Log:        log,
 	}
 	lambda.Start(extension.Handler(lambdahttp.New(face.Handler(), log)))
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/pkg/cmu"
@@ -13,11 +14,13 @@ import (
 // document is what a representation is made of.
 type document struct {
 	*reports.Answer
-	asked cmu.Request
-	media *media
-	base  string // of the reports, as callers see it
-	gzip  bool
-	stale bool
+	asked     cmu.Request
+	media     *media
+	base      string // of the reports, as callers see it
+	gzip      bool
+	stale     bool
+	simulated bool
+	dates     bool // one column instead of the time dimensions
 
 	written int // rows written so far, to judge the size of what does not fit
 }
@@ -27,12 +30,15 @@ type bodyKey struct {
 	tag, base string
 	media     *media
 	gzip      bool
-	page      string // what a page shows beyond the answer
+	page      string // what a page shows, or a file is called, beyond the answer
 }
 
 func (d *document) key() bodyKey {
 	k := bodyKey{tag: d.Tag, base: d.base, media: d.media, gzip: d.gzip}
-	if d.media.format == formatHTML {
+	switch d.media.format {
+	case formatCSV:
+		k.page = strings.Join(d.asked.Metrics, ",") // its name tells them, and the answer may be the same
+	case formatHTML:
 		k.tag += "." + strconv.FormatInt(d.Fetched.Unix(), 36)
 		if d.stale {
 			k.tag += "s"
@@ -44,7 +50,7 @@ func (d *document) key() bodyKey {
 
 // etag is strong: one tag, one sequence of bytes under the same URL. Another release may make other bytes of the same answer.
 func (k bodyKey) etag(release string) string {
-	etag := `"` + k.tag + "-" + release + "-" + k.media.subtype
+	etag := `"` + k.tag + "-" + release + "-" + k.media.tag()
 	if k.gzip {
 		etag += "-gzip"
 	}
@@ -56,7 +62,7 @@ type representation struct {
 	etag, encoding, disposition, policy, incomplete, length []string
 
 	segments [][]byte // nil: not kept
-	size     int
+	size     int      // known where length is
 }
 
 func newRepresentation(d *document, k bodyKey, release string) *representation {
@@ -69,20 +75,49 @@ func newRepresentation(d *document, k bodyKey, release string) *representation {
 	}
 	switch d.media.format {
 	case formatCSV:
-		r.disposition = []string{disposition(fileName(d.Request, d.Incomplete))}
+		r.disposition = []string{disposition(fileName(d.Request, d.asked.Metrics, d.Incomplete))}
 	case formatHTML:
 		r.policy = []string{pagePolicy}
+	}
+	if d.simulated && r.disposition != nil {
+		r.disposition = []string{simulatedFile.Replace(r.disposition[0])}
 	}
 	return r
 }
 
 // keep notes a body that is there whole.
 func (r *representation) keep(segments [][]byte) {
-	r.segments = segments
+	size := 0
 	for _, s := range segments {
-		r.size += len(s)
+		size += len(s)
 	}
-	r.length = []string{strconv.Itoa(r.size)}
+	r.segments = segments
+	r.measured(size)
+}
+
+// measured notes the size of a body.
+func (r *representation) measured(size int) { r.size, r.length = size, []string{strconv.Itoa(size)} }
+
+// weight is the memory that the representation takes.
+func (r *representation) weight() int {
+	if r.segments == nil {
+		return 2 << 10
+	}
+	return r.size + 2<<10
+}
+
+// send writes a part of a body that is kept.
+func (r *representation) send(w io.Writer, part span) {
+	offset := 0
+	for _, s := range r.segments {
+		from, to := max(part.from-offset, 0), min(part.to-offset, len(s))
+		offset += len(s)
+		if from < to {
+			if _, err := w.Write(s[from:to]); err != nil {
+				return // the caller left
+			}
+		}
+	}
 }
 
 // fields sets the headers that all statuses share.
@@ -96,6 +131,7 @@ func (r *representation) fields(header http.Header) {
 // bodyFields sets the headers of a body.
 func (r *representation) bodyFields(header http.Header, m *media) {
 	header["Content-Type"] = m.header
+	header["Accept-Ranges"] = acceptRanges
 	if r.encoding != nil {
 		header["Content-Encoding"] = r.encoding
 	}
@@ -110,7 +146,7 @@ func (r *representation) bodyFields(header http.Header, m *media) {
 	}
 }
 
-// represent sends the answer. What is small enough is kept, to be sent again without work.
+// represent sends the answer, or the part of it that a range names. What is small enough is kept, to be sent again without work.
 func (h *handler) represent(w http.ResponseWriter, r *http.Request, d *document) {
 	k := d.key()
 	rep, kept := h.bodies.GetIfPresent(k)
@@ -118,58 +154,105 @@ func (h *handler) represent(w http.ResponseWriter, r *http.Request, d *document)
 		rep = newRepresentation(d, k, h.release)
 	}
 	rep.fields(w.Header())
-	if fields := r.Header["If-None-Match"]; fields != nil && matches(fields, rep.etag[0]) {
+	if fields := r.Header["If-Match"]; fields != nil && !matches(fields, rep.etag[0], true) {
+		h.problem(w, r, problem{Status: http.StatusPreconditionFailed, Code: "precondition_failed",
+			Detail: "The report is not, or no longer, the one that If-Match names."})
+		return
+	}
+	if fields := r.Header["If-None-Match"]; fields != nil && matches(fields, rep.etag[0], false) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
+	asked, part := rangeOf(r, rep.etag[0])
 	limit, limited := h.BodyLimit(r.Context())
 	if !kept && d.gzip && d.media.format == formatJSON {
 		rep.keep(d.Gzip(d.jsonHead(), jsonTail))
 		h.keepSmall(k, rep)
 	}
-	if rep.segments != nil {
-		if limited && rep.size > limit {
-			h.tooLarge(w, r, d, limit, rep.size)
-			return
-		}
-		rep.bodyFields(w.Header(), d.media)
-		for _, s := range rep.segments {
-			if _, err := w.Write(s); err != nil {
-				return // the caller left
-			}
-		}
+	// A caller that does not get the body, or gets a part, must be told the size; one of HTTP/1.0 sees by it that the end is missing.
+	measured := part || r.Method == http.MethodHead && !limited || !r.ProtoAtLeast(1, 1)
+	if rep.length == nil && !h.write(w, r, d, k, rep, measured) {
 		return
 	}
-	s := &spool{limit: h.keepLimit(), over: func() (io.Writer, error) {
-		if r.Method == http.MethodHead {
-			return nil, errBodyUnwanted
+	sent := span{0, rep.size}
+	if part {
+		var ok bool
+		if sent, ok = asked.of(rep.size); !ok {
+			h.unsatisfiable(w, r, rep.size)
+			return
 		}
-		return w, nil
-	}}
-	if limited {
-		s.limit, s.over = limit, func() (io.Writer, error) { return nil, errDoesNotFit }
+	}
+	if limited && sent.to-sent.from > limit {
+		h.tooLarge(w, r, d, limit, rep.size)
+		return
 	}
 	rep.bodyFields(w.Header(), d.media)
+	if part {
+		w.Header()["Content-Range"] = []string{"bytes " + strconv.Itoa(sent.from) + "-" + strconv.Itoa(sent.to-1) + "/" + strconv.Itoa(rep.size)}
+		w.Header()["Content-Length"] = []string{strconv.Itoa(sent.to - sent.from)}
+		w.WriteHeader(http.StatusPartialContent)
+	}
+	switch {
+	case r.Method == http.MethodHead:
+		w.WriteHeader(http.StatusOK)
+	case rep.segments != nil:
+		rep.send(w, sent)
+	case sent.from < sent.to:
+		c := &cutter{to: w, span: sent}
+		if err := d.write(c, r.Context()); c.offset < sent.to || c.failed != nil {
+			h.breakOff(r, d, err)
+		}
+	}
+}
+
+// write makes a body for the first time. It is ok if its size is known then and nothing is sent yet; else all is done. A body that
+// is neither to be measured nor small goes out as it comes.
+func (h *handler) write(w http.ResponseWriter, r *http.Request, d *document, k bodyKey, rep *representation, measured bool) (ok bool) {
+	limit, limited := h.BodyLimit(r.Context())
+	var size measure
+	s := &spool{limit: h.keepLimit(), over: func() (io.Writer, error) {
+		rep.bodyFields(w.Header(), d.media)
+		return w, nil
+	}}
+	switch {
+	case measured:
+		s.over = func() (io.Writer, error) { return &size, nil }
+	case limited:
+		s.limit, s.over = limit, func() (io.Writer, error) { return nil, errDoesNotFit }
+	}
 	err := d.write(s, r.Context())
 	switch {
 	case errors.Is(err, errDoesNotFit):
 		h.tooLarge(w, r, d, limit, int(float64(limit)*float64(d.Rows)/float64(max(d.written, 1))))
-	case errors.Is(err, errBodyUnwanted):
-		w.WriteHeader(http.StatusOK)
-	case err != nil && s.to == nil:
+	case err != nil && (s.to == nil || measured):
 		h.Log.ErrorContext(r.Context(), "a report could not be written", "report", d.Request.Canonical(), "error", err)
 		h.problem(w, r, problem{Status: http.StatusInternalServerError, Code: "internal", Detail: "The request failed; the log tells why."})
 	case err != nil:
-		if r.Context().Err() == nil {
-			h.Log.WarnContext(r.Context(), "a report broke off", "report", d.Request.Canonical(), "error", err)
-		}
-		panic(http.ErrAbortHandler) // the caller must see that the end is missing
+		h.breakOff(r, d, err)
 	case s.to == nil:
 		rep.keep([][]byte{s.kept})
 		h.keepSmall(k, rep)
-		w.Header()["Content-Length"] = rep.length
-		w.Write(s.kept)
+		return true
+	case measured:
+		rep.measured(int(size))
+		h.bodies.Set(k, rep)
+		return true
 	}
+	return false
+}
+
+// breakOff ends an answer so that the caller sees that its end is missing.
+func (h *handler) breakOff(r *http.Request, d *document, err error) {
+	if r.Context().Err() == nil {
+		h.Log.WarnContext(r.Context(), "a report broke off", "report", d.Request.Canonical(), "error", err)
+	}
+	panic(http.ErrAbortHandler)
+}
+
+func (h *handler) unsatisfiable(w http.ResponseWriter, r *http.Request, size int) {
+	w.Header()["Content-Range"] = []string{"bytes */" + strconv.Itoa(size)}
+	h.problem(w, r, problem{Status: http.StatusRequestedRangeNotSatisfiable, Code: "no_such_range",
+		Detail: "The report has " + strconv.Itoa(size) + " bytes, and the range begins past them."})
 }
 
 // maxKept is the largest body that is kept.
@@ -184,10 +267,7 @@ func (h *handler) keepSmall(k bodyKey, rep *representation) {
 	}
 }
 
-var (
-	errDoesNotFit   = errors.New("the body is larger than can be sent")
-	errBodyUnwanted = errors.New("only the header is wanted")
-)
+var errDoesNotFit = errors.New("the body is larger than can be sent")
 
 // spool keeps what is written up to a limit. Past it, all goes to the writer that over returns, in constant memory.
 type spool struct {

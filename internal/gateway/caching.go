@@ -9,8 +9,6 @@ import (
 	"cmu-gateway/internal/reports"
 )
 
-var varyReport = []string{"Accept, Accept-Encoding"}
-
 // directives reads what a caller asks of the cache. Source: RFC 9111 section 5.2.1 and, for Pragma, 5.4.
 func directives(h http.Header) (d reports.Directives) {
 	fields, given := h["Cache-Control"]
@@ -57,14 +55,14 @@ func cacheStatus(a *reports.Answer, source reports.Source, d reports.Directives,
 	default:
 		b = append(b, "; fwd=miss; fwd-status=200"...)
 	}
-	if a.Raw != nil {
-		return string(append(b, "; detail=passed-through"...))
-	}
-	if source == reports.FromAdobe {
+	ttl := wholeSeconds(a.Fresh.Sub(now))
+	if lacking(a) {
+		ttl = min(ttl, 0)
+	} else if source == reports.FromAdobe {
 		b = append(b, "; stored"...)
 	}
 	b = append(b, "; ttl="...)
-	b = strconv.AppendInt(b, wholeSeconds(a.Fresh.Sub(now)), 10)
+	b = strconv.AppendInt(b, ttl, 10)
 	switch source {
 	case reports.FromMemory:
 		b = append(b, "; detail=memory"...)
@@ -93,8 +91,12 @@ func wholeSeconds(d time.Duration) int64 {
 	return s
 }
 
-// cacheControl tells the whole life of an answer: caches subtract Age from it. Source: RFC 9111 section 4.2.
+// cacheControl tells the whole life of an answer: caches subtract Age from it. One that lacks rows for no reason of the caller's is
+// asked for again each time, as the next may have them. Source: RFC 9111 sections 4.2 and 5.2.2.4.
 func cacheControl(a *reports.Answer) string {
+	if lacking(a) {
+		return "private, no-cache"
+	}
 	return "private, max-age=" + strconv.FormatInt(max(wholeSeconds(a.Fresh.Sub(a.Fetched)), 0), 10)
 }
 
@@ -102,23 +104,24 @@ func age(a *reports.Answer, now time.Time) string {
 	return strconv.FormatInt(max(wholeSeconds(now.Sub(a.Fetched)), 0), 10)
 }
 
-// matches compares If-None-Match with a strong tag, weakly as is right for it. Source: RFC 9110 section 13.1.2.
-func matches(fields []string, etag string) bool {
+// matches compares If-None-Match with a strong tag, weakly as is right for it, or If-Match strongly. Source: RFC 9110 sections 13.1.1
+// and 13.1.2.
+func matches(fields []string, etag string, strong bool) bool {
 	for _, field := range fields {
 		for field != "" {
 			field = strings.TrimLeft(field, " \t,")
 			if field == "*" {
 				return true
 			}
-			field = strings.TrimPrefix(field, "W/")
-			if len(field) < 2 || field[0] != '"' {
+			var weak bool
+			if field, weak = strings.CutPrefix(field, "W/"); len(field) < 2 || field[0] != '"' {
 				break
 			}
 			end := strings.IndexByte(field[1:], '"')
 			if end < 0 {
 				break
 			}
-			if field[:end+2] == etag {
+			if field[:end+2] == etag && !(strong && weak) {
 				return true
 			}
 			field = field[end+2:]
@@ -126,3 +129,6 @@ func matches(fields []string, etag string) bool {
 	}
 	return false
 }
+
+// lacking reports whether an answer lacks rows although the caller set no limit.
+func lacking(a *reports.Answer) bool { return a.Incomplete && a.Request.Limit == 0 }

@@ -103,6 +103,20 @@ func TestConditional(t *testing.T) {
 	}
 }
 
+// Two media types of one format are two representations.
+func TestTagsOfMediaTypesDiffer(t *testing.T) {
+	r := newRig(t)
+	tags := map[string]string{}
+	for _, m := range medias {
+		name := m.kind + "/" + m.subtype
+		etag := r.ok(days, "Accept", name).Header.Get("Etag")
+		if tags[etag] != "" {
+			t.Errorf("%s has the tag of %s", name, tags[etag])
+		}
+		tags[etag] = name
+	}
+}
+
 func TestHead(t *testing.T) {
 	r := newRig(t, func(g *Gateway) { g.memory = 40 << 10 })
 	for _, target := range []string{

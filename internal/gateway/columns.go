@@ -50,18 +50,16 @@ func (d *document) columns(ctx context.Context) (*columns, error) {
 			add(name)
 		}
 	}
-	for _, name := range d.Request.Path {
+	path := d.Request.Path
+	if d.dates {
+		path = DatedPath(path)
+	}
+	for _, name := range path {
 		dimension(name)
 	}
 	for _, f := range d.Request.Filters {
 		if seen[f.Dimension] {
 			add(f.Dimension)
-		}
-	}
-	// An alias of a report names none of its time dimensions.
-	for _, name := range fields {
-		if cmu.TimeDimension(name) != cmu.NoGrain {
-			add(name)
 		}
 	}
 	c.dimensions = len(c.names)

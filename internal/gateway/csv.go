@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"context"
 	"encoding/csv"
+	"fmt"
+	"hash/crc32"
 	"net/url"
 	"strconv"
 	"strings"
@@ -45,36 +47,51 @@ func (d *document) writeCSV(b *bufio.Writer, ctx context.Context) error {
 	return err
 }
 
-// fileName returns the name that Adobe gives a CSV of the report: its window's dates, then the values of its filters and its limit.
-// Who keeps the file has no headers any more, so an incomplete one is called so.
-func fileName(r cmu.Request, incomplete bool) string {
+// fileName returns a name for a CSV of the report. It is Adobe's, "report__" with the window's dates, the values of filters and the
+// limit, and beyond it what tells other reports of the same window apart: the path in the gap that Adobe leaves, the metrics at
+// the end. Who keeps the file has no headers any more, so an incomplete one is called so.
+func fileName(r cmu.Request, metrics []string, incomplete bool) string {
 	var values []string
 	for _, f := range r.Filters {
-		if f.Value != "" {
+		switch f.Operator {
+		case cmu.Equal:
 			values = append(values, f.Value)
+		case cmu.NotEqual:
+			values = append(values, "not "+f.Value)
+		case cmu.Project:
+			values = append(values, f.Dimension)
 		}
 	}
 	if r.Limit > 0 {
 		values = append(values, strconv.Itoa(r.Limit))
 	}
-	name := "report__" + date(r.Start) + "_" + date(r.End)
-	if len(values) > 0 {
-		name += "_" + strings.Join(values, ",")
+	name := "report_" + strings.Join(r.Path, "-") + "_" + date(r.Start) + "_" + date(r.End)
+	for _, list := range [][]string{values, metrics} {
+		if len(list) > 0 {
+			name += "_" + strings.Join(list, ",")
+		}
 	}
-	runes := []rune(name)
-	name = string(runes[:min(len(runes), maxFileName)])
+	if len(name) > maxFileName {
+		// What is cut off goes on counting.
+		tail := fmt.Sprintf("~%08x", crc32.ChecksumIEEE([]byte(name)))
+		name = strings.ToValidUTF8(name[:maxFileName-len(tail)], "") + tail
+	}
 	if incomplete {
 		name += "_incomplete"
 	}
 	return name + ".csv"
 }
 
-// maxFileName is in characters, of which each may take four bytes of the 255 that file systems have for a name.
-const maxFileName = 55
+// maxFileName is in bytes; file systems have 255 for a name, Windows 260 for a whole path.
+const maxFileName = 140
 
+// date returns a bound's day, and its time unless that is midnight.
 func date(b cmu.Bound) string {
-	text, _, _ := strings.Cut(b.String(), "T")
-	return text
+	text, midnight := strings.CutSuffix(b.String(), "T00:00")
+	if midnight {
+		return text
+	}
+	return strings.ReplaceAll(text, ":", "-")
 }
 
 // disposition returns a Content-Disposition that saves under a name, without what file systems or headers could take for

@@ -14,21 +14,31 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
+// Form is how Encode writes what GET has one way for. The zero value is that way.
+type Form struct {
+	// Date puts one column date, in ISO 8601, in the place of the time dimensions. Rows without a year are an error: see Dated.
+	Date bool `json:"date"`
+	// Mark begins a CSV with a byte order mark, by which Excel knows UTF-8. Other formats have none.
+	Mark bool `json:"mark"`
+	// Simulated says on a page that its rows are made up.
+	Simulated bool `json:"-"`
+}
+
 // Encode writes an answer in a format: json, csv, xml, ndjson or html. They are the bytes that GET sends, uncompressed, where the
-// handler has no base path. source is what came with the answer, asked what it was asked for with. An answer that was not
-// understood is written as it came, whatever the format.
+// handler has no base path. source is what came with the answer, asked what it was asked for with.
 //
-// Errors: that of w or of ctx; a format that does not exist.
-func Encode(ctx context.Context, w io.Writer, a *reports.Answer, source reports.Source, asked cmu.Request, format string) error {
-	if a.Raw != nil {
-		_, err := w.Write(a.Raw.Body)
-		return err
-	}
+// Errors: that of w or of ctx; a format that does not exist; a row that has no date.
+func Encode(ctx context.Context, w io.Writer, a *reports.Answer, source reports.Source, asked cmu.Request, format string, form Form) error {
 	m, ok := choose(format, nil)
 	if !ok {
 		return fmt.Errorf("there is no format %q", format)
 	}
-	d := &document{Answer: a, asked: asked, media: m, base: reportsPath, stale: source == reports.Stale}
+	d := &document{Answer: a, asked: asked, media: m, base: reportsPath, stale: source == reports.Stale, simulated: form.Simulated, dates: form.Date}
+	if form.Mark && m.format == formatCSV {
+		if _, err := io.WriteString(w, byteOrderMark); err != nil {
+			return err
+		}
+	}
 	return d.write(w, ctx)
 }
 
@@ -40,7 +50,7 @@ func IncompleteReason(a *reports.Answer) string {
 	case a.Request.Limit > 0:
 		return "rows past the limit of " + strconv.Itoa(a.Request.Limit) + " are missing"
 	}
-	return "rows are missing: Adobe truncated its answer, and it could not be asked in smaller parts"
+	return "rows are missing: Adobe truncated its answer, and it was not asked for in smaller parts; a narrower window, a filter or fewer dimensions may have all"
 }
 
 // write makes the body.
@@ -91,6 +101,12 @@ func (d *document) rows(ctx context.Context, do func(cmu.Row) error) error {
 	return d.Each(func(row cmu.Row) error {
 		if d.written++; d.written%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
+		}
+		if d.dates {
+			var err error
+			if row, err = Dated(row); err != nil {
+				return err
+			}
 		}
 		return do(row)
 	})

@@ -11,7 +11,6 @@ import (
 
 	"cmu-gateway/internal/reports"
 	testrig "cmu-gateway/internal/rig"
-	"cmu-gateway/internal/sandbox"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -32,7 +31,7 @@ func TestEncodeWritesWhatGETSends(t *testing.T) {
 				t.Fatalf("%s%s: %v, %v", more, format, source, err)
 			}
 			var out bytes.Buffer
-			if err := Encode(t.Context(), &out, a, source, asked, format); err != nil || out.String() != want.body {
+			if err := Encode(t.Context(), &out, a, source, asked, format, Form{}); err != nil || out.String() != want.body {
 				t.Errorf("%s%s: %v\n%.300s\nwant\n%.300s", more, format, err, out.String(), want.body)
 			}
 		}
@@ -44,22 +43,6 @@ func TestEncodeWritesWhatGETSends(t *testing.T) {
 	compare("", reports.Stale)
 }
 
-func TestEncodePassesThrough(t *testing.T) {
-	r := newRig(t)
-	r.adobe.Behave(func(b *sandbox.Behaviour) {
-		b.Faults = []sandbox.Fault{{On: "report", Kind: "status", Status: 200, Body: "no report", Count: 1}}
-	})
-	asked, _ := cmu.Parse("/tenant/year", "")
-	a, source, err := r.service.Get(t.Context(), asked, reports.Directives{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var out strings.Builder
-	if err := Encode(t.Context(), &out, a, source, asked, "csv"); err != nil || out.String() != "no report" {
-		t.Errorf("%v %s", err, out.String())
-	}
-}
-
 func TestEncodeFails(t *testing.T) {
 	r := newRig(t)
 	asked, _ := cmu.Parse("/year/month/day/mvpd", "start=2026-01&end=2026-07")
@@ -67,17 +50,17 @@ func TestEncodeFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := Encode(t.Context(), io.Discard, a, source, asked, "pdf"); err == nil || err.Error() != `there is no format "pdf"` {
+	if err := Encode(t.Context(), io.Discard, a, source, asked, "pdf", Form{}); err == nil || err.Error() != `there is no format "pdf"` {
 		t.Error(err)
 	}
 	full := errors.New("no space left")
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, format := range formatNames {
-		if err := Encode(t.Context(), broken{full}, a, source, asked, format); !errors.Is(err, full) {
+		if err := Encode(t.Context(), broken{full}, a, source, asked, format, Form{}); !errors.Is(err, full) {
 			t.Errorf("%s: %v", format, err)
 		}
-		if err := Encode(gone, io.Discard, a, source, asked, format); !errors.Is(err, context.Canceled) {
+		if err := Encode(gone, io.Discard, a, source, asked, format, Form{}); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", format, err)
 		}
 	}
@@ -86,3 +69,51 @@ func TestEncodeFails(t *testing.T) {
 type broken struct{ error }
 
 func (b broken) Write([]byte) (int, error) { return 0, b.error }
+
+// One column holds the date, whatever the format.
+func TestDates(t *testing.T) {
+	r := newRig(t)
+	for _, test := range []struct{ path, query, format, begins, holds string }{
+		{"/tenant/year/month/mvpd", "start=2026-02&end=2026-03&mvpd=Cox", "csv", "tenant,date,mvpd,", "\nACME,2026-02-01,Cox,"},
+		{"/year", "start=2026", "csv", "date,", "\n2026-01-01,"},
+		{"/year/month/day/hour", "start=2026-02-03T05:00&end=2026-02-03T06:00", "csv", "date,", "\n2026-02-03T05:00,"},
+		{"/year/month/day/hour", "start=2026-02-03T00:00&end=2026-02-03T01:00", "csv", "date,", "\n2026-02-03T00:00,"},
+		{"/tenant/year/month", "start=1980&end=1981", "csv", "tenant,date", ""},
+		{"/tenant/year/month", "start=2026-02&end=2026-03", "ndjson", `{"`, `"date":"2026-02-01"`},
+		{"/tenant/year/month", "start=2026-02&end=2026-03", "json", `{"_links":{"self":{"href":"/cmu/v2/tenant/year/month?`, `"date":"2026-02-01"`},
+	} {
+		asked, err := cmu.Parse(test.path, test.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, source, err := r.service.Get(t.Context(), asked, reports.Directives{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, mark := range []bool{false, true} {
+			want := test.begins
+			if mark && test.format == "csv" {
+				want = "\xef\xbb\xbf" + want
+			}
+			var out bytes.Buffer
+			if err := Encode(t.Context(), &out, a, source, asked, test.format, Form{Date: true, Mark: mark}); err != nil || !strings.HasPrefix(out.String(), want) ||
+				!strings.Contains(out.String(), test.holds) {
+				t.Errorf("%s: %v %.300q, want %q", test.path, err, out.String(), want)
+			}
+			if strings.Contains(out.String(), `"month"`) {
+				t.Errorf("%s: a time dimension is left: %s", test.path, out.String())
+			}
+		}
+	}
+}
+
+func TestNoDate(t *testing.T) {
+	for _, row := range []string{`{"tenant":"A"}`, `{"year":"2026","day":"1"}`, `{"month":"1"}`, `{"year":"soon"}`, `{"year":"2026","date":"x"}`} {
+		if got, err := Dated(cmu.Row(row)); err == nil {
+			t.Errorf("%s: %s", row, got)
+		}
+	}
+	if got, err := Dated(cmu.Row(`{"a\"":null,"month":"2","n":7,"year":"2026","day":3}`)); err != nil || string(got) != `{"a\"":null,"date":"2026-02-03","n":"7"}` {
+		t.Errorf("%s %v", got, err)
+	}
+}

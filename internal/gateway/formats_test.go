@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"encoding/xml"
 	"html"
+	"mime"
 	"regexp"
 	"slices"
 	"strings"
@@ -57,11 +58,11 @@ func TestCSVOrderAndName(t *testing.T) {
 	r := newRig(t)
 	for _, test := range []struct{ target, header, name string }{ // Adobe's filter on the tenant stands among the values
 		{"/cmu/v2/year/month/day.csv?mvpd&start=2026-06-01&end=2026-06-03&metrics=active-users",
-			"year,month,day,mvpd,active-users", `report__2026-06-01_2026-06-03_ACME.csv`},
+			"year,month,day,mvpd,active-users", `report_year-month-day_2026-06-01_2026-06-03_mvpd,ACME_active-users.csv`},
 		{"/cmu/v2/year/month.csv?start=2030&end=2031&metrics=active-users",
-			"year,month,active-users", `report__2030-01-01_2031-01-01_ACME.csv`},
+			"year,month,active-users", `report_year-month_2030-01-01_2031-01-01_ACME_active-users.csv`},
 		{"/cmu/v2/mvpd/year.csv?start=2026&end=2026-02-01T05:00&limit=7&metrics=active-users",
-			"mvpd,year,active-users", `report__2026-01-01_2026-02-01_ACME,7_incomplete.csv`},
+			"mvpd,year,active-users", `report_mvpd-year_2026-01-01_2026-02-01T05-00_ACME,7_active-users_incomplete.csv`},
 	} {
 		got := r.ok(test.target)
 		header, _, _ := strings.Cut(got.body, "\n")
@@ -75,6 +76,32 @@ func TestCSVOrderAndName(t *testing.T) {
 		if got.Header.Get("Content-Type") != "text/csv; charset=utf-8" {
 			t.Error(got.Header.Get("Content-Type"))
 		}
+	}
+}
+
+// Reports that differ have names that differ, in any file system.
+func TestFileNamesTellReportsApart(t *testing.T) {
+	r := newRig(t)
+	long := strings.Repeat("%C3%A9", 60)
+	names := map[string]string{}
+	for _, target := range []string{
+		"?start=2026-06-01&end=2026-06-02", "/year.csv?start=2026-06-01&end=2026-06-02", "/year/month/day.csv?start=2026-06-01&end=2026-06-02",
+		"/tenant/year/month/day.csv?start=2026-06-01&end=2026-06-02", "/year/month/day/tenant.csv?start=2026-06-01&end=2026-06-02",
+		"/year/month/day.csv?start=2026-06-01&end=2026-06-02&metrics=active-users",
+		"/year/month/day.csv?start=2026-06-01&end=2026-06-02&metrics=active-users,started-sessions",
+		"/year/month/day.csv?start=2026-06-01&end=2026-06-02&metrics=started-sessions,active-users",
+		"/year/month/day.csv?start=2026-06-01&end=2026-06-02&mvpd", "/year/month/day.csv?start=2026-06-01&end=2026-06-02&mvpd=Cox",
+		"/year/month/day.csv?start=2026-06-01&end=2026-06-02&mvpd!=Cox", "/year/month/day.csv?start=2026-06-01&end=2026-06-02&limit=500",
+		"/year/month/day/hour.csv?start=2026-06-01T05:00&end=2026-06-02", "/year/month/day/hour.csv?start=2026-06-01T06:00&end=2026-06-02",
+		"/year/month/day.csv?start=2026-06-01&end=2026-06-02&mvpd=" + long + "a", "/year/month/day.csv?start=2026-06-01&end=2026-06-02&mvpd=" + long + "b",
+	} {
+		got := r.ok("/cmu/v2"+target, "Accept", "text/csv")
+		_, parameters, err := mime.ParseMediaType(got.Header.Get("Content-Disposition"))
+		name := parameters["filename"]
+		if err != nil || names[name] != "" || len(name) > 170 || !strings.HasSuffix(name, ".csv") {
+			t.Errorf("%.200s: %q, as %q; %v", target, name, names[name], err)
+		}
+		names[name] = target
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"cmu-gateway/internal/access"
@@ -27,10 +28,20 @@ type Gateway struct {
 	// Access returns what status shows of the access to Adobe. With an error it returns what it could find out. Nil: nothing is
 	// shown.
 	Access func(context.Context) (access.Status, error)
+	// Simulated says that Adobe is a simulated one: every answer says that its rows are made up.
+	Simulated bool
 	// Purge allows DELETE, which forgets what is kept of a report.
 	Purge bool
 	// BasePath returns the path under which callers see the handler's root, escaped, without a slash at its end. Nil: none.
 	BasePath func(context.Context) string
+	// Host tells whether a request for a host, as it is in its header, is answered. Nil: any is.
+	Host func(host string) bool
+	// Origins are those whose pages may read answers in a browser, such as https://dashboards.example; "*": all. Empty: none.
+	Origins []string
+	// Key is what callers must send in the header x-api-key. Empty: nothing. KeyInFront says that what stands in front asks for
+	// such a key, for the API's description.
+	Key        cmu.Secret
+	KeyInFront bool
 	// BodyLimit returns the size of the largest body that can be sent, in bytes as written; not ok: any. Nil: any.
 	BodyLimit func(context.Context) (limit int, ok bool)
 	// Version is shown in status and the API's description. Empty: version.String().
@@ -79,14 +90,17 @@ func (g Gateway) Handler() http.Handler {
 	g = g.filled()
 	h := &handler{
 		Gateway: g, methods: []string{http.MethodGet, http.MethodHead},
-		release: strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(g.Version))), 36),
+		door:        newDoor(&g),
+		description: sync.OnceValue(func() string { return describe(g.Version, g.Key != "" || g.KeyInFront, g.Purge) }),
+		release:     strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(g.Version))), 36),
 	}
+	h.varyReport, h.varyPage = h.door.vary("Accept, Accept-Encoding"), h.door.vary("Accept")
 	if g.Purge {
 		h.methods = append(h.methods, http.MethodDelete)
 	}
 	h.bodies = otter.Must(&otter.Options[bodyKey, *representation]{
 		MaximumWeight: uint64(g.memory),
-		Weigher:       func(k bodyKey, r *representation) uint32 { return uint32(min(r.size+2<<10, 1<<31)) },
+		Weigher:       func(k bodyKey, r *representation) uint32 { return uint32(min(r.weight(), 1<<31)) },
 	})
 	return h
 }
@@ -95,7 +109,12 @@ type handler struct {
 	Gateway
 	methods []string // allowed on reports
 	release string   // tells versions apart
-	bodies  *otter.Cache[bodyKey, *representation]
+	door    door
+	// The API's description, but for its server.
+	description func() string
+	// The Vary of reports and of pages.
+	varyReport, varyPage []string
+	bodies               *otter.Cache[bodyKey, *representation]
 }
 
 // reportsPath is where the reports stand, as at Adobe.
@@ -110,6 +129,12 @@ var pages = map[string]func(*handler, http.ResponseWriter, *http.Request){
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()["X-Content-Type-Options"] = nosniff
+	if h.Simulated {
+		w.Header()[HeaderSimulated] = simulated
+	}
+	if !h.open(w, r) {
+		return
+	}
 	path := r.URL.EscapedPath()
 	if path == "" {
 		path = "/"
@@ -145,12 +170,12 @@ var nosniff = []string{"nosniff"}
 // report answers a request for a report. Below is the escaped path below the reports base.
 func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
 	ctx, header := r.Context(), w.Header()
-	asked, err := cmu.Parse(below, r.URL.RawQuery)
+	header["Vary"] = h.varyReport
+	asked, err := h.Reports.Parse(below, r.URL.RawQuery)
 	if err != nil {
-		h.fail(w, r, err)
+		h.fail(w, r, reports.FromAdobe, err)
 		return
 	}
-	header["Vary"] = varyReport
 	media, ok := choose(asked.Format, r.Header["Accept"])
 	if !ok {
 		h.problem(w, r, problem{Status: http.StatusNotAcceptable, Code: "not_acceptable", Detail: "There is no such format. " +
@@ -160,7 +185,7 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
 	d := directives(r.Header)
 	answer, source, err := h.Reports.Get(ctx, asked, d)
 	if err != nil {
-		h.fail(w, r, err)
+		h.fail(w, r, source, err)
 		return
 	}
 	// For metric filters: how often Adobe is spared, and which answers are incomplete. The report is escaped as in a URL, and bounded.
@@ -168,44 +193,28 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
 		slog.Bool("incomplete", answer.Incomplete && asked.Limit == 0), slog.Int("rows", answer.Rows), slog.String("report", asked.Report()))
 	now := h.Now()
 	header["Cache-Status"] = []string{cacheStatus(answer, source, d, now)}
-	if answer.Raw != nil {
-		h.passThrough(w, r, answer.Raw)
-		return
-	}
 	header["Cache-Control"] = []string{cacheControl(answer)}
 	header["Age"] = []string{age(answer, now)}
+	if until := answer.SettledUntil.String(); until != "" {
+		header[headerSettledUntil] = []string{until}
+	}
 	h.represent(w, r, &document{
 		Answer: answer, asked: asked, media: media, base: h.BasePath(ctx) + reportsPath,
-		gzip: worthGzip(answer) && acceptsGzip(r.Header["Accept-Encoding"]), stale: source == reports.Stale,
+		simulated: h.Simulated, gzip: compressed(answer, r.Header["Accept-Encoding"]), stale: source == reports.Stale,
 	})
 }
 
-// passThrough sends an answer of Adobe's that was not understood. It is confined, as nobody knows what it holds.
-func (h *handler) passThrough(w http.ResponseWriter, r *http.Request, raw *reports.Raw) {
-	if limit, ok := h.BodyLimit(r.Context()); ok && len(raw.Body) > limit {
-		h.problem(w, r, problem{Status: http.StatusBadGateway, Code: "not_understood",
-			Detail: "Adobe's answer is no report, and too large to be passed through."})
-		return
-	}
-	header := w.Header()
-	header.Set("Content-Type", raw.ContentType)
-	header.Set("Content-Security-Policy", "default-src 'none'; sandbox")
-	header.Set("Cache-Control", "no-store")
-	header.Set(headerPassedThrough, `?1; detail="Adobe's answer was not understood and is passed through as it came"`)
-	w.Write(raw.Body)
-}
+// headerIncomplete is a Boolean of RFC 9651 with a sentence as parameter. It is absent rather than false.
+const headerIncomplete = "Cmu-Incomplete"
 
-// Headers of our own, both Booleans of RFC 9651 with a sentence as parameter. They are absent rather than false.
-const (
-	headerIncomplete    = "Cmu-Incomplete"
-	headerPassedThrough = "Cmu-Passed-Through"
-)
+// headerSettledUntil is the civil time up to where rows are final.
+const headerSettledUntil = "Cmu-Settled-Until"
 
 // purge forgets what is kept of a report, whatever the window: blocks are shared by windows.
 func (h *handler) purge(w http.ResponseWriter, r *http.Request, below string) {
 	asked, err := cmu.Parse(below, r.URL.RawQuery)
 	if err != nil {
-		h.fail(w, r, err)
+		h.fail(w, r, reports.FromAdobe, err)
 		return
 	}
 	if !asked.Start.IsZero() || !asked.End.IsZero() || asked.Limit > 0 {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -93,6 +94,7 @@ func (d *document) writeHTML(b *bufio.Writer, ctx context.Context) error {
 		}
 	}
 	p.raw("</h1>\n")
+	p.banner(d.simulated)
 	d.writeFacts(p)
 	d.writeNavigation(p)
 	if d.Rows == 0 {
@@ -158,6 +160,9 @@ func (d *document) writeFacts(p page) {
 	}
 	p.fact("rows", group(strconv.Itoa(d.Rows)))
 	p.fact("as of", d.Fetched.UTC().Format("2006-01-02 15:04:05")+" UTC")
+	if until := d.SettledUntil.String(); until != "" && until != d.Request.End.String() {
+		p.fact("final up to", until)
+	}
 	p.raw("</div>\n")
 	if reason := IncompleteReason(d.Answer); reason != "" {
 		p.warn("This report is incomplete: " + reason + ".")
@@ -180,7 +185,7 @@ func (p page) warn(text string) {
 	p.raw("</p>\n")
 }
 
-// writeNavigation links to the neighbours in the tree, with the same query, and to the other formats.
+// writeNavigation links to the neighbours in the tree, with the same window and filters, and to the other formats.
 func (d *document) writeNavigation(p page) {
 	nav := func(title string, list []neighbour) {
 		if len(list) == 0 {
@@ -201,9 +206,13 @@ func (d *document) writeNavigation(p page) {
 	p.raw("</nav>\n")
 }
 
-// to returns the address of another place with the query that was asked.
+// to returns the address of a place with the query that was asked. The metrics are those of one place: another may lack them, and
+// would be refused.
 func (d *document) to(path []string, format string) string {
 	r := d.asked
+	if !slices.Equal(path, r.Path) {
+		r.Metrics = nil
+	}
 	r.Path = path
 	return hrefOf(d.base, r, format)
 }
@@ -239,12 +248,14 @@ func (h *handler) indexPage(base string) []byte {
 	var text strings.Builder
 	p := page{bufio.NewWriter(&text)}
 	p.begin("CMU gateway")
-	p.raw("<h1>CMU gateway</h1><p>Adobe Concurrency Monitoring usage reports, from a cache.</p><dl>\n")
+	p.raw("<h1>CMU gateway</h1><p>Adobe Concurrency Monitoring usage reports, from a cache.</p>\n")
+	p.banner(h.Simulated)
+	p.raw("<dl>\n")
 	for _, entry := range []struct{ href, title, about string }{
 		{reportsPath, "Usage reports", "Begin at the root of the tree and drill down."},
 		{reportsPath + "/tenant/year/month/day", "Usage by tenant and day", "One of the reports that every licence has."},
 		{"/status", "Status", "What the service knows of itself, as JSON."},
-		{"/openapi.json", "API description", "OpenAPI 3.1."},
+		{"/openapi.json", "API description", "OpenAPI 3.0."},
 	} {
 		p.raw("<dt>")
 		p.link(base+entry.href, entry.title)

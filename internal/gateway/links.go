@@ -21,10 +21,21 @@ func neighbours(links []cmu.Link, path []string, up bool) []neighbour {
 	list := make([]neighbour, 0, len(links))
 	for _, l := range links {
 		if below, ok := leadsTo(l.Href, path, up); ok {
-			list = append(list, neighbour{below, l.Name})
+			list = append(list, neighbour{below, nameOf(l, below)})
 		}
 	}
 	return list
+}
+
+// nameOf returns a link's name, else the dimension that it leads to. The root has none.
+func nameOf(l cmu.Link, path []string) string {
+	switch {
+	case strings.TrimSpace(l.Name) != "":
+		return l.Name
+	case len(path) > 0:
+		return path[len(path)-1]
+	}
+	return "root"
 }
 
 // prefixEnd is the last segment of the prefixes that Adobe has.

@@ -49,8 +49,12 @@ func (d *document) narrower(n int) (parts []narrower) {
 	edges := []cmu.Civil{from}
 	n = min(max(n, 2), maxNarrower)
 	for i := 1; i < n; i++ {
+		last := edges[len(edges)-1]
 		edge := grain.Floor(from + (to-from)/cmu.Civil(n)*cmu.Civil(i))
-		if edge > edges[len(edges)-1] {
+		if edge <= last {
+			edge = grain.Step(grain.Floor(last), 1) // periods are not equally long
+		}
+		if edge < to {
 			edges = append(edges, edge)
 		}
 	}

@@ -37,6 +37,14 @@ var medias = []*media{
 	{formatJSON, "application", "hal+json", []string{"application/hal+json"}},
 }
 
+// tag tells the media types apart in tags.
+func (m *media) tag() string {
+	if m.kind == "text" && m.format == formatXML {
+		return "text-xml"
+	}
+	return m.subtype
+}
+
 // mediaTypes lists what Accept may name.
 func mediaTypes() string {
 	names := make([]string, len(medias))
@@ -67,8 +75,11 @@ func accepted(accept []string, offers []*media) (*media, bool) {
 	var fixed [8]claim
 	claims := append(fixed[:0], make([]claim, len(offers))...)
 	at := 0
-	weighted(accept, func(name string, q int) {
+	if !weighted(accept, func(name string, q int) {
 		at++
+		if name == "*" {
+			name = "*/*" // as Java's own client sends it
+		}
 		kind, subtype, _ := strings.Cut(name, "/")
 		for i, m := range offers {
 			exact := 0
@@ -84,8 +95,7 @@ func accepted(accept []string, offers []*media) (*media, bool) {
 				claims[i] = claim{exact, -at, q}
 			}
 		}
-	})
-	if at == 0 && strings.TrimSpace(strings.Join(accept, "")) == "" {
+	}) {
 		return offers[0], true
 	}
 	best := 0
@@ -100,24 +110,47 @@ func accepted(accept []string, offers []*media) (*media, bool) {
 // maxAccept bounds what is read of a header field with weights; browsers send some hundred bytes.
 const maxAccept = 4 << 10
 
-// weighted calls do with every member of a list and its weight in thousandths. Members past maxAccept, and such as have a
-// broken weight, are left out. Source: RFC 9110 section 12.4.2.
-func weighted(fields []string, do func(name string, q int)) {
+// weighted calls do with every member of a list and its weight in thousandths, and tells whether there is any. Members past
+// maxAccept, and such as have a broken weight, are left out. Source: RFC 9110 sections 5.6.1 and 12.4.2.
+func weighted(fields []string, do func(name string, q int)) (any bool) {
 	for _, field := range fields {
 		if len(field) > maxAccept {
-			field = field[:strings.LastIndexByte(field[:maxAccept], ',')+1]
+			field, any = field[:strings.LastIndexByte(field[:maxAccept], ',')+1], true
 		}
-		for member := range strings.SplitSeq(field, ",") {
+		for field != "" {
+			var member string
+			member, field = cutMember(field)
 			name, parameters, _ := strings.Cut(member, ";")
-			q, ok := weight(parameters)
-			if name = strings.TrimSpace(name); ok && name != "" {
+			if name = strings.TrimSpace(name); name == "" {
+				continue
+			}
+			any = true
+			if q, ok := weight(parameters); ok {
 				do(name, q)
 			}
 		}
 	}
+	return any
 }
 
-// weight reads q among parameters, in thousandths; without one it is 1000.
+// cutMember cuts the first member of a list off. A comma within quotes is none.
+func cutMember(list string) (member, rest string) {
+	quoted := false
+	for i := 0; i < len(list); i++ {
+		switch c := list[i]; {
+		case c == '"':
+			quoted = !quoted
+		case c == '\\' && quoted:
+			i++
+		case c == ',' && !quoted:
+			return list[:i], list[i+1:]
+		}
+	}
+	return list, ""
+}
+
+// weight reads q among parameters, in thousandths; without one it is 1000. Tools print it as they print any number: without the
+// zero before the point, and with any count of digits behind it.
 func weight(parameters string) (q int, ok bool) {
 	for parameters != "" {
 		var p string
@@ -126,33 +159,34 @@ func weight(parameters string) (q int, ok bool) {
 		if !strings.EqualFold(strings.TrimSpace(name), "q") {
 			continue
 		}
-		value = strings.TrimSpace(value)
-		whole, decimals, _ := strings.Cut(value, ".")
-		if whole != "0" && whole != "1" || len(decimals) > 3 {
+		whole, decimals, _ := strings.Cut(strings.TrimSpace(value), ".")
+		if whole != "0" && whole != "1" && (whole != "" || decimals == "") || strings.Trim(decimals, "0123456789") != "" {
 			return 0, false
 		}
-		q = int(whole[0] - '0')
+		if whole == "1" {
+			q = 1
+		}
 		for i := range 3 {
-			digit := 0
+			q *= 10
 			if i < len(decimals) {
-				if digit = int(decimals[i]) - '0'; digit < 0 || digit > 9 {
-					return 0, false
-				}
+				q += int(decimals[i] - '0')
 			}
-			q = 10*q + digit
 		}
 		return q, q <= 1000
 	}
 	return 1000, true
 }
 
-// acceptsGzip reads Accept-Encoding.
-func acceptsGzip(fields []string) bool {
-	named, any := -1, -1
+// encodings reads Accept-Encoding: whether gzip is taken, and preferred to no encoding; and whether no encoding is refused. Source:
+// RFC 9110 section 12.5.3.
+func encodings(fields []string) (gzip, only bool) {
+	named, identity, any := -1, -1, -1
 	weighted(fields, func(name string, q int) {
 		switch {
 		case strings.EqualFold(name, "gzip") || strings.EqualFold(name, "x-gzip"):
 			named = max(named, q)
+		case strings.EqualFold(name, "identity"):
+			identity = max(identity, q)
 		case name == "*":
 			any = q
 		}
@@ -160,14 +194,18 @@ func acceptsGzip(fields []string) bool {
 	if named < 0 {
 		named = any
 	}
-	return named > 0
+	return named > 0 && named >= identity, identity == 0 || identity < 0 && any == 0
 }
 
 // minGzip is the size from which compressing pays, in bytes of JSON.
 const minGzip = 1 << 10
 
-// worthGzip decides by the answer alone, so that its representations and their tags are known before they are made.
-func worthGzip(a *reports.Answer) bool {
+// compressed decides by the caller and the answer alone, so that its representations and their tags are known before they are made.
+func compressed(a *reports.Answer, acceptEncoding []string) bool {
+	gzip, only := encodings(acceptEncoding)
+	if !gzip || only {
+		return gzip
+	}
 	n := int64(0)
 	for _, f := range a.Fragments {
 		n += f.Len

@@ -33,7 +33,26 @@ func TestNegotiation(t *testing.T) {
 		{"", "", "application/json;q=0, */*;q=0.1", html},
 		{"", "", "image/png, */*;q=0.1", json},
 		{"", "", "text/csv;q=2, application/xml;q=0.1", xml},
-		{"", "", "text/csv;q=0.5555, application/xml;q=0.1", xml},
+		{"", "", "text/csv;q=0.5555, application/xml;q=0.1", csv},
+		{"", "", "text/csv;q=.2, application/xml;q=.8", xml},
+		{"", "", "text/csv;q=.8, application/xml;q=1.0000000001", xml},
+		{"", "", "text/csv;q=1.1, application/xml;q=0.1", xml},
+		{"", "", "text/csv;q=0., application/xml;q=1.", xml},
+		{"", "", "text/csv;q=., application/xml;q=0.1", xml},
+		{"", "", "text/csv;q=, application/xml;q=0.1", xml},
+		{"", "", "text/csv;q=-1, application/xml;q=0.1", xml},
+		{"", "", "*", json},
+		{"", "", "text/csv;q=0.3, *;q=.2", csv},
+		{"", "", "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2", html}, // Java's HttpURLConnection
+		{"", "", "image/gif, *; q=.2", json},
+		{"", "", "*;q=0", ""},
+		{"", "", ",", json},
+		{"", "", " , ,, ", json},
+		{"", "", ";q=0.5", json},
+		{"", "", ", text/csv,", csv},
+		{"", "", ",,image/png", ""},
+		{"", "", `application/json;profile="a,text/csv";q=0.1, application/xml;q=0.5`, xml},
+		{"", "", `image/png;x="\\",text/csv`, csv},
 		{"", "", "text/csv ; q=0.2 , application/xml; level=1; q=0.1", csv},
 		{"", "", "image/png", ""},
 		{"", "", "*/*;q=0", ""},
@@ -71,6 +90,8 @@ func TestEncoding(t *testing.T) {
 	r := newRig(t)
 	for accept, want := range map[string]string{
 		"gzip": "gzip", "GZIP": "gzip", "x-gzip": "gzip", "deflate, gzip;q=0.5": "gzip", "*": "gzip", "br, *;q=0.1": "gzip",
+		"identity;q=1, gzip;q=0.5": "", "identity, gzip": "gzip", "gzip;q=.5, identity;q=.25": "gzip", "*;q=0.5, identity": "",
+		"identity;q=0, br": "", "gzip, ": "gzip", ",": "",
 		"": "", "identity": "", "gzip;q=0": "", "gzip;q=0, *": "", "br": "", "gzip;q=x": "", "gzip;q=0.000": "",
 	} {
 		for _, format := range []string{"json", "csv"} {
@@ -82,5 +103,10 @@ func TestEncoding(t *testing.T) {
 	small := "/cmu/v2/year/month?start=2026&end=2026-03&metrics=active-users"
 	if got := r.ok(small, "Accept-Encoding", "gzip"); got.Header.Get("Content-Encoding") != "" {
 		t.Error("a small answer is compressed")
+	}
+	for _, accept := range []string{"gzip, identity;q=0", "gzip;q=.1, *;q=0", "*, identity;q=0"} {
+		if got := r.ok(small, "Accept-Encoding", accept); got.Header.Get("Content-Encoding") != "gzip" {
+			t.Errorf("Accept-Encoding %q: it is not compressed", accept)
+		}
 	}
 }

@@ -11,7 +11,7 @@ var indexOffers = []*media{medias[0], medias[1], medias[6]}
 // index shows the service and its links.
 func (h *handler) index(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
-	header["Vary"] = []string{"Accept"}
+	header["Vary"] = h.varyPage
 	m, ok := accepted(r.Header["Accept"], indexOffers)
 	if !ok {
 		h.problem(w, r, problem{Status: http.StatusNotAcceptable, Code: "not_acceptable",
@@ -34,12 +34,14 @@ func (h *handler) index(w http.ResponseWriter, r *http.Request) {
 		Links   map[string]link `json:"_links"`
 		Service string          `json:"service"`
 		Version string          `json:"version"`
+		// Simulated is left out where false.
+		Simulated bool `json:"simulated,omitempty"`
 	}{map[string]link{
 		"self":         {base + "/", "this page"},
 		"reports":      {base + reportsPath, "the root of the usage reports"},
 		"status":       {base + "/status", "what the service knows of itself"},
-		"service-desc": {base + "/openapi.json", "the API's description, OpenAPI 3.1"},
-	}, cacheName, h.Version})
+		"service-desc": {base + "/openapi.json", "the API's description, OpenAPI 3.0"},
+	}, cacheName, h.Version, h.Simulated})
 }
 
 // status shows what the service knows of itself. What could not be found out is named, and no reason to fail.
@@ -51,8 +53,7 @@ func (h *handler) openAPI(w http.ResponseWriter, r *http.Request) {
 	if server == "" {
 		server = "/"
 	}
-	fill := strings.NewReplacer(`"{base}"`, string(quote(nil, server)), `"{version}"`, string(quote(nil, h.Version)))
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "private, max-age=300")
-	_, _ = w.Write([]byte(fill.Replace(openAPIText)))
+	_, _ = w.Write([]byte(strings.ReplaceAll(h.description(), `"{base}"`, string(quote(nil, server)))))
 }

@@ -115,7 +115,9 @@ func TestPurge(t *testing.T) {
 
 // The description is of this API: every route, every header of our own and every code is in it, and every reference leads somewhere.
 func TestOpenAPIDescribesTheHandler(t *testing.T) {
-	r := newRig(t, func(g *Gateway) { g.BasePath = func(context.Context) string { return "/live" } })
+	r := newRig(t, func(g *Gateway) {
+		g.BasePath, g.Purge, g.KeyInFront = func(context.Context) string { return "/live" }, true, true
+	})
 	got := r.ok("/openapi.json")
 	var doc struct {
 		OpenAPI string
@@ -127,7 +129,7 @@ func TestOpenAPIDescribesTheHandler(t *testing.T) {
 	if err := errors.Join(json.Unmarshal([]byte(got.body), &doc), json.Unmarshal([]byte(got.body), &all)); err != nil {
 		t.Fatal(err)
 	}
-	if doc.OpenAPI != "3.1.0" || doc.Info.Version != "1.2.3" || len(doc.Servers) != 1 || doc.Servers[0].URL != "/live" {
+	if doc.OpenAPI != "3.0.3" || doc.Info.Version != "1.2.3" || len(doc.Servers) != 1 || doc.Servers[0].URL != "/live" {
 		t.Errorf("%+v", doc.Servers)
 	}
 	want := []string{reportsPath, reportsPath + "/{dimensions}"}
@@ -180,9 +182,32 @@ func TestOpenAPIDescribesTheHandler(t *testing.T) {
 	if !slices.Equal(codes, listed) {
 		t.Errorf("codes\n%q, described\n%q", codes, listed)
 	}
-	for _, name := range []string{headerIncomplete, headerPassedThrough} {
+	for _, name := range []string{headerIncomplete} {
 		if !strings.Contains(got.body, `"`+name+`"`) {
 			t.Errorf("%s is not described", name)
+		}
+	}
+}
+
+// What a gateway lacks is not described: no DELETE where it is off, no key where none is asked.
+func TestOpenAPIDescribesThisGateway(t *testing.T) {
+	for _, test := range []struct {
+		change        func(*Gateway)
+		keyed, delete bool
+	}{
+		{func(*Gateway) {}, false, false},
+		{func(g *Gateway) { g.Purge = true }, false, true},
+		{func(g *Gateway) { g.Key = teamKey }, true, false},
+		{func(g *Gateway) { g.KeyInFront, g.Purge = true, true }, true, true},
+	} {
+		body := newRig(t, test.change).ok("/openapi.json", "x-api-key", teamKey).body
+		for _, word := range []string{`"x-api-key"`, `"security"`, `"securitySchemes"`, `"401"`, "WWW-Authenticate"} {
+			if strings.Contains(body, word) != test.keyed {
+				t.Errorf("%s with a key %v: %v", word, test.keyed, !test.keyed)
+			}
+		}
+		if strings.Contains(body, `"delete"`) != test.delete || strings.Contains(body, teamKey) || strings.Contains(body, "{version}") || strings.Contains(body, "{base}") {
+			t.Errorf("delete %v: %.300s", test.delete, body)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/reports"
+	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -43,7 +44,8 @@ const (
 
 func (h *handler) problem(w http.ResponseWriter, r *http.Request, p problem) {
 	header := w.Header()
-	for _, name := range []string{"Etag", "Age", "Content-Encoding", "Content-Length", "Content-Disposition", headerIncomplete} {
+	for _, name := range []string{"Etag", "Age", "Accept-Ranges", "Content-Encoding", "Content-Length", "Content-Disposition",
+		headerIncomplete, headerSettledUntil} {
 		delete(header, name)
 	}
 	p.Type, p.Title = "about:blank", http.StatusText(p.Status)
@@ -53,9 +55,17 @@ func (h *handler) problem(w http.ResponseWriter, r *http.Request, p problem) {
 	}
 	header.Set("Content-Type", "application/problem+json")
 	header.Set("Cache-Control", "no-store")
+	if vary := header.Get("Vary"); vary == "" || vary == varyOrigin[0] {
+		header["Vary"] = h.varyPage
+	}
 	body, err := json.Marshal(p)
 	if err != nil {
 		panic(err) // nothing in a problem can fail
+	}
+	if wantsPage(r.Header["Accept"]) {
+		header.Set("Content-Type", "text/html; charset=utf-8")
+		header.Set("Content-Security-Policy", pagePolicy)
+		body = h.problemPage(r, p)
 	}
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(p.Status)
@@ -71,21 +81,22 @@ func (h *handler) notAllowed(w http.ResponseWriter, r *http.Request, methods []s
 // statusClientGone is what servers log for a caller that left; nobody reads it.
 const statusClientGone = 499
 
-// fail answers with what became of a request. The log gets the cause, the caller a code and a sentence.
-func (h *handler) fail(w http.ResponseWriter, r *http.Request, err error) {
+// fail answers with what became of a request, which source told. The log gets the cause, the caller a code and a sentence.
+func (h *handler) fail(w http.ResponseWriter, r *http.Request, source reports.Source, err error) {
 	ctx := r.Context()
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		w.WriteHeader(statusClientGone)
 		return
 	}
 	p := h.explained(ctx, r.URL.Path, err)
-	var request *cmu.RequestError
-	if !errors.As(err, &request) {
-		status := failureStatus(p.Adobe)
-		if errors.Is(err, reports.ErrNotCached) {
-			status = cacheName + "; detail=only-if-cached"
-		}
-		w.Header().Set("Cache-Status", status)
+	switch {
+	case p.Code == "bad_request" || p.Code == "too_long":
+	case errors.Is(err, reports.ErrNotCached):
+		w.Header().Set("Cache-Status", cacheName+"; detail=only-if-cached")
+	case source == reports.FromMemory:
+		w.Header().Set("Cache-Status", cacheName+"; hit; detail=memory") // a refusal, remembered
+	default:
+		w.Header().Set("Cache-Status", failureStatus(p.Adobe))
 	}
 	h.problem(w, r, p)
 }
@@ -116,8 +127,11 @@ func problemOf(err error) problem {
 		request     *cmu.RequestError
 		unavailable *reports.UnavailableError
 		adobe       *cmu.Error
+		notReport   *upstream.NotReportError
 	)
 	switch {
+	case errors.As(err, &request) && request.TooLong():
+		return problem{Status: http.StatusRequestURITooLong, Code: "too_long", Detail: sentence("The request is too long: " + request.Error())}
 	case errors.As(err, &request):
 		return problem{Status: http.StatusBadRequest, Code: "bad_request", Detail: sentence("The request is not valid: " + request.Error())}
 	case errors.As(err, &unavailable):
@@ -140,6 +154,8 @@ func problemOf(err error) problem {
 	case errors.Is(err, cmu.ErrTooLarge):
 		return problem{Status: http.StatusBadGateway, Code: "adobe_too_large",
 			Detail: "Adobe's answer is larger than this gateway reads. Ask for a narrower window."}
+	case errors.As(err, &notReport) && notReport.Begins != "":
+		return problem{Status: http.StatusBadGateway, Code: "not_understood", Detail: sentence("Adobe's answer is no report. It begins: " + notReport.Begins)}
 	case errors.Is(err, cmu.ErrNotReport):
 		return problem{Status: http.StatusBadGateway, Code: "not_understood", Detail: "Adobe's answer is no report."}
 	}

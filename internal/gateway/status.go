@@ -5,21 +5,25 @@ import (
 	"time"
 
 	"cmu-gateway/internal/access"
+	"cmu-gateway/pkg/cmu"
 )
 
 // Status is the document of GET /status. Its names are stable. Times that are not known are left out; counts are since the process
 // began. It holds no secret.
 type Status struct {
-	Service       string           `json:"service"`
-	Version       string           `json:"version"`
-	Instance      string           `json:"instance,omitempty"`
-	UptimeSeconds int64            `json:"uptime_seconds"`
-	Calendar      CalendarStatus   `json:"calendar"`
-	CooldownUntil time.Time        `json:"cooldown_until,omitzero"` // Adobe asked for a pause until then
-	Stored        StoredStatus     `json:"stored"`
-	Answers       AnswersStatus    `json:"answers"`
-	AdobeCalls    AdobeCallsStatus `json:"adobe_calls"`
-	Access        *access.Status   `json:"access,omitempty"` // nil: not known here
+	Service       string         `json:"service"`
+	Version       string         `json:"version"`
+	Instance      string         `json:"instance,omitempty"`
+	Simulated     bool           `json:"simulated"` // Adobe is a simulated one: rows are made up
+	UptimeSeconds int64          `json:"uptime_seconds"`
+	Calendar      CalendarStatus `json:"calendar"`
+	CooldownUntil time.Time      `json:"cooldown_until,omitzero"` // Adobe asked for a pause until then
+	// SettledUntil is up to where rows are final, in civil time, by the grain of reports.
+	SettledUntil map[string]cmu.Bound `json:"settled_until"`
+	Stored       StoredStatus         `json:"stored"`
+	Answers      AnswersStatus        `json:"answers"`
+	AdobeCalls   AdobeCallsStatus     `json:"adobe_calls"`
+	Access       *access.Status       `json:"access,omitempty"` // nil: not known here
 	// Problems are sentences about what could not be found out, of which the log has the causes, and about access that is lost or will be.
 	Problems []string `json:"problems"`
 }
@@ -56,7 +60,7 @@ type AdobeCallsStatus struct {
 // Status finds out what the service knows of itself. What could not be found out is named in it, and no reason to fail.
 func (g Gateway) Status(ctx context.Context) Status {
 	g = g.filled()
-	doc := Status{Service: cacheName, Version: g.Version, Instance: g.Instance, Problems: []string{},
+	doc := Status{Service: cacheName, Version: g.Version, Instance: g.Instance, Simulated: g.Simulated, Problems: []string{},
 		UptimeSeconds: wholeSeconds(g.Now().Sub(g.Started))}
 	s, err := g.Reports.Status(ctx)
 	if err != nil {
@@ -64,7 +68,10 @@ func (g Gateway) Status(ctx context.Context) Status {
 		doc.Problems = append(doc.Problems, "The state of the store cannot be read in full.")
 	}
 	doc.Calendar = CalendarStatus{s.Calendar.Proven, s.Calendar.Inclusive, s.Calendar.At, s.Calendar.Evidence}
-	doc.CooldownUntil = s.Cooldown
+	doc.CooldownUntil, doc.SettledUntil = s.Cooldown, s.SettledUntil
+	if s.Zone != "" {
+		doc.Problems = append(doc.Problems, s.Zone)
+	}
 	doc.Stored = StoredStatus(s.Stored)
 	doc.Answers = AnswersStatus{s.MemoryHits, s.StoreHits, s.StaleHits, s.Misses}
 	doc.AdobeCalls = AdobeCallsStatus{s.Calls, s.Failures}

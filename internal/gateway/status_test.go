@@ -54,7 +54,7 @@ func compareSchema(t *testing.T, at string, typ reflect.Type, s schema, named ma
 	}
 	want := map[reflect.Kind]string{
 		reflect.String: "string", reflect.Bool: "boolean", reflect.Int: "integer", reflect.Int64: "integer", reflect.Slice: "array",
-		reflect.Struct: "object",
+		reflect.Struct: "object", reflect.Map: "object",
 	}[typ.Kind()]
 	if typ == reflect.TypeFor[time.Time]() {
 		if s.Type != "string" || s.Format != "date-time" {

@@ -50,6 +50,14 @@ func TestAnswer(t *testing.T) {
 			}
 		}, events.APIGatewayProxyResponse{StatusCode: 200, Headers: map[string]string{"Content-Type": "text/csv", "Content-Encoding": "gzip"},
 			Body: "YWJjZGVmZ2g=", IsBase64Encoded: true}},
+		{"a part that begins and ends within characters", "GET", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Type", "text/csv")
+			w.Header().Set("Content-Range", "bytes 1-4/9")
+			w.Header().Set("Content-Length", "4")
+			w.WriteHeader(http.StatusPartialContent)
+			io.WriteString(w, "ééé"[1:5])
+		}, events.APIGatewayProxyResponse{StatusCode: 206, Headers: map[string]string{"Content-Type": "text/csv", "Content-Range": "bytes 1-4/9"},
+			Body: "qcOpww==", IsBase64Encoded: true}},
 		{"HEAD", "HEAD", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Content-Length", "5")
 			w.Header().Set("Content-Type", "text/csv")

@@ -73,9 +73,9 @@ func (k Known) touches(next Known) bool {
 	return k.To == next.From && k.Truncated == next.Truncated && k.Settled == next.Settled && (k.Settled || k.Fetched.Equal(next.Fetched))
 }
 
-// Widen stretches a missing span into unknown settled time beside it, as far as the blocks that it touches and the next one on
-// the side that is unknown, while all of it is expected to be at most budget rows. It makes a window that slides on day by
-// day cost one call a block or two, not one a day. perPeriod is the densest seen; zero: not known, and nothing is stretched.
+// Widen stretches a missing span into unknown settled time beside it, by a unit of the grid's reach at most, while all of it is
+// expected to be at most budget rows. It makes a window that slides on day by day cost one call for many, not one a day.
+// perPeriod is the densest seen; zero: not known, and nothing is stretched.
 func (c Coverage) Widen(g Grid, p Pace, s Span, perPeriod, budget float64, now time.Time) Span {
 	if perPeriod == 0 || !g.Divided() {
 		return s
@@ -95,10 +95,14 @@ func (c Coverage) Widen(g Grid, p Pace, s Span, perPeriod, budget float64, now t
 		room.From = g.Unit().Floor(s.From)
 		room.To = min(room.To, g.Unit().Ceil(s.To))
 	}
-	for _, wide := range []Span{room, {s.From, room.To}, {room.From, s.To}} {
-		if float64(g.Periods(wide))*perPeriod <= budget {
-			return wide
-		}
+	// As much as the budget holds, later periods first: windows slide on.
+	wide, more := s, int(budget/perPeriod)-g.Periods(s)
+	if more > 0 {
+		wide.To = max(s.To, min(room.To, g.Grain.Step(s.To, more)))
+		more -= g.Periods(Span{s.To, wide.To})
 	}
-	return s
+	if more > 0 {
+		wide.From = min(s.From, max(room.From, g.Grain.Step(s.From, -more)))
+	}
+	return wide
 }

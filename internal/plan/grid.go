@@ -3,11 +3,11 @@ package plan
 import "cmu-gateway/pkg/cmu"
 
 // Grid divides civil time into blocks, and blocks into periods: by minute an hour is a block, by hour a day, by day a month, by
-// month and year a year. The grid of NoGrain is undivided: all of its time is Whole, one block of one period.
+// month and year a year. The grid of NoGrain is undivided: all of its time is one block of one period.
 type Grid struct{ Grain cmu.Grain }
 
-// Whole is the time of an undivided grid.
-var Whole = Span{0, 1}
+// Undivided is the time of an undivided grid.
+func Undivided() Span { return Span{0, 1} }
 
 // Divided reports whether time has more than one period.
 func (g Grid) Divided() bool { return g.Grain != cmu.NoGrain }
@@ -28,7 +28,7 @@ func (g Grid) Unit() cmu.Grain {
 // Block returns the block that holds c.
 func (g Grid) Block(c cmu.Civil) Span {
 	if !g.Divided() {
-		return Whole
+		return Undivided()
 	}
 	start := g.Unit().Floor(c)
 	return Span{start, g.Unit().Step(start, 1)}
@@ -55,12 +55,23 @@ func (g Grid) Names(s Span) (names []string) {
 // Name is that of the block which begins at start.
 func Name(start cmu.Civil) string { return "b" + start.String() }
 
-// Around returns the blocks that s touches with one more on either side.
+// Around returns s with a unit of the grid's reach more on either side, in whole blocks.
 func (g Grid) Around(s Span) Span {
 	if !g.Divided() {
-		return Whole
+		return Undivided()
 	}
-	return Span{g.Unit().Step(s.From, -1), g.Unit().Step(g.Unit().Ceil(s.To), 1)}
+	return Span{g.reach().Step(s.From, -1), g.reach().Step(g.reach().Ceil(s.To), 1)}
+}
+
+// reach is the unit in which a question looks ahead for those to come: a block of a fine grain is too short for that.
+func (g Grid) reach() cmu.Grain {
+	switch g.Grain {
+	case cmu.Minute:
+		return cmu.Day
+	case cmu.Hour:
+		return cmu.Month
+	}
+	return g.Unit()
 }
 
 // Periods counts the periods of s, which lies on the grid.

@@ -48,11 +48,11 @@ func (c Coverage) Plan(p Pace, s Span, d Demand, now time.Time) Plan {
 	at := s.From
 	for i, k := range c {
 		// What was fetched up to where time had not come yet tells that there was nothing after it either.
-		if i == len(c)-1 && !k.Settled && k.To >= p.Policy.Latest(k.Fetched) {
+		if i == len(c)-1 && !k.Settled && k.To >= Latest(k.Fetched) {
 			k.To = max(k.To, s.To)
 		}
 		part := k.Overlap(s)
-		if part.Empty() {
+		if part.Empty() || Ahead(k.Fetched, now) {
 			continue
 		}
 		if at < part.From {
@@ -76,6 +76,12 @@ func (c Coverage) Plan(p Pace, s Span, d Demand, now time.Time) Plan {
 	}
 	return out
 }
+
+// maxAhead is how far clocks may differ.
+const maxAhead = time.Minute
+
+// Ahead reports whether an instant in the past cannot be one: the clock that told it was ahead. What was fetched then is not known.
+func Ahead(at, now time.Time) bool { return at.Sub(now) > maxAhead }
 
 // judge puts one evenly fresh part where it belongs.
 func (p *Plan) judge(part Span, fetched time.Time, life time.Duration, d Demand, now time.Time, oldest *time.Time) {

@@ -55,7 +55,7 @@ func drawScene(t *rapid.T) scene {
 // state says by the words of the specification what one period is.
 func (s scene) state(p cmu.Civil) string {
 	for i, k := range s.known {
-		endless := i == len(s.known)-1 && !k.Settled && k.To >= s.pace.Policy.Latest(k.Fetched) && p >= k.To
+		endless := i == len(s.known)-1 && !k.Settled && k.To >= Latest(k.Fetched) && p >= k.To
 		if !k.Holds(p) && !endless {
 			continue
 		}
@@ -232,8 +232,9 @@ func TestSettled(t *testing.T) {
 		}
 		return v
 	}
-	unknown, known := policy, policy
+	unknown, known, east := policy, policy, policy
 	known.Zone, known.Margin = la, 0
+	east.Zone, east.Margin = time.FixedZone("", 14*3600), 0
 	for _, c := range []struct {
 		policy Policy
 		grain  cmu.Grain
@@ -241,22 +242,36 @@ func TestSettled(t *testing.T) {
 		at     string
 		want   string
 	}{
-		{unknown, cmu.Day, false, "2026-07-21T14:59:59Z", "2026-07-20"},
-		{unknown, cmu.Day, false, "2026-07-21T15:00:00Z", "2026-07-21"},
-		{unknown, cmu.Day, true, "2026-07-21T15:00:00Z", "2026-07-20"},
-		{unknown, cmu.Hour, false, "2026-03-01T00:30:00Z", "2026-02-28T11:00"},
-		{unknown, cmu.Day, false, "2028-03-01T14:00:00Z", "2028-02-29"},
-		{unknown, cmu.Month, false, "2026-07-03T12:00:00Z", "2026-07-01"},
-		{unknown, cmu.Month, false, "2026-07-03T11:59:00Z", "2026-06-01"},
-		{unknown, cmu.Year, false, "2026-01-03T12:00:00Z", "2026-01-01"},
-		{known, cmu.Day, false, "2026-07-21T10:00:00Z", "2026-07-21"}, // 03:00 in Los Angeles
-		{known, cmu.Day, false, "2026-07-21T09:59:00Z", "2026-07-20"},
-		{known, cmu.Hour, false, "2026-03-08T10:30:00Z", "2026-03-08T01:00"}, // 03:30, an hour after the clock went from 2 to 3
-		{known, cmu.Hour, false, "2026-11-01T09:30:00Z", "2026-11-01T01:00"}, // the second 01:30
+		{unknown, cmu.Day, false, "2026-07-21T17:59:59Z", "2026-07-20"},
+		{unknown, cmu.Day, false, "2026-07-21T18:00:00Z", "2026-07-21"},
+		{unknown, cmu.Day, true, "2026-07-21T18:00:00Z", "2026-07-19"},
+		{unknown, cmu.Hour, false, "2026-03-01T00:30:00Z", "2026-02-28T10:00"},
+		{unknown, cmu.Day, false, "2028-03-01T18:00:00Z", "2028-03-01"},
+		{unknown, cmu.Day, false, "2028-03-01T17:00:00Z", "2028-02-29"},
+		{unknown, cmu.Month, false, "2026-07-05T12:00:00Z", "2026-07-01"},
+		{unknown, cmu.Month, false, "2026-07-05T11:59:00Z", "2026-06-01"},
+		{unknown, cmu.Year, false, "2026-01-05T12:00:00Z", "2026-01-01"},
+		{known, cmu.Day, false, "2026-07-21T13:00:00Z", "2026-07-21"}, // 06:00 in Los Angeles
+		{known, cmu.Day, false, "2026-07-21T12:59:00Z", "2026-07-20"},
+		{known, cmu.Hour, false, "2026-03-08T12:30:00Z", "2026-03-08T03:00"}, // two hours after the clock went from 2 to 3
+		{known, cmu.Hour, false, "2026-11-01T11:30:00Z", "2026-11-01T01:00"}, // two hours after the second 01:30
+		{east, cmu.Day, false, "2026-07-21T05:59:00Z", "2026-07-20"},         // a zone makes nothing settle sooner
+		{east, cmu.Day, false, "2026-07-21T06:00:00Z", "2026-07-21"},
 	} {
 		p := Pace{c.policy, c.grain, c.level}
 		if got := p.Settled(at(c.at)).String(); got != c.want {
 			t.Errorf("%v level %v at %s: settled before %s, want %s", c.grain, c.level, c.at, got, c.want)
+		}
+	}
+}
+
+func TestWhatAClockThatWasAheadFetchedIsNotKnown(t *testing.T) {
+	p := Pace{Policy: policy, Grain: cmu.Day}
+	june := Span{cmu.CivilDate(2026, 6, 1, 0, 0), cmu.CivilDate(2026, 7, 1, 0, 0)}
+	for ahead, known := range map[time.Duration]bool{-time.Hour: true, 0: true, maxAhead: true, maxAhead + time.Second: false, 24 * 365 * time.Hour: false} {
+		c := Coverage{}.Record(june, noon.Add(ahead), june.To, false)
+		if got := c.Plan(p, june, Demand{}, noon); got.Complete() != known || known != (len(got.Missing) == 0) {
+			t.Errorf("%v ahead: %+v", ahead, got)
 		}
 	}
 }

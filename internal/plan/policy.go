@@ -16,8 +16,8 @@ type Policy struct {
 	// Stale is how long past its freshness a copy may be served while it is refreshed, StaleIfError how long while
 	// Adobe cannot be had.
 	Stale, StaleIfError time.Duration
-	// Zone is that of Adobe's calendar, nil when not known; Margin is how long past its end and one recompute interval
-	// a period is held to be unsettled.
+	// Zone is that of Adobe's calendar, nil when not known; Margin is how long past its end and two recompute intervals
+	// a period is held to be unsettled, by the clock of UTC.
 	Zone   *time.Location
 	Margin time.Duration
 }
@@ -48,14 +48,26 @@ func (p Pace) OpenLife() time.Duration {
 // levelRecompute is how often Adobe recomputes level reports.
 const levelRecompute = 24 * time.Hour
 
-// Settled returns the instant before which all periods were settled at a time: they had ended, Adobe had recomputed
-// them once more, and the margin had passed.
-func (p Pace) Settled(at time.Time) cmu.Civil {
-	recompute := p.Grain.Recompute()
+// Recompute is how often Adobe recomputes the report.
+func (p Pace) Recompute() time.Duration {
 	if p.Level {
-		recompute = levelRecompute
+		return levelRecompute
 	}
-	return p.Grain.Floor(p.Policy.Civil(at.Add(-recompute - p.Policy.Margin)))
+	return p.Grain.Recompute()
+}
+
+// lateRecomputes is how many recomputations past its end may still change a period: Adobe runs late at times.
+const lateRecomputes = 2
+
+// Settled returns the instant before which all periods were settled at a time: they had ended, Adobe had recomputed them twice more, and
+// the margin had passed. A zone never makes it sooner than none does: it may be the wrong one.
+func (p Pace) Settled(at time.Time) cmu.Civil {
+	late := at.Add(-lateRecomputes * p.Recompute())
+	settled := cmu.CivilAt(late.Add(-p.Policy.Margin), time.UTC)
+	if p.Policy.Zone != nil {
+		settled = min(settled, cmu.CivilAt(late, p.Policy.Zone))
+	}
+	return p.Grain.Floor(settled)
 }
 
 // Civil is what Adobe's wall clock shows at a time, as far as known.
@@ -66,14 +78,8 @@ func (p Policy) Civil(at time.Time) cmu.Civil {
 	return cmu.CivilAt(at, p.Zone)
 }
 
-// Latest is what no wall clock of Adobe's can have shown up to a time. Where the zone is known a clock may have been put
-// back an hour.
-func (p Policy) Latest(at time.Time) cmu.Civil {
-	if p.Zone == nil {
-		return cmu.CivilAt(at, time.UTC).Add(14 * time.Hour)
-	}
-	return cmu.CivilAt(at, p.Zone).Add(time.Hour)
-}
+// Latest is what no wall clock on earth can have shown up to a time.
+func Latest(at time.Time) cmu.Civil { return cmu.CivilAt(at, time.UTC).Add(14 * time.Hour) }
 
 // Present is the end of a window that goes up to a time, where Adobe is left to choose: the next minute of its wall clock.
 func (p Policy) Present(at time.Time) cmu.Bound {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/rows"
 	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
@@ -27,16 +28,13 @@ type Answer struct {
 	// Fetched is when the rows that may still change were asked for, or where none may the oldest. Fresh is until when
 	// the answer is fresh.
 	Fetched, Fresh time.Time
+	// SettledUntil is up to where rows are final; absent where there are no time dimensions.
+	SettledUntil cmu.Bound
 	// Tag tells equal answers from different ones.
 	Tag string
-	// Raw is set instead of rows when Adobe's answer was not understood.
-	Raw *Raw
 
 	refused error // instead of an answer: a refusal, remembered
 }
-
-// Raw is an answer of Adobe's that is passed through as it came.
-type Raw = upstream.Raw
 
 // Each calls do with every row in order. The row is valid until do returns.
 func (a *Answer) Each(do func(cmu.Row) error) error {
@@ -58,15 +56,13 @@ func (a *Answer) size() int {
 	for _, f := range a.Fragments {
 		n += len(f.Deflate)
 	}
-	if a.Raw != nil {
-		n += len(a.Raw.Body)
-	}
 	return n
 }
 
 // newAnswer makes the answer to q from views in the order of time.
 func newAnswer(q *query, views []view) (*Answer, error) {
 	a := &Answer{Request: q.request}
+	a.Request.Path = q.path
 	var all rows.Lead
 	open := slices.ContainsFunc(views, func(v view) bool { return v.plan.Open })
 	for _, v := range views {
@@ -84,7 +80,7 @@ func newAnswer(q *query, views []view) (*Answer, error) {
 			}
 			a.RollUp, a.DrillDown = b.links.RollUp, b.links.DrillDown
 			if self, err := upstream.Effective(b.links); err == nil && b.links.Self != "" {
-				a.fill(self)
+				a.fill(self, !v.held.piece.grid.Divided() && len(views) == 1)
 			}
 			if f.Rows == 0 {
 				continue
@@ -107,24 +103,41 @@ func newAnswer(q *query, views []view) (*Answer, error) {
 		}
 		a.Fragments = []rows.Fragment{f}
 	}
+	a.SettledUntil = a.settledUntil(q.pace, open)
 	a.Tag = a.tag()
 	return a, nil
 }
 
-// fill takes from Adobe's self link what the caller left to Adobe.
-func (a *Answer) fill(self cmu.Request) {
+// settledUntil is the end of the window where nothing is open, else what was settled when the open rows were fetched; never past the
+// window.
+func (a *Answer) settledUntil(p plan.Pace, open bool) cmu.Bound {
+	if p.Grain == cmu.NoGrain {
+		return cmu.Bound{}
+	}
+	until := p.Settled(a.Fetched)
+	if end, ok := a.Request.End.Civil(); ok && (!open || end < until) {
+		until = end
+	}
+	if start, ok := a.Request.Start.Civil(); ok && until < start {
+		until = start
+	}
+	return cmu.BoundAt(until)
+}
+
+// fill takes from Adobe's self link what the caller left to Adobe, and of a whole answer all that Adobe made of the request.
+func (a *Answer) fill(self cmu.Request, whole bool) {
 	a.Request.Filters = slices.Clone(self.Filters)
 	if len(self.Metrics) > 0 {
 		a.Request.Metrics = self.Metrics
 	}
-	if a.Request.Start.IsZero() {
+	if !self.Start.IsZero() && (whole || a.Request.Start.IsZero()) {
 		a.Request.Start = self.Start
 	}
-	if a.Request.End.IsZero() {
+	if !self.End.IsZero() && (whole || a.Request.End.IsZero()) {
 		a.Request.End = self.End
 	}
 	if a.Request.Limit > 0 && self.Limit > 0 {
-		a.Request.Limit = self.Limit
+		a.Request.Limit = min(a.Request.Limit, self.Limit) // a row more was asked for
 	}
 }
 
@@ -144,9 +157,6 @@ func (a *Answer) tag() string {
 	}
 	if a.Incomplete {
 		h.Write([]byte{2})
-	}
-	if a.Raw != nil {
-		h.Write(a.Raw.Body)
 	}
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:15])
 }

@@ -11,9 +11,8 @@ type background struct {
 	after func(work func(context.Context)) bool
 	now   func() time.Time
 
-	mu sync.Mutex
-	// busy holds what is under way, and since when; guarded by mu.
-	busy map[string]time.Time
+	mu   sync.Mutex
+	busy map[string]time.Time // what is under way, and since when; guarded by mu
 }
 
 const (

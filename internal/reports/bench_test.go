@@ -35,7 +35,7 @@ func coldService(tb testing.TB) (s *Service, ask cmu.Request, kept store.Store, 
 	fragments := manyBlocks(30, 1500)
 	from := cmu.CivilDate(2024, 1, 1, 0, 0)
 	ask = request(tb, fmt.Sprintf("tenant/year/month/day/mvpd/platform?start=%s&end=%s", from, cmu.Month.Step(from, 30)))
-	p := newQuery(ask, policy, now).periods(false)
+	p := newQuery(ask, nature{}, policy, now).periods(false)
 	for i, month := range p.grid.Blocks(p.want) {
 		b := &block{
 			name: plan.Name(month.From), rows: fragments[i], lead: rows.Lead{Value: "ACME\x00", Any: true}, fetched: now,

@@ -81,9 +81,12 @@ type part struct {
 func (b *block) with(p *piece, parts []part, links cmu.Links) (*block, error) {
 	out := &block{name: b.name, links: links}
 	for _, got := range parts {
-		// What is replaced whole need not be merged with.
-		if len(b.coverage) > 0 && p.grid.Block(b.coverage[0].From).Within(got.Span) {
-			b = &block{fetched: b.fetched}
+		switch {
+		case len(b.coverage) == 0:
+		case plan.Ahead(b.fetched, got.at):
+			b = &block{} // by a clock that was ahead: nobody knows how old it is
+		case p.grid.Block(b.coverage[0].From).Within(got.Span):
+			b = &block{fetched: b.fetched} // what is replaced whole need not be merged with
 		}
 	}
 	out.coverage, out.lead = b.coverage, b.lead

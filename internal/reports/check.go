@@ -80,8 +80,8 @@ func (s *Service) hours(ctx context.Context, path []string, w plan.Span) ([]hour
 		list = append(list, hourRow{k.Period, bad, strings.Join(fields, ",")})
 		return nil
 	})
-	if err == nil && (out.Truncated || out.Raw != nil) {
-		err = fmt.Errorf("%w: the answer is truncated or not understood", errNoProof)
+	if err == nil && out.Truncated {
+		err = fmt.Errorf("%w: the answer is truncated", errNoProof)
 	}
 	return list, err
 }

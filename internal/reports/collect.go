@@ -15,6 +15,8 @@ type collector struct {
 	asked  plan.Span
 	sorted map[cmu.Civil]*blockSorter // by start of block
 	size   int                        // bytes held uncompressed
+	fields []string                   // of the first row
+	latest cmu.Civil                  // the latest period of a row; zero: none
 	// inTime tells that periods came in order; seen counts them.
 	inTime bool
 	seen   int
@@ -36,7 +38,16 @@ func newCollector(p *piece, s plan.Span) *collector {
 }
 
 func (c *collector) add(row cmu.Row) error {
+	if c.fields == nil {
+		row.Each(func(name, _ []byte) bool {
+			c.fields = append(c.fields, string(name))
+			return true
+		})
+	}
 	err := c.piece.order.Read(row, &c.key)
+	if err == nil {
+		c.latest = max(c.latest, c.key.Period)
+	}
 	if c.piece.grid.Divided() {
 		if err != nil {
 			return &outsideError{c.piece.report, err.Error(), true}

@@ -163,7 +163,7 @@ func (r *rig) whole(ask string) ([]string, error) {
 
 // completable reports whether nothing keeps the service from asking in parts.
 func (r *rig) completable(ask string) bool {
-	return newQuery(request(r.t, ask), policy, r.clock.Now()).sliceable() && r.notebook.verdict().Proven
+	return newQuery(request(r.t, ask), nature{}, policy, r.clock.Now()).sliceable() && r.notebook.verdict().Proven
 }
 
 // compare asks both sides. The rows of a stale answer are as Adobe had them: they are not compared.

@@ -47,7 +47,7 @@ func (s *Service) explain(h *holding, err error) error {
 		return err
 	}
 	if p := h.piece; p.grid.Divided() && len(h.own()) > 0 {
-		known := h.coverage()
+		known := coverage(h.own())
 		for _, b := range p.grid.Blocks(p.want) {
 			part := known.Plan(p.pace, b.Overlap(p.want), plan.Demand{Stale: s.policy.Stale}, s.now())
 			if u.Total++; len(part.Missing) == 0 {
@@ -58,11 +58,7 @@ func (s *Service) explain(h *holding, err error) error {
 	return u
 }
 
-var (
-	// errOtherWindow: what is no report came for a slice, and is no answer to the caller's window.
-	errOtherWindow = errors.New("an answer that is no report is to another window")
-	errNoTime      = errors.New("no time left for another call")
-)
+var errNoTime = errors.New("no time left for another call")
 
 // outsideError is returned when an answer holds a row outside the range asked: what slicing by calendar rests on is wrong.
 // With noPeriod the row has no period at all, which tells of its report only.
@@ -75,6 +71,14 @@ type outsideError struct {
 func (e *outsideError) Error() string { return "a row lies outside the range asked for: " + e.evidence }
 
 func isOutside(err error) bool { return errors.As(err, new(*outsideError)) }
+
+func isNature(err error) bool { return errors.As(err, new(*natureError)) }
+
+// isMisread reports whether an answer must be asked for in another way.
+func isMisread(err error) bool { return isOutside(err) || isNature(err) }
+
+// errUnsteady: Adobe says something else of the same report each time.
+var errUnsteady = fmt.Errorf("%w: its self link says something else each time", cmu.ErrNotReport)
 
 // isPause reports whether an error has a time of its own at which to ask again.
 func isPause(err error) bool {
@@ -94,7 +98,7 @@ func refusal(err error) (*cmu.Error, bool) {
 func passing(err error) bool {
 	var e *cmu.Error
 	switch {
-	case err == nil, isPause(err), isOutside(err), errors.Is(err, cmu.ErrTooLarge), ended(err):
+	case err == nil, isPause(err), isMisread(err), errors.Is(err, cmu.ErrTooLarge), errors.As(err, new(*upstream.NotReportError)), ended(err):
 		return false
 	case errors.As(err, &e):
 		return e.Status >= 500

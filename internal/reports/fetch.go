@@ -3,6 +3,7 @@ package reports
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -13,34 +14,51 @@ import (
 	"cmu-gateway/pkg/cmu"
 )
 
-// fetch gets from Adobe what is not known of a piece: one fetch at a time of a report. Who had to wait looks again first.
+// fetch gets from Adobe what is not known of a piece, and draws what an answer says of the calendar, the path and the zone.
 func (s *Service) fetch(ctx context.Context, p *piece, d Directives) (view, error) {
+	v, found, err := s.fetchInTurn(ctx, p, d)
+	s.contradictedBy(ctx, err)
+	var other *natureError
+	if errors.As(err, &other) {
+		s.notebook.noteNature(ctx, other)
+	}
+	if zone := p.pace.Policy.Zone; aheadOf(zone, found.period, found.at) {
+		s.notebook.refuteZone(ctx, zone.String(), fmt.Sprintf("a row of %s came at %s", found.period, found.at.UTC().Format(time.RFC3339)))
+	}
+	return v, err
+}
+
+// latest is the latest period of a row, as of an instant. The zero value is none.
+type latest struct {
+	period cmu.Civil
+	at     time.Time
+}
+
+// fetchInTurn fetches a piece one at a time. Who had to wait looks again first.
+func (s *Service) fetchInTurn(ctx context.Context, p *piece, d Directives) (v view, found latest, err error) {
 	turn, err := s.turns.begin(ctx, p.lease)
 	if err != nil {
-		return view{}, err
+		return v, found, err
 	}
 	defer turn.end(ctx)
 	if v := s.shelf.inMemory(p).view(d.demand(s.policy), s.now()); v.plan.Complete() {
-		return v, nil
+		return v, found, nil
 	}
 	if err := turn.lastFailure(); err != nil {
-		return view{}, err
+		return v, found, err
 	}
 	if err := turn.lease(ctx); err != nil {
-		return view{}, err
+		return v, found, err
 	}
 	s.notebook.freshen(ctx)
-	v := s.shelf.loadAround(ctx, p).view(d.demand(s.policy), s.now())
+	v = s.shelf.loadAround(ctx, p).view(d.demand(s.policy), s.now())
 	if v.plan.Complete() {
-		return v, nil
+		return v, found, nil
 	}
 	f := fetcher{adobe: s.adobe, held: v.held, parallel: s.parallel, now: s.now, keepLease: turn.extend}
 	err = f.run(ctx, v.plan)
 	turn.note(err)
-	s.contradictedBy(ctx, err)
-	v = v.held.view(plan.Demand{Stale: s.policy.Stale}, s.now())
-	v.raw = f.raw
-	return v, err
+	return v.held.view(plan.Demand{Stale: s.policy.Stale}, s.now()), f.latest, err
 }
 
 // fetcher gets the missing spans of one piece. Adobe may truncate an answer or refuse it as too wide; then the span is asked
@@ -60,7 +78,7 @@ type fetcher struct {
 	widest, guess int
 	pending       map[cmu.Civil][]part // by start of block, not yet in blocks
 	links         cmu.Links
-	raw           *Raw
+	latest        latest
 }
 
 // maxFill is which part of an answer's capacity a sized call aims to use, firstShare which part of a span is asked for next
@@ -69,6 +87,7 @@ type fetcher struct {
 const (
 	maxFill    = 0.92
 	firstShare = 0.45
+	widenFill  = 0.8 // of a call that is stretched for those to come
 )
 
 // run fetches what a plan lacks. All that arrives becomes known, also when it fails part of the way. A block is saved as soon as
@@ -77,6 +96,7 @@ func (f *fetcher) run(ctx context.Context, lacks plan.Plan) error {
 	f.perPeriod = density(f.held.piece.grid, f.held.blocks)
 	f.pending = map[cmu.Civil][]part{}
 	queue := f.widened(lacks.Calls())
+	f.tell(ctx, queue)
 	var failure error
 	for rounds := 0; len(queue) > 0 && failure == nil; rounds++ {
 		if failure = f.timeLeft(ctx); failure != nil {
@@ -91,6 +111,7 @@ func (f *fetcher) run(ctx context.Context, lacks plan.Plan) error {
 		queue = append(again, rest...)
 		if failure == nil {
 			failure = f.settle(ctx, queue)
+			f.tell(ctx, queue)
 		}
 	}
 	return errors.Join(failure, f.settle(ctx, nil))
@@ -98,7 +119,7 @@ func (f *fetcher) run(ctx context.Context, lacks plan.Plan) error {
 
 // widened stretches spans where that saves calls to come.
 func (f *fetcher) widened(spans []plan.Span) (wide []plan.Span) {
-	known, budget := f.held.coverage(), float64(f.adobe.Capacity())/2
+	known, budget := coverage(f.held.blocks), widenFill*float64(f.adobe.Capacity())
 	for _, s := range spans {
 		wide = append(wide, known.Widen(f.held.piece.grid, f.held.piece.pace, s, f.perPeriod, budget, f.now()))
 	}
@@ -136,50 +157,64 @@ func (f *fetcher) next(queue []plan.Span) (batch, rest []plan.Span) {
 
 // round asks for all of a batch at once and returns what must be asked for again in other parts.
 func (f *fetcher) round(ctx context.Context, batch []plan.Span) (again []plan.Span, err error) {
-	whole, errs := make([]bool, len(batch)), make([]error, len(batch))
+	done, errs := make([]bool, len(batch)), make([]error, len(batch))
 	var calls sync.WaitGroup
 	for i, s := range batch {
-		calls.Go(func() { whole[i], errs[i] = f.one(ctx, s) })
+		calls.Go(func() { done[i], errs[i] = f.one(ctx, s) })
 	}
 	calls.Wait()
 	for i, s := range batch {
-		if errs[i] == nil && !whole[i] {
+		if errs[i] == nil && !done[i] {
 			again = append(again, s)
 		}
 	}
 	return again, errors.Join(errs...)
 }
 
-// one asks for one span. What it yields is kept unless it is not the whole and the span can be asked for in parts.
-func (f *fetcher) one(ctx context.Context, s plan.Span) (whole bool, err error) {
+// one asks for one span. It is done unless what came is not the whole and the span can be asked for in parts.
+func (f *fetcher) one(ctx context.Context, s plan.Span) (done bool, err error) {
 	out, c, err := f.call(ctx, s)
 	if passing(err) && f.timeLeft(ctx) == nil {
 		out, c, err = f.call(ctx, s)
 	}
+	if done, err := f.judge(s, out, c, err); !done {
+		return false, err
+	}
+	parts, err := c.parts(out.At, out.Truncated) // beside those of the other calls of the round: it sorts and compresses
+	if err != nil {
+		return false, err
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	total := f.held.piece.grid.Periods(s)
+	f.links = out.Links
+	if c.latest > f.latest.period {
+		f.latest = latest{c.latest, out.At}
+	}
+	for start, p := range parts {
+		f.pending[start] = append(f.pending[start], p)
+	}
+	return true, nil
+}
+
+// judge learns from the outcome of a call, and reports whether it is to be kept.
+func (f *fetcher) judge(s plan.Span, out upstream.Reply, c *collector, err error) (keep bool, failure error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.held.piece
+	total := p.grid.Periods(s)
 	switch {
 	case errors.Is(err, cmu.ErrTooWide) && total > 1:
 		f.narrow(total / 2)
 		return false, nil
 	case err != nil:
 		return false, err
-	case out.Raw != nil:
-		f.raw = out.Raw
-		return true, nil
+	}
+	if n := natureOf(p.ask, p.nature, out.Links, c.fields); !n.equal(p.nature) {
+		return false, &natureError{pathName(p.ask), n}
 	}
 	if f.learn(total, out, c); out.Truncated && total > 1 {
 		f.shrink(total)
 		return false, nil
-	}
-	parts, err := c.parts(out.At, out.Truncated)
-	if err != nil {
-		return false, err
-	}
-	f.links = out.Links
-	for start, p := range parts {
-		f.pending[start] = append(f.pending[start], p)
 	}
 	return true, nil
 }

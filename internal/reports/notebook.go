@@ -4,10 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
 	"cmu-gateway/internal/store"
+	"cmu-gateway/pkg/cmu"
 )
 
 // The notes that all processes of a deployment share.
@@ -15,6 +17,7 @@ const (
 	noteCalendar = "calendar"
 	noteCooldown = "cooldown"
 	notePurged   = "purged"
+	notePaths    = "paths"
 )
 
 // notesAge is how long a process trusts what it last read of the notes.
@@ -28,10 +31,12 @@ type notebook struct {
 	pause func(until time.Time) // told of a pause that another process has met
 	shelf *shelf                // cleared when another process has purged, or found another calendar
 
-	mu     sync.Mutex // guards what follows
-	read   time.Time  // zero: never
-	known  Verdict
-	purged string
+	mu      sync.Mutex // guards what follows
+	read    time.Time  // zero: never
+	known   Verdict
+	purged  string
+	paths   map[string]nature // of paths that are not what they say
+	refuted refutedZone
 	// odd holds reports with rows that have no period. It is this process's own.
 	odd map[store.Report]bool
 }
@@ -55,6 +60,40 @@ func (n *notebook) slicing(r store.Report) (ok, inclusive bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return n.known.Proven && !n.odd[r], n.known.Inclusive
+}
+
+// nature returns what is known of a request's path.
+func (n *notebook) nature(r cmu.Request) nature {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if len(n.paths) == 0 {
+		return nature{}
+	}
+	return n.paths[pathName(r)]
+}
+
+func pathName(r cmu.Request) string { return cmu.Request{Path: r.Path}.Report() }
+
+// maxPaths bounds the paths that are noted: a note is small.
+const maxPaths = 30
+
+// noteNature tells all processes what a path is.
+func (n *notebook) noteNature(ctx context.Context, e *natureError) {
+	n.mu.Lock()
+	paths := maps.Clone(n.paths)
+	if paths == nil || len(paths) >= maxPaths {
+		paths = map[string]nature{}
+	}
+	paths[e.path] = e.nature
+	n.paths = paths
+	n.mu.Unlock()
+	text, err := json.Marshal(paths)
+	if err == nil {
+		err = n.notes.PutNote(ctx, notePaths, store.Note{Value: text})
+	}
+	if err != nil {
+		n.log.WarnContext(ctx, "what is known of a path could not be noted", "path", e.path, "error", err)
+	}
 }
 
 const maxOdd = 1000
@@ -93,6 +132,14 @@ func (n *notebook) sync(ctx context.Context) error {
 		n.pause(note.Expires)
 	}
 	purged := string(notes[notePurged].Value)
+	var paths map[string]nature
+	if note, ok := notes[notePaths]; ok && json.Unmarshal(note.Value, &paths) != nil {
+		n.log.WarnContext(ctx, "what is known of paths is unreadable")
+	}
+	var refuted refutedZone
+	if note, ok := notes[noteZone]; ok && json.Unmarshal(note.Value, &refuted) != nil {
+		n.log.WarnContext(ctx, "what is known of the zone is unreadable")
+	}
 	n.mu.Lock()
 	before, first := n.known, n.read.IsZero()
 	unwritten := !before.At.IsZero() && v != before && !v.At.After(before.At)
@@ -100,11 +147,11 @@ func (n *notebook) sync(ctx context.Context) error {
 		v = before
 	}
 	changed := !first && (purged != n.purged || !before.sameSlices(v))
-	n.read, n.known, n.purged = n.now(), v, purged
-	n.mu.Unlock()
+	n.read, n.known, n.purged, n.paths, n.refuted = n.now(), v, purged, paths, refuted
 	if changed {
-		n.shelf.clear()
+		n.shelf.clear() // before anyone takes the notes for read
 	}
+	n.mu.Unlock()
 	if unwritten {
 		return n.noteVerdict(ctx, v)
 	}

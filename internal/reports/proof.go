@@ -94,6 +94,25 @@ func (s *Service) proveAfter() {
 	}
 }
 
+// proveNow checks the calendar while the caller waits, as the answer at hand lacks rows that only slices can have. It reports whether
+// answers may be sliced now.
+func (s *Service) proveNow(ctx context.Context, r cmu.Request) bool {
+	if sliced, _ := s.notebook.slicing(s.query(r).report); sliced {
+		return false // slices are what the answer was made of
+	}
+	if _, due := s.occasion.take(s.notebook.verdict(), s.now()); !due {
+		return false
+	}
+	v, err := s.Prove(ctx, r)
+	if err != nil {
+		s.log.WarnContext(ctx, "the calendar check came to no verdict; every report is asked for whole meanwhile", "error", err)
+		if !errors.Is(err, errNoProof) {
+			s.occasion.again(s.now(), failurePause)
+		}
+	}
+	return err == nil && v.Proven
+}
+
 const leaseCalendar = "calendar"
 
 // Prove checks the calendar against Adobe, on a settled day of a report like r, and notes the verdict; if r itself has been
@@ -134,39 +153,39 @@ func (s *Service) Prove(ctx context.Context, r cmu.Request) (Verdict, error) {
 // them again.
 func (s *Service) sliceWhole(ctx context.Context, r cmu.Request) error {
 	r.Format = ""
-	kept := s.shelf.inMemory(newQuery(r, s.policy, s.now()).pieces(false, false, nil)[0]).own()
+	whole := s.shelf.inMemory(s.query(r).pieces(false, false, nil)[0])
+	kept := whole.own()
 	if len(kept) == 0 || kept[0].coverage[0].Truncated {
 		return nil
 	}
 	answer, at := kept[0], kept[0].coverage[0].Fetched
-	p := newQuery(r, s.policy, at).periods(false)
-	if p == nil {
-		return nil
-	}
-	held := s.shelf.load(ctx, p)
-	if len(held.blocks) > 0 {
-		return nil // another process has begun to slice
-	}
-	c := newCollector(p, p.want)
-	err := answer.rows.Each(func(row cmu.Row) error {
-		if err := p.order.Read(row, &c.key); err != nil || !p.want.Holds(c.key.Period) {
+	for _, p := range newQuery(r, s.notebook.nature(r), s.believed(), at).pieces(true, false, nil) {
+		held := s.shelf.load(ctx, p)
+		if p.only.Empty() || len(held.blocks) > 0 {
+			continue // it is the whole answer, or another process has begun to slice
+		}
+		held.stamp = whole.stamp
+		c := newCollector(p, p.want)
+		err := answer.rows.Each(func(row cmu.Row) error {
+			if err := p.order.Read(row, &c.key); err != nil || !p.only.Holds(c.key.Period) {
+				return err
+			}
+			return c.add(row)
+		})
+		if err != nil {
 			return err
 		}
-		return c.add(row)
-	})
-	if err != nil {
-		return err
-	}
-	parts, err := c.parts(at, false)
-	if err != nil {
-		return err
-	}
-	for start, got := range parts {
-		if _, err := held.add(start, []part{got}, answer.links); err != nil {
+		parts, err := c.parts(at, false)
+		if err != nil {
 			return err
 		}
+		for start, got := range parts {
+			if _, err := held.add(start, []part{got}, answer.links); err != nil {
+				return err
+			}
+		}
+		held.save(ctx, held.blocks)
 	}
-	held.save(ctx, held.blocks)
 	return nil
 }
 

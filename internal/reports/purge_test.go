@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/sandbox"
+	"cmu-gateway/internal/store"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -104,4 +105,56 @@ func TestTheFirstAnswerAfterAPurgeIsSliced(t *testing.T) {
 	if n := r.calls() - before; n != 0 {
 		t.Errorf("%d calls for what was known, want 0", n)
 	}
+}
+
+// TestPurgeWhileTheStoreIsReadOrWritten purges in the middle of a read, and of a write: neither brings back what was deleted.
+func TestPurgeWhileTheStoreIsReadOrWritten(t *testing.T) {
+	for _, during := range []string{"Blocks", "Put"} {
+		r := newRig(t)
+		r.prove()
+		const ask = "tenant/year/month/day?start=2026-07-01&end=2026-07-15"
+		if during == "Blocks" {
+			r.same(ask)
+		}
+		armed := true
+		r.restart(func(o *Options) {
+			o.Store = &pausing{Store: r.store, do: func(op string) {
+				if op == during && armed {
+					armed = false
+					if _, err := r.Purge(t.Context(), cmu.Request{}); err != nil {
+						t.Error(err)
+					}
+				}
+			}}
+		})
+		r.get(ask)
+		r.after()
+		if armed {
+			t.Fatalf("no %s", during)
+		}
+		r.behave(func(b *sandbox.Behaviour) { b.Restatements = []sandbox.Restatement{{Day: "2026-07-03", Version: 1}} })
+		if during == "Put" {
+			r.same(ask)
+			continue
+		}
+		r.restart()
+		r.same(ask)
+	}
+}
+
+// pausing is a store that does something after a read, and before a write reaches it.
+type pausing struct {
+	store.Store
+	do func(op string)
+}
+
+func (p *pausing) Blocks(ctx context.Context, report store.Report, first, last string) ([]store.Block, error) {
+	b, err := p.Store.Blocks(ctx, report, first, last)
+	p.do("Blocks")
+	return b, err
+}
+
+func (p *pausing) Put(ctx context.Context, report store.Report, b store.Block) error {
+	p.do("Put")
+	return p.Store.Put(ctx, report, b)
 }

@@ -16,6 +16,8 @@ import (
 // query is a request with all that follows from it, worked out once.
 type query struct {
 	request  cmu.Request
+	nature   nature   // of its path
+	path     []string // of the rows
 	report   store.Report
 	order    *rows.Order
 	pace     plan.Pace
@@ -23,11 +25,17 @@ type query struct {
 	window   plan.Window // empty: the answer cannot be sliced
 }
 
-// newQuery works out a request, which has no format, at an instant.
-func newQuery(r cmu.Request, p plan.Policy, now time.Time) *query {
-	q := &query{request: r, report: store.Report(r.Report())}
+// newQuery works out a request, which has no format, at an instant. n is what is known of its path.
+func newQuery(r cmu.Request, n nature, p plan.Policy, now time.Time) *query {
+	if n.NoWindow {
+		r.Start, r.End = cmu.Bound{}, cmu.Bound{}
+	}
+	q := &query{nature: n, path: n.of(r), report: store.Report(r.Report())}
+	named := r
+	r.Path = q.path
 	grain, _ := r.Grain()
 	q.pace = plan.Pace{Policy: p, Grain: grain, Level: r.LevelReport()}
+	q.request = calendarBounds(named, q.pace, now)
 	q.calendar = plan.Grid{Grain: grain}
 	q.order = rows.NewOrder(r, grain, q.calendar.Unit())
 	q.window = q.calendar.TakeApart(q.sliceableSpan(now))
@@ -47,7 +55,7 @@ func (q *query) sliceableSpan(now time.Time) (none plan.Span) {
 	}
 	to, ended := q.request.End.Civil()
 	if q.request.End.IsZero() {
-		to, ended = q.pace.Grain.Ceil(q.pace.Policy.Latest(now)), true
+		to, ended = q.pace.Grain.Ceil(plan.Latest(now)), true
 	}
 	w := plan.Span{From: from, To: to}
 	unit := plan.Grid{Grain: q.calendar.Unit()}
@@ -69,7 +77,7 @@ type piece struct {
 	// only are the periods whose rows are wanted; empty: all.
 	only  plan.Span
 	names []string // of the blocks, in their order
-	// before and after name the blocks beside them, or where the grid is undivided no others.
+	// What is read before a fetch lies between before and after: the blocks, and those beside them that a fetch may reach.
 	before, after string
 	lease         string // the name under which it is fetched
 	// read is what the store has just been found to hold; nil: nobody looked.
@@ -81,7 +89,7 @@ func (q *query) exact(r cmu.Request, only plan.Span) *piece {
 	hash := shortHash(r.Canonical())
 	name := exactPrefix + hash
 	return &piece{
-		query: q, want: plan.Whole, ask: r, only: only, names: []string{name}, before: name, after: name,
+		query: q, want: plan.Undivided(), ask: r, only: only, names: []string{name}, before: name, after: name,
 		lease: q.leaseName() + "/" + hash,
 	}
 }
@@ -98,20 +106,21 @@ func (q *query) periods(inclusive bool) *piece {
 	p := &piece{query: q, grid: q.calendar, want: whole, ask: q.request, only: whole, lease: q.leaseName()}
 	p.ask.Start, p.ask.End = cmu.Bound{}, cmu.Bound{}
 	around := q.calendar.Around(whole)
-	names := q.calendar.Names(around)
-	p.names, p.before, p.after = names[1:len(names)-1], names[0], names[len(names)-1]
+	p.names, p.before, p.after = q.calendar.Names(whole), plan.Name(around.From), plan.Name(around.To-1)
 	return p
 }
 
 // pieces returns what makes the answer to q, in the order of time: if it may be sliced its whole periods and, each exactly, the
-// parts of periods at its edges; else the one exact piece. read is what has been read of the periods; nil: nothing.
+// parts of periods at its edges; else the one exact piece. read is what has been read of one of them; nil: nothing.
 func (q *query) pieces(sliced, inclusive bool, read *holding) (pieces []*piece) {
 	if !sliced || !q.sliceable() {
-		return append(pieces, q.exact(q.request, plan.Span{}))
+		whole := q.exact(q.request, plan.Span{})
+		whole.adopt(read)
+		return append(pieces, whole)
 	}
 	whole := q.periods(inclusive)
-	if whole != nil && read != nil {
-		whole.read = &holding{read.shelf, whole, read.stamp, read.blocks}
+	if whole != nil {
+		whole.adopt(read)
 	}
 	for _, e := range q.window.Edges {
 		if whole != nil && e.Part.From >= whole.want.To {
@@ -127,9 +136,11 @@ func (q *query) pieces(sliced, inclusive bool, read *holding) (pieces []*piece) 
 	return pieces
 }
 
-// asks reports whether the piece is r itself.
-func (p *piece) asks(r cmu.Request) bool {
-	return !p.grid.Divided() && p.ask.Canonical() == r.Canonical()
+// adopt takes over what has been read of a piece that begins with the same block; nil: nothing.
+func (p *piece) adopt(read *holding) {
+	if read != nil && read.piece.names[0] == p.names[0] {
+		p.read = &holding{read.shelf, p, read.stamp, read.blocks}
+	}
 }
 
 // call returns the request to Adobe for the rows of s.
@@ -157,20 +168,25 @@ func (p *piece) settled(at time.Time) cmu.Civil {
 	_, started := p.ask.Start.Civil()
 	end, ended := p.ask.End.Civil()
 	if started && ended && p.pace.Grain != cmu.NoGrain && end <= p.pace.Settled(at) {
-		return plan.Whole.To
+		return plan.Undivided().To
 	}
-	return plan.Whole.From
+	return plan.Undivided().From
 }
 
-// keepPeriods is past Adobe's own 25 months of data, and how long past that a block that nobody refreshes is of use.
+// keepPeriods is how long a block is stored after it was last written; then its rows are asked for again.
 const keepPeriods = 400 * 24 * time.Hour
 
-// life is how long the piece's blocks are stored.
-func (p *piece) life() time.Duration {
-	if p.grid.Divided() {
+// life is how long a block of the piece is stored: periods for as long as anybody may ask for them, an exact answer for as long as it
+// may be served.
+func (p *piece) life(b *block) time.Duration {
+	fresh := p.pace.OpenLife()
+	switch {
+	case p.grid.Divided():
 		return keepPeriods
+	case b.coverage[0].Settled:
+		fresh = p.pace.Policy.Settled
 	}
-	return p.pace.Policy.Settled + p.pace.Policy.StaleIfError
+	return fresh + max(p.pace.Policy.Stale, p.pace.Policy.StaleIfError)
 }
 
 // exactPrefix begins the names of blocks that hold an exact answer.

@@ -136,7 +136,7 @@ func rowsOf(t testing.TB, a *Answer) (rows []string) {
 // inOrder checks that the rows come sorted by the path's dimensions.
 func (r *rig) inOrder(ask string, a *Answer) {
 	r.t.Helper()
-	o := newQuery(request(r.t, ask), policy, r.clock.Now()).order
+	o := newQuery(request(r.t, ask), nature{}, policy, r.clock.Now()).order
 	var k rows.Key
 	var last []byte
 	if err := a.Each(func(row cmu.Row) error {

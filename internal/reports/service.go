@@ -10,6 +10,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -101,6 +102,11 @@ func New(o Options) *Service {
 	return s
 }
 
+// Parse reads a request as cmu.Parse does, and bounds relative to now besides: see plan.Policy.ParseRequest.
+func (s *Service) Parse(path, query string) (cmu.Request, error) {
+	return s.believed().ParseRequest(path, query, s.now())
+}
+
 // Get answers r. It waits for Adobe only if nothing usable is kept.
 //
 // Errors: *cmu.Error for a refusal of Adobe's; *UnavailableError when the caller should come back; ErrNotCached; the
@@ -119,12 +125,15 @@ func (s *Service) Get(ctx context.Context, r cmu.Request, d Directives) (*Answer
 	ctx, cancel := s.leaveTime(ctx)
 	defer cancel()
 	begun := s.shelf.stamp()
-	q := newQuery(r, s.policy, s.now())
+	q := s.query(r)
 	sliceable := q.sliceable()
-	if sliceable {
+	a, source, err := s.answer(ctx, q, d)
+	if sliceable && err == nil {
 		s.occasion.offer(r)
 	}
-	a, source, err := s.answer(ctx, q, d)
+	if err == nil && a.Incomplete && sliceable && !d.OnlyIfCached && s.proveNow(ctx, r) {
+		a, source, err = s.answer(ctx, s.query(r), d)
+	}
 	// What slices may complete is not kept as an answer.
 	if err != nil || !a.Incomplete || !sliceable {
 		s.shelf.keepAnswer(begun, name, a, err)
@@ -148,25 +157,41 @@ func (s *Service) answer(ctx context.Context, q *query, d Directives) (*Answer, 
 	var read *holding
 	if s.notebook.blank() {
 		read = s.readFirst(ctx, q)
+		if n := s.notebook.nature(q.request); !n.equal(q.nature) {
+			q, read = s.query(q.request), nil
+		}
 	}
-	for {
+	for range maxReadings {
 		sliced, inclusive := s.notebook.slicing(q.report)
-		pieces := q.pieces(sliced, inclusive, read)
-		a, source, err := s.assemble(ctx, q, pieces, d)
-		if !isOutside(err) && !errors.Is(err, errOtherWindow) {
+		a, source, err := s.assemble(ctx, q, q.pieces(sliced, inclusive, read), d)
+		switch {
+		case isNature(err):
+			q, read = s.query(q.request), nil // as what it has turned out to be
+		case isOutside(err):
+			q.window = plan.Window{} // what slices do not yield, the whole may
+		default:
 			return a, source, err
 		}
-		q.window = plan.Window{} // what slices do not yield, the whole may
 	}
+	return nil, FromAdobe, errUnsteady
 }
 
-// readFirst reads the notes for the first time and beside them, in the time of one round trip, the blocks that q needs if they say
-// that the calendar is proven.
+// maxReadings bounds how often an answer is read anew: as another report, as a whole, and once more.
+const maxReadings = 4
+
+// query works out a request as what its path is known to be.
+func (s *Service) query(r cmu.Request) *query {
+	return newQuery(r, s.notebook.nature(r), s.believed(), s.now())
+}
+
+// readFirst reads the notes for the first time and beside them, in the time of one round trip, the blocks that q most likely needs.
 func (s *Service) readFirst(ctx context.Context, q *query) (read *holding) {
 	var reads sync.WaitGroup
-	if p := q.periods(false); p != nil {
-		reads.Go(func() { read = s.shelf.load(ctx, p) })
+	p := q.periods(false)
+	if p == nil {
+		p = q.pieces(false, false, nil)[0]
 	}
+	reads.Go(func() { read = s.shelf.load(ctx, p) })
 	s.notebook.freshen(ctx)
 	reads.Wait()
 	return read
@@ -181,17 +206,12 @@ func (s *Service) assemble(ctx context.Context, q *query, pieces []*piece, d Dir
 	}
 	all.Wait()
 	source := slices.Max(sources)
-	if i := slices.IndexFunc(errs, isOutside); i >= 0 {
+	if i := slices.IndexFunc(errs, isMisread); i >= 0 {
 		return nil, source, errs[i]
 	}
-	for i, v := range views {
-		switch {
-		case errs[i] != nil:
-			return nil, source, errs[i]
-		case v.raw != nil && !v.held.piece.asks(q.request):
-			return nil, source, errOtherWindow
-		case v.raw != nil:
-			return &Answer{Request: q.request, Raw: v.raw, Fetched: s.now()}, FromAdobe, nil
+	for _, err := range errs {
+		if err != nil {
+			return nil, source, err
 		}
 	}
 	s.count.answered(source)
@@ -217,7 +237,7 @@ func (s *Service) know(ctx context.Context, p *piece, d Directives) (view, Sourc
 	if err == nil {
 		return fetched, FromAdobe, nil
 	}
-	if _, refused := refusal(err); refused || isOutside(err) {
+	if _, refused := refusal(err); refused || isMisread(err) {
 		return v, source, err
 	}
 	// What is known may be good enough while Adobe cannot be had.
@@ -259,11 +279,13 @@ func (s *Service) renewAfter(p *piece, d Directives) bool {
 // Purge forgets what is kept: all reports if r is the root; all reports of r's path if r has neither filters nor metrics;
 // else that report. Every process follows within a minute. It returns how many blocks were deleted.
 func (s *Service) Purge(ctx context.Context, r cmu.Request) (int, error) {
+	// Noted before, so that no other process saves what it read before; and after, so that all forget what they read meanwhile.
+	noted := s.notebook.notePurge(ctx)
 	n, err := s.shelf.purge(ctx, matching(r))
 	if err != nil {
 		return n, err
 	}
-	return n, s.notebook.notePurge(ctx)
+	return n, errors.Join(noted, s.notebook.notePurge(ctx))
 }
 
 // Status is what the service knows of itself. Counts are since the process began.
@@ -273,6 +295,10 @@ type Status struct {
 	Stored                           store.Size
 	MemoryHits, StoreHits, StaleHits int64
 	Misses, Calls, Failures          int64
+	// SettledUntil is up to where rows are final, by the grain of reports.
+	SettledUntil map[string]cmu.Bound
+	// Zone says, in a sentence, why the zone that is set is not believed; empty: it is, or there is none.
+	Zone string
 }
 
 // Status reads what all processes share and adds this process's counts.
@@ -282,11 +308,18 @@ func (s *Service) Status(ctx context.Context) (Status, error) {
 	}
 	size, err := s.shelf.size(ctx)
 	out := Status{
-		Calendar: s.notebook.verdict(), Stored: size,
+		Calendar: s.notebook.verdict(), Stored: size, SettledUntil: map[string]cmu.Bound{},
 		MemoryHits: s.count[FromMemory].Load(), StoreHits: s.count[FromStore].Load(), StaleHits: s.count[Stale].Load(),
 		Misses: s.count[FromAdobe].Load(),
 	}
 	out.Calls, out.Failures = s.adobe.Calls()
+	p := s.believed()
+	for g := cmu.Year; g <= cmu.Minute; g++ {
+		out.SettledUntil[g.String()] = cmu.BoundAt(plan.Pace{Policy: p, Grain: g}.Settled(s.now()))
+	}
+	if s.policy.Zone != nil && p.Zone == nil {
+		out.Zone = fmt.Sprintf("CMU_REPORT_ZONE=%s is not Adobe's zone, and is left out of account: %s.", s.policy.Zone, s.notebook.zone().Evidence)
+	}
 	if until := s.adobe.PausedUntil(); until.After(s.now()) {
 		out.Cooldown = until
 	}

@@ -3,8 +3,6 @@ package reports
 import (
 	"context"
 	"errors"
-	"net/http"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -154,33 +152,26 @@ func TestRowsAreInOrder(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoReportIsPassedThrough(t *testing.T) {
-	r := newRig(t)
-	r.behave(fault(sandbox.Fault{Kind: "status", Status: 200, Body: "<p>surprise</p>", Headers: map[string]string{"Content-Type": "text/html"}}))
-	for range 2 {
-		before := r.calls()
-		a, _, err := r.Get(t.Context(), request(t, daily), Directives{})
-		if err != nil || a.Raw == nil || string(a.Raw.Body) != "<p>surprise</p>" || a.Raw.ContentType != "text/html" || r.calls() == before {
-			t.Errorf("%+v, %v", a, err)
+// What is no report is no answer: a good copy stays and is served, and nothing of it is kept.
+func TestWhatIsNoReportIsNoAnswer(t *testing.T) {
+	for _, body := range []string{"<p>surprise</p>", `{"error":"backend"}`, "year,month\n", "[]"} {
+		r := newRig(t)
+		r.prove()
+		const open = "tenant/year/month/day?start=2026-07-01"
+		r.same(open)
+		r.behave(fault(sandbox.Fault{Kind: "status", Status: 200, Body: body, Headers: map[string]string{"Content-Type": "text/html"}}))
+		r.clock.Add(48 * time.Hour)
+		if _, source := r.get(open); source != Stale {
+			t.Errorf("%q: a good copy is there, and the answer is from %v", body, source)
 		}
-	}
-	r.behave(none)
-	r.same(daily)
-}
-
-func TestWhatIsPassedThroughIsTheAnswerToTheCallersWindow(t *testing.T) {
-	r := newRig(t)
-	r.prove()
-	r.get("tenant/year/month/day?start=2026-05-01&end=2026-06-01")
-	r.behave(fault(sandbox.Fault{Kind: "status", Status: 200, Body: `{"window":"part"}`}))
-	var asked string
-	r.carry = carrier(func(q *http.Request) (*http.Response, error) {
-		asked = q.URL.RawQuery
-		return r.adobe.Client.Transport.RoundTrip(q)
-	})
-	a, _, err := r.Get(t.Context(), request(t, "tenant/year/month/day?start=2026-05-01&end=2026-06-05"), Directives{})
-	if err != nil || a.Raw == nil || !strings.HasPrefix(asked, "start=2026-05-01&end=2026-06-05") {
-		t.Errorf("the raw answer is to %s: %v", asked, err)
+		for _, ask := range []string{daily, "mvpd", "tenant/year/month/day?start=2026-05-10T05:00&end=2026-05-10T09:00"} {
+			if a, _, err := r.Get(t.Context(), request(t, ask), Directives{}); !errors.Is(err, cmu.ErrNotReport) {
+				t.Errorf("%q: %s: %+v, %v", body, ask, a, err)
+			}
+		}
+		r.behave(none)
+		r.clock.Add(longestPause)
+		r.same(daily)
 	}
 }
 
@@ -253,4 +244,38 @@ func TestRestatementShows(t *testing.T) {
 		t.Errorf("purged %d, %v", n, err)
 	}
 	r.same(daily)
+}
+
+// TestANewBlockIsAskedForThoughItsNeighbourKnewIt asks for a window up to now shortly before a block ends, and for one that begins with the
+// next block shortly after: that nothing was there yet is no answer.
+func TestANewBlockIsAskedForThoughItsNeighbourKnewIt(t *testing.T) {
+	for _, c := range []struct{ path, before, after string }{
+		{"tenant/year/month/day/hour/minute", "start=2026-07-31T23:00", "start=2026-08-01T00:00"},
+		{"year/month/day/hour", "start=2026-07-31", "start=2026-08-01"},
+		{"year/month/day", "start=2026-07-01", "start=2026-08-01"},
+	} {
+		r := newRig(t)
+		r.prove()
+		r.clock.Add(time.Date(2026, 7, 31, 23, 55, 0, 0, time.UTC).Sub(r.clock.Now()))
+		r.get(c.path + "?" + c.before)
+		r.after()
+		r.clock.Add(9 * time.Minute)
+		before := r.calls()
+		if _, source := r.get(c.path + "?" + c.after); source != FromAdobe || r.calls() == before {
+			t.Errorf("%s: %d calls, from %v", c.path, r.calls()-before, source)
+		}
+		r.same(c.path + "?" + c.after)
+	}
+}
+
+// TestStaleWithANeighbourThatIsKnown asks, while Adobe is down, for a window whose last day is not known but the day before is.
+func TestStaleWithANeighbourThatIsKnown(t *testing.T) {
+	r := newRig(t)
+	r.prove()
+	r.same("year/month/day/hour?start=2026-07-19&end=2026-07-20")
+	r.restart()
+	r.behave(fault(sandbox.Fault{Kind: "status", Status: 500}))
+	if a, source, err := r.Get(t.Context(), request(t, "year/month/day/hour?start=2026-07-20&end=2026-07-21"), Directives{}); err == nil {
+		t.Errorf("%d rows from %v of a day that was never asked for", len(rowsOf(t, a)), source)
+	}
 }

@@ -26,7 +26,8 @@ type shelf struct {
 	store   store.Blocks
 	answers *otter.Cache[string, *Answer]
 	blocks  *otter.Cache[blockKey, *block]
-	memory  int64 // bytes, for both
+	memory  int64      // bytes, for both
+	mu      sync.Mutex // held while a stamp is compared and what bears it is put into memory, and while memory is cleared
 	purges  atomic.Int64
 	// catchUp is called before blocks are saved: another process may have purged.
 	catchUp func(context.Context)
@@ -62,6 +63,8 @@ func (s *shelf) stamp() stamp { return stamp(s.purges.Load()) }
 
 // clear forgets what is in memory; what is under way will not be kept.
 func (s *shelf) clear() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.purges.Add(1)
 	s.answers.InvalidateAll()
 	s.blocks.InvalidateAll()
@@ -70,7 +73,7 @@ func (s *shelf) clear() {
 // answer returns the answer of that canonical request if it is fresh and as new as wanted.
 func (s *shelf) answer(name string, d Directives, now time.Time) (*Answer, bool) {
 	a, ok := s.answers.GetIfPresent(name)
-	if !ok || !now.Before(a.Fresh) {
+	if !ok || !now.Before(a.Fresh) || plan.Ahead(a.Fetched, now) {
 		return nil, false
 	}
 	oldest := d.maxAge()
@@ -86,9 +89,27 @@ func (s *shelf) keepAnswer(begun stamp, name string, a *Answer, err error) {
 		now := s.now()
 		a, err = &Answer{refused: err, Fetched: now, Fresh: now.Add(refusalLife)}, nil
 	}
-	if err == nil && begun == s.stamp() && a.Raw == nil && a.size() < int(s.memory/4) {
+	if err != nil || a.size() >= int(s.memory/4) {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if begun == s.stamp() {
 		s.answers.Set(name, a)
 	}
+}
+
+// remember puts blocks into memory that were read or made at a stamp. It reports whether no purge came between.
+func (s *shelf) remember(begun stamp, report store.Report, blocks []*block) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if begun != s.stamp() {
+		return false
+	}
+	for _, b := range blocks {
+		s.blocks.Set(blockKey{report, b.name}, b)
+	}
+	return true
 }
 
 // forgetAnswers keeps the blocks: they may have what an answer lacks.
@@ -113,10 +134,10 @@ func (h *holding) own() (own []*block) {
 	return own
 }
 
-// coverage returns what the blocks know, neighbours included.
-func (h *holding) coverage() plan.Coverage {
-	known := make([]plan.Coverage, len(h.blocks))
-	for i, b := range h.blocks {
+// coverage returns what blocks in the order of their names know.
+func coverage(blocks []*block) plan.Coverage {
+	known := make([]plan.Coverage, len(blocks))
+	for i, b := range blocks {
 		known[i] = b.coverage
 	}
 	return plan.Join(known...)
@@ -126,12 +147,11 @@ func (h *holding) coverage() plan.Coverage {
 type view struct {
 	held *holding
 	plan plan.Plan
-	raw  *Raw // what came instead of rows
 }
 
-// view plans over what is held at now.
+// view plans at now over the piece's own blocks: what a neighbour knows of time to come is not known here.
 func (h *holding) view(d plan.Demand, now time.Time) view {
-	return view{held: h, plan: h.coverage().Plan(h.piece.pace, h.piece.want, d, now)}
+	return view{held: h, plan: coverage(h.own()).Plan(h.piece.pace, h.piece.want, d, now)}
 }
 
 // inMemory returns what is in memory of a piece.
@@ -172,14 +192,12 @@ func (s *shelf) loadRange(ctx context.Context, p *piece, first, last string) *ho
 			s.log.WarnContext(ctx, "a block is unreadable and counts as missing", "report", p.report, "error", err)
 			continue
 		}
-		key := blockKey{p.report, b.name}
-		if m, ok := s.blocks.GetIfPresent(key); ok && m.fetched.After(b.fetched) {
+		if m, ok := s.blocks.GetIfPresent(blockKey{p.report, b.name}); ok && m.fetched.After(b.fetched) {
 			b = m
-		} else {
-			s.blocks.Set(key, b)
 		}
 		h.blocks = append(h.blocks, b)
 	}
+	s.remember(h.stamp, p.report, h.blocks)
 	slices.SortFunc(h.blocks, func(a, b *block) int { return strings.Compare(a.name, b.name) })
 	return h
 }
@@ -215,11 +233,8 @@ const (
 func (h *holding) save(ctx context.Context, added []*block) {
 	s := h.shelf
 	s.catchUp(ctx)
-	if h.stamp != s.stamp() {
+	if !s.remember(h.stamp, h.piece.report, added) {
 		return
-	}
-	for _, b := range added {
-		s.blocks.Set(blockKey{h.piece.report, b.name}, b)
 	}
 	limit := saveTime
 	if deadline, ok := ctx.Deadline(); ok {
@@ -231,6 +246,18 @@ func (h *holding) save(ctx context.Context, added []*block) {
 				s.put(ctx, h.piece, failed, saveTime)
 			}
 		})
+	}
+	if h.stamp != s.stamp() { // a purge came while they were written
+		s.forget(ctx, h.piece.report)
+	}
+}
+
+// forget deletes the blocks of a report that were written while it was purged.
+func (s *shelf) forget(ctx context.Context, report store.Report) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
+	defer cancel()
+	if _, err := s.store.Purge(ctx, func(r store.Report) bool { return r == report }); err != nil {
+		s.log.WarnContext(ctx, "blocks written during a purge may still be stored", "report", report, "error", err)
 	}
 }
 
@@ -244,7 +271,7 @@ func (s *shelf) put(ctx context.Context, p *piece, blocks []*block, limit time.D
 	for _, b := range blocks {
 		puts.Go(func() error {
 			kept := b.encode()
-			kept.Expires = s.now().Add(p.life())
+			kept.Expires = s.now().Add(p.life(b))
 			if err := s.store.Put(ctx, p.report, kept); err != nil && !errors.Is(err, store.ErrNewer) {
 				s.log.WarnContext(ctx, "a block could not be stored", "report", p.report, "block", b.name, "error", err)
 				mu.Lock()

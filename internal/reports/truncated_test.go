@@ -26,6 +26,28 @@ func TestTooWideAndTruncatedComesToAnEnd(t *testing.T) {
 	}
 }
 
+// Who waits for a fetch in parts is told how far it is: block by block, and at last all.
+func TestProgressIsTold(t *testing.T) {
+	r := newRig(t)
+	r.prove()
+	r.behave(func(b *sandbox.Behaviour) { b.MaxLimit, b.LimitMode = 70, "clamp" })
+	var told [][2]int
+	ctx := WithProgress(t.Context(), func(done, total int) { told = append(told, [2]int{done, total}) })
+	for range 2 {
+		if _, _, err := r.Get(ctx, request(t, "tenant/year/month/day?start=2025-01&end=2026-01"), Directives{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(told) < 4 || told[0] != [2]int{0, 12} || told[len(told)-1] != [2]int{12, 12} {
+		t.Errorf("told %v", told)
+	}
+	for i := 1; i < len(told); i++ {
+		if told[i][0] < told[i-1][0] || told[i][1] != 12 {
+			t.Errorf("told %v", told)
+		}
+	}
+}
+
 func TestTooWideIsAskedInParts(t *testing.T) {
 	r := newRig(t)
 	r.prove()
@@ -64,29 +86,25 @@ func TestWhatCannotBeCompletedIsMarked(t *testing.T) {
 	}
 }
 
-func TestAnAnswerThatWasTruncatedIsCompletedAfterTheProof(t *testing.T) {
-	r := newRig(t)
-	r.restart(limit(300))
+// Where only slices can have all rows, the first caller waits for the proof.
+func TestATruncatedFirstAnswerWaitsForTheProof(t *testing.T) {
+	r := newRig(t, limit(300))
 	const ask = "tenant/year/month/day/mvpd/platform/application-id?start=2026-05-01&end=2026-06-01"
-	a, _, err := r.Get(t.Context(), request(t, ask), Directives{})
-	if err != nil {
-		t.Fatal(err)
+	if a, source, err := r.Get(t.Context(), request(t, ask), Directives{}); err != nil || a.Incomplete || source != FromAdobe || !r.notebook.verdict().Proven {
+		t.Fatalf("from %v, %v, verdict %+v", source, err, r.notebook.verdict())
 	}
-	if !a.Incomplete {
-		t.Fatal("the first answer is not truncated")
-	}
-	r.after()
-	for range 2 {
-		a, _, err := r.Get(t.Context(), request(t, ask), Directives{})
-		if err != nil {
-			t.Fatal(err)
+	r.compare(ask)
+	// What shows nothing is not tried again by the next caller.
+	r = newRig(t, limit(10))
+	for range 3 {
+		if a, _, err := r.Get(t.Context(), request(t, ask), Directives{}); err != nil || !a.Incomplete {
+			t.Fatalf("%+v, %v", a, err)
 		}
 		r.after()
-		if !a.Incomplete {
-			return
-		}
 	}
-	t.Errorf("still incomplete: verdict %+v", r.notebook.verdict())
+	if n := r.calls(); n > 8 {
+		t.Errorf("%d calls for three callers, of whom the first has the calendar checked", n)
+	}
 }
 
 func TestWorkAfterTheAnswerMayBeginAtOnce(t *testing.T) {
@@ -98,8 +116,8 @@ func TestWorkAfterTheAnswerMayBeginAtOnce(t *testing.T) {
 		}
 	})
 	const ask = "tenant/year/month/day/mvpd/platform/application-id?start=2026-05-01&end=2026-06-01"
-	for i, incomplete := range []bool{true, false, false} {
-		if a, source, err := r.Get(t.Context(), request(t, ask), Directives{}); err != nil || a.Incomplete != incomplete {
+	for i := range 3 {
+		if a, source, err := r.Get(t.Context(), request(t, ask), Directives{}); err != nil || a.Incomplete {
 			t.Errorf("answer %d: incomplete %v from %v, %v", i, a.Incomplete, source, err)
 		}
 	}

@@ -107,7 +107,9 @@ func (t *turn) lease(ctx context.Context) error {
 func (t *turn) extend(ctx context.Context) {
 	if err := t.turns.leases.Acquire(ctx, t.name, t.turns.holder, t.turns.now().Add(leaseTime)); err != nil {
 		t.turns.log.WarnContext(ctx, "the lease could not be extended", "error", err)
+		return
 	}
+	t.leased = true // also where it could not be had at first
 }
 
 // note remembers how the fetch failed; nil: it did not.
@@ -142,7 +144,7 @@ func (t *turns) release(ctx context.Context, name string) {
 // other, and a refresh that keeps failing is tried less and less often.
 type failures struct {
 	mu   sync.Mutex
-	kept map[string]failure
+	kept map[string]failure // guarded by mu
 }
 
 type failure struct {
@@ -170,7 +172,7 @@ func (f *failures) last(name string, now time.Time) error {
 
 // note keeps the outcome of a fetch. What has a time of its own, or is about the caller, is not kept.
 func (f *failures) note(name string, err error, now time.Time) {
-	if isPause(err) || isOutside(err) || errors.Is(err, errNoTime) || ended(err) {
+	if isPause(err) || isMisread(err) || errors.Is(err, errNoTime) || ended(err) {
 		return
 	}
 	f.mu.Lock()

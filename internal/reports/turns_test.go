@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/sandbox"
+	"cmu-gateway/internal/store/storetest"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -21,7 +22,7 @@ func TestTheLeaseLastsAsLongAsTheFetch(t *testing.T) {
 	stolen := 0
 	r.token = func(ctx context.Context) (cmu.Secret, error) {
 		r.clock.Add(5 * time.Second)
-		lease := newQuery(request(t, "tenant/year/month/day/mvpd/platform/application-id"), policy, r.clock.Now()).leaseName()
+		lease := newQuery(request(t, "tenant/year/month/day/mvpd/platform/application-id"), nature{}, policy, r.clock.Now()).leaseName()
 		if err := r.store.Acquire(t.Context(), lease, "another", r.clock.Now().Add(time.Millisecond)); err == nil {
 			stolen++
 		}
@@ -111,5 +112,24 @@ func TestOneSlowCallStopsNoOther(t *testing.T) {
 		if err := get("tenant/year/month/day?start=2026-03-01&end=2026-04-01"); err != nil {
 			t.Errorf("%d: %v with %d calls", i, err, r.calls()-before)
 		}
+	}
+}
+
+// TestALeaseThatComesLateIsGivenBack has the store refuse the lease at first: once it is extended it is held, and must be released.
+func TestALeaseThatComesLateIsGivenBack(t *testing.T) {
+	r := newRig(t)
+	r.prove()
+	refuse := 1
+	r.restart(limit(300), r.faulty(func(op string) storetest.Fault {
+		if op == "Acquire" && refuse > 0 {
+			refuse--
+			return storetest.Failed
+		}
+		return storetest.None
+	}))
+	r.get("tenant/year/month/day/mvpd/platform/application-id?start=2026-01-01&end=2026-07-01")
+	lease := newQuery(request(t, "tenant/year/month/day/mvpd/platform/application-id"), nature{}, policy, r.clock.Now()).leaseName()
+	if err := r.store.Acquire(t.Context(), lease, "another", r.clock.Now().Add(time.Second)); err != nil {
+		t.Errorf("the lease is still held after the fetch: %v", err)
 	}
 }

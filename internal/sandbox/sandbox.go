@@ -126,10 +126,16 @@ func (s *Sandbox) ResetCounts() {
 // ReportsPath is where the reports stand. They answer below /v2 as well, with links that begin with this.
 const ReportsPath = "/cmu/v2"
 
+// HeaderSimulated is on every answer: who stands in front of a simulated Adobe can tell. Adobe has no such header.
+const HeaderSimulated = "Cmu-Simulated"
+
+var simulated = []string{"?1"}
+
 // ServeHTTP answers as Adobe's authorization server below /o/client/, as its reports server below ReportsPath and /v2, and
 // takes orders below /_sandbox/.
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
+	w.Header()[HeaderSimulated] = simulated
 	path := r.URL.EscapedPath()
 	switch {
 	case path == "/o/client/register":

@@ -37,8 +37,7 @@ type Settings struct {
 	RowLimit int
 	// ReportZone is the IANA zone of Adobe's calendar. It is nil when not known.
 	ReportZone *time.Location
-	// SettleMargin is how long past its end and one recompute interval a period is still held to be unsettled, for want of
-	// a known zone: zero unless set when ReportZone is given.
+	// SettleMargin is how long past its end, in UTC, and two recompute intervals a period is still held to be unsettled.
 	SettleMargin time.Duration
 
 	// How long rows stay fresh, by grain: FreshMonth is also that of years and of reports without time, FreshLevel that of
@@ -61,6 +60,10 @@ type Settings struct {
 	RefreshFunction, RegisterFunction string
 	// Purge says whether DELETE on report routes is served.
 	Purge bool
+	// AllowedOrigins are those whose pages may read reports in a browser; "*" stands for all.
+	AllowedOrigins Origins
+	// Key is what callers must send; empty: nothing.
+	Key cmu.Secret
 }
 
 // Error is one variable that does not hold what it must, or that there is not. FromEnv joins all that it finds.
@@ -77,12 +80,11 @@ const prefix = "CMU_"
 func FromEnv(environ []string) (Settings, error) {
 	set := map[string]string{}
 	for _, pair := range environ {
-		if name, value, _ := strings.Cut(pair, "="); strings.HasPrefix(name, prefix) {
+		if name, value, _ := strings.Cut(pair, "="); strings.HasPrefix(strings.ToUpper(name), prefix) {
 			set[name] = value
 		}
 	}
 	maps.DeleteFunc(set, func(_, value string) bool { return value == "" })
-	_, margin := set["CMU_SETTLE_MARGIN"]
 
 	var s Settings
 	var errs []error
@@ -103,9 +105,6 @@ func FromEnv(environ []string) (Settings, error) {
 
 	hosts, _ := cmu.LookupEnvironment(s.Environment)
 	s.AuthURL, s.ReportsURL = cmp.Or(s.AuthURL, hosts.AuthURL), cmp.Or(s.ReportsURL, hosts.ReportsURL)
-	if s.ReportZone != nil && !margin {
-		s.SettleMargin = 0
-	}
 	return s, errors.Join(errs...)
 }
 

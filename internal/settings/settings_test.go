@@ -58,7 +58,7 @@ func TestFromEnv(t *testing.T) {
 		{"register's", []string{"CMU_REDIRECT_URI=https://www.adobe.com", "CMU_DEVICE_INFO=" + device, "CMU_REGISTER_INTERVAL=1h"}, func(s *Settings) {
 			s.RedirectURI, s.DeviceInfo, s.RegisterInterval = "https://www.adobe.com", device, time.Hour
 		}},
-		{"zone drops the margin", []string{"CMU_REPORT_ZONE=America/Los_Angeles"}, func(s *Settings) { s.ReportZone, s.SettleMargin = zone, 0 }},
+		{"zone keeps the margin", []string{"CMU_REPORT_ZONE=America/Los_Angeles"}, func(s *Settings) { s.ReportZone = zone }},
 		{"margin beside a zone", []string{"CMU_REPORT_ZONE=America/Los_Angeles", "CMU_SETTLE_MARGIN=1h"}, func(s *Settings) {
 			s.ReportZone, s.SettleMargin = zone, time.Hour
 		}},

@@ -58,7 +58,7 @@ func table(s *Settings) []Variable {
 
 		{"CMU_ROW_LIMIT", "10000", report, "rows that one call to Adobe asks for at most; a range with as many is halved and asked again", whole(&s.RowLimit, 1, cmu.MaxLimit)},
 		{"CMU_REPORT_ZONE", "", report, "IANA zone of Adobe's calendar, such as America/Los_Angeles; none: not known", zone(&s.ReportZone)},
-		{"CMU_SETTLE_MARGIN", "12h", report, "how long past its end and one recomputation a period may still change; with a known zone 0s", duration(&s.SettleMargin, 0, 31*day)},
+		{"CMU_SETTLE_MARGIN", "12h", report, "how long past its end in UTC and two recomputations a period may still change", duration(&s.SettleMargin, 0, 31*day)},
 		{"CMU_FRESH_MINUTE", "15s", report, "how long rows by minute are fresh while they may change", duration(&s.FreshMinute, time.Second, maxAge)},
 		{"CMU_FRESH_HOUR", "15m", report, "the same by hour", duration(&s.FreshHour, time.Second, maxAge)},
 		{"CMU_FRESH_DAY", "45m", report, "the same by day", duration(&s.FreshDay, time.Second, maxAge)},
@@ -74,5 +74,7 @@ func table(s *Settings) []Variable {
 		{"CMU_ADOBE_TIMEOUT", "60s", Laptop | lambda, "time for one call to Adobe", duration(&s.AdobeTimeout, time.Second, 15*time.Minute)},
 		{"CMU_REGISTER_INTERVAL", "24h", access, "least time between two registrations that nobody asked for", duration(&s.RegisterInterval, time.Minute, maxAge)},
 		{"CMU_PURGE", "false", report, "true: DELETE of reports is served", truth(&s.Purge)},
+		{"CMU_ALLOWED_ORIGINS", "", report, "origins whose pages may read reports in a browser (CORS); none: no page may", origins(&s.AllowedOrigins)},
+		{"CMU_KEY", "", Laptop, "key that every caller of cmu serve must send in the header x-api-key; none: no key is asked", key(&s.Key)},
 	}
 }

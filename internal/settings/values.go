@@ -14,6 +14,8 @@ import (
 	"time"
 	_ "time/tzdata" // CMU_REPORT_ZONE must be known where the system has no zone files
 	"unicode"
+
+	"cmu-gateway/pkg/cmu"
 )
 
 // value is what a variable may hold.
@@ -121,6 +123,60 @@ func base(into *string) value {
 		*into = strings.TrimRight(text, "/")
 		return nil
 	}}
+}
+
+// origins are what browsers send as Origin (RFC 6454, 6.2): scheme, host, and a port unless it is the scheme's.
+func origins(into *Origins) value {
+	const want = "origins such as https://dashboards.example, with commas between them, or *"
+	return value{want, func(text string) error {
+		var list Origins
+		for o := range strings.SplitSeq(text, ",") {
+			o = strings.ToLower(strings.TrimSuffix(strings.TrimSpace(o), "/"))
+			u, err := url.Parse(o)
+			switch {
+			case o == "":
+				continue
+			case o == "*":
+			case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || o != u.Scheme+"://"+u.Host ||
+				strings.Contains(u.Host, "*") || strings.HasSuffix(u.Host, ":"):
+				return fmt.Errorf("%q is no origin; want %s", bounded(o), want)
+			case u.Scheme == "https" && u.Port() == "443" || u.Scheme == "http" && u.Port() == "80":
+				o = u.Scheme + "://" + strings.TrimSuffix(u.Host, ":"+u.Port())
+			}
+			if !slices.Contains(list, o) {
+				list = append(list, o)
+			}
+		}
+		*into = list
+		return nil
+	}}
+}
+
+// Origins are origins of web pages, or "*" for all there are.
+type Origins []string
+
+// String returns what FromEnv reads.
+func (o Origins) String() string { return strings.Join(o, ",") }
+
+// key is a secret that goes into a header as it is. Errors do not repeat it.
+func key(into *cmu.Secret) value {
+	return value{keyWant, func(text string) (err error) {
+		*into, err = ParseKey(text)
+		return err
+	}}
+}
+
+const (
+	keyWant        = "16 to 256 visible ASCII characters"
+	minKey, maxKey = 16, 256
+)
+
+// ParseKey reads a key that callers must send.
+func ParseKey(text string) (cmu.Secret, error) {
+	if len(text) < minKey || len(text) > maxKey || strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c > '~' }) {
+		return "", errors.New("want " + keyWant + " as the key; it is not repeated here")
+	}
+	return cmu.Secret(text), nil
 }
 
 // uri is what RFC 6749, 3.1.2, wants of a redirection.

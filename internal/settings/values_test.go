@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"cmu-gateway/pkg/cmu"
+
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 )
@@ -16,6 +18,9 @@ func field(s Settings, v Variable) string {
 	f := reflect.ValueOf(s).FieldByNameFunc(func(name string) bool { return strings.ToUpper(name) == fieldName(v) })
 	if f.Kind() == reflect.Pointer && f.IsNil() {
 		return ""
+	}
+	if secret, ok := f.Interface().(cmu.Secret); ok {
+		return secret.Reveal() // which is not printed
 	}
 	return fmt.Sprint(f.Interface())
 }
@@ -51,6 +56,35 @@ func TestAcceptedPrintsBack(t *testing.T) {
 				t.Fatalf("%q prints as %q, which is another: %s", text, printed, diff)
 			}
 		}))
+	}
+}
+
+func TestOrigins(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://a.example": "https://a.example", " https://A.example/ , http://b:8080,,https://a.example:443": "https://a.example,http://b:8080", "*": "*",
+		"http://[::1]:3000": "http://[::1]:3000", "http://x:80": "http://x", "https://x:80": "https://x:80",
+	} {
+		if s, err := FromEnv([]string{"CMU_ALLOWED_ORIGINS=" + text}); err != nil || s.AllowedOrigins.String() != want {
+			t.Errorf("%q: %v, %v", text, s.AllowedOrigins, err)
+		}
+	}
+	for _, text := range []string{"a.example", "https://a.example/x", "https://*.a.example", "ftp://a", "null", "https://", "https://u@a", "https://a?x", "https://a#", "https://a b"} {
+		if _, err := FromEnv([]string{"CMU_ALLOWED_ORIGINS=" + text}); err == nil || !strings.Contains(err.Error(), "is no origin") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+// A key is never repeated, neither as it is read nor in what is wrong with it.
+func TestKeyIsNotShown(t *testing.T) {
+	for _, text := range []string{"hush-hush", "hush hush hush hush hush", strings.Repeat("hush", 100), "hush\x00hush\x00hush\x00hush", "húshhúshhúshhúsh"} {
+		if _, err := FromEnv([]string{"CMU_KEY=" + text}); err == nil || strings.Contains(err.Error(), "h\u00fash") || strings.Contains(err.Error(), "hush") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	s, err := FromEnv([]string{"CMU_KEY=hush-hush-hush-hush"})
+	if err != nil || s.Key.Reveal() != "hush-hush-hush-hush" || strings.Contains(fmt.Sprintf("%v %+v %#v", s, s, s), "hush") {
+		t.Errorf("%v %v", s, err)
 	}
 }
 

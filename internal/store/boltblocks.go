@@ -82,7 +82,7 @@ func (s *bolt) Put(ctx context.Context, report Report, block Block) error {
 func (b buckets) putBlock(report Report, key, value []byte) error {
 	if old := b.blocks.Get(key); old != nil {
 		kept, err := decodeBlock(key, old)
-		if err == nil && !kept.Fetched.Before(fetchedAt(value)) && !expired(expirySeconds(kept.Expires), b.now()) {
+		if err == nil && !replaceable(kept.Fetched, fetchedAt(value), b.now()) && !expired(expirySeconds(kept.Expires), b.now()) {
 			return ErrNewer
 		}
 		if err := b.removeBlock(key, old); err != nil {

@@ -147,12 +147,14 @@ func (s *dynamo) Put(ctx context.Context, report Report, b Block) error {
 	out, err := s.client.PutItem(ctx, &dynamodb.PutItemInput{
 		TableName:           &s.table,
 		Item:                head,
-		ConditionExpression: aws.String("attribute_not_exists(pk) OR #fetched < :fetched OR #expires <= :now"),
+		ConditionExpression: aws.String("attribute_not_exists(pk) OR #fetched < :fetched OR #fetched > :ahead OR #expires <= :now"),
 		ExpressionAttributeNames: map[string]string{
 			"#fetched": "fetched",
 			"#expires": "expires",
 		},
-		ExpressionAttributeValues:           item{":fetched": head["fetched"], ":now": number(s.now().Unix())},
+		ExpressionAttributeValues: item{
+			":fetched": head["fetched"], ":now": number(s.now().Unix()), ":ahead": number(s.now().Add(maxAhead).UnixMilli()),
+		},
 		ReturnValues:                        types.ReturnValueAllOld,
 		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
 	})

@@ -53,3 +53,11 @@ func expiryTime(seconds int64) time.Time {
 }
 
 func expired(seconds int64, now time.Time) bool { return seconds != 0 && seconds <= now.Unix() }
+
+// maxAhead is how far clocks may differ.
+const maxAhead = time.Minute
+
+// replaceable tells whether a block that was fetched then gives way to one that was fetched at another time.
+func replaceable(kept, by, now time.Time) bool {
+	return kept.Before(by) || kept.After(now.Add(maxAhead))
+}

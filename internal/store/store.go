@@ -17,7 +17,7 @@ type Blocks interface {
 	Blocks(ctx context.Context, report Report, first, last string) ([]Block, error)
 	// Put writes a block of a report. It replaces a block only by one that was fetched later: where the kept one has the same or
 	// a later Fetched, Put changes nothing and returns ErrNewer. So a Put that is repeated after it failed may find its own block
-	// and return ErrNewer.
+	// and return ErrNewer. What was fetched over a minute after now, by a clock that was ahead, is replaced by any.
 	Put(ctx context.Context, report Report, b Block) error
 	// Purge deletes blocks of all reports that match and returns how many. It is complete when it returns nil.
 	Purge(ctx context.Context, match func(Report) bool) (int, error)

@@ -59,15 +59,14 @@ type Reply struct {
 	// Truncated tells that rows may be missing: there are as many as were asked for, or as Adobe said it would give, or a
 	// suspiciously round number.
 	Truncated bool
-	// Raw is set where the answer is no report; then there were no rows.
-	Raw *Raw
 }
 
 // Report asks for r and hands every row to sink, whose error ends the call and is returned as it is. A row is valid until sink
-// returns. Where r names no limit the call names one of its own.
+// returns. Where r names no limit the call names one of its own. Where it names one the call asks for a row more, which is not handed
+// on: it tells whether there are rows past the limit.
 //
-// Errors: *PauseError when Adobe is not to be asked for now; those of Token and Refused; those of cmu.Client.Report and
-// cmu.ReadReport; the context's own.
+// Errors: *PauseError when Adobe is not to be asked for now; *NotReportError when what came is no report; those of Token and Refused;
+// those of cmu.Client.Report and cmu.ReadReport; the context's own.
 func (a *Adobe) Report(ctx context.Context, r cmu.Request, sink func(cmu.Row) error) (Reply, error) {
 	leave, err := a.enter(ctx)
 	if err != nil {
@@ -78,11 +77,14 @@ func (a *Adobe) Report(ctx context.Context, r cmu.Request, sink func(cmu.Row) er
 	if err != nil {
 		return Reply{}, err
 	}
-	own := r.Limit == 0
+	most := r.Limit
+	own := most == 0
 	if own {
 		r.Limit = a.limits.toName()
+	} else if most < cmu.MaxLimit {
+		r.Limit++
 	}
-	out, err := a.call(ctx, token, r, sink)
+	out, err := a.call(ctx, token, r, most, sink)
 	if errors.Is(err, cmu.ErrUnauthorized) {
 		if token, err = a.o.Refused(ctx, token); err != nil {
 			return Reply{}, err
@@ -90,7 +92,7 @@ func (a *Adobe) Report(ctx context.Context, r cmu.Request, sink func(cmu.Row) er
 		if err := a.paused(); err != nil {
 			return Reply{}, err
 		}
-		if out, err = a.call(ctx, token, r, sink); errors.Is(err, cmu.ErrUnauthorized) {
+		if out, err = a.call(ctx, token, r, most, sink); errors.Is(err, cmu.ErrUnauthorized) {
 			return Reply{}, &PauseError{RetryAfter: accessPause, Reason: "Adobe refuses the access token", Cause: err}
 		}
 	}
@@ -98,7 +100,7 @@ func (a *Adobe) Report(ctx context.Context, r cmu.Request, sink func(cmu.Row) er
 	if errors.As(err, &refused) && refused.Status == http.StatusForbidden && a.o.Newer != nil {
 		if newer, ok := a.o.Newer(ctx, token); ok { // the client was replaced, in another process
 			token = newer
-			out, err = a.call(ctx, token, r, sink)
+			out, err = a.call(ctx, token, r, most, sink)
 		}
 	}
 	if own && r.Limit > 0 {
@@ -107,10 +109,16 @@ func (a *Adobe) Report(ctx context.Context, r cmu.Request, sink func(cmu.Row) er
 			a.limits.note(limitTaken)
 		case mayRefuseLimit(err) && a.limits.heeded() != limitTaken:
 			r.Limit = 0
-			if again, second := a.call(ctx, token, r, sink); second == nil {
+			if again, second := a.call(ctx, token, r, most, sink); second == nil {
 				a.limits.note(limitRefused)
 				out, err = again, nil
 			}
+		}
+	}
+	if r.Limit > most && !own && mayRefuseLimit(err) { // the caller's limit may be the largest that Adobe takes
+		r.Limit = most
+		if again, second := a.call(ctx, token, r, most, sink); second == nil {
+			out, err = again, nil
 		}
 	}
 	var e *cmu.Error
@@ -147,20 +155,22 @@ func (a *Adobe) enter(ctx context.Context) (leave func(), err error) {
 	return leave, nil
 }
 
-// call makes one HTTP call, and logs it for metric filters.
-func (a *Adobe) call(ctx context.Context, token cmu.Secret, r cmu.Request, sink func(cmu.Row) error) (Reply, error) {
-	out, err := a.read(ctx, token, r, sink)
+// call makes one HTTP call, and logs it for metric filters. It hands at most so many rows on; zero: all.
+func (a *Adobe) call(ctx context.Context, token cmu.Secret, r cmu.Request, most int, sink func(cmu.Row) error) (Reply, error) {
+	out, err := a.read(ctx, token, r, most, sink)
 	a.calls.Add(1)
 	status := http.StatusOK
 	if err == nil && a.o.Accepted != nil {
 		a.o.Accepted(ctx, token)
 	}
 	if err != nil {
-		a.failures.Add(1)
 		status = 0 // no answer, or a broken one
 		var e *cmu.Error
 		if errors.As(err, &e) {
 			status = e.Status
+		}
+		if status != http.StatusBadRequest && status != http.StatusNotFound {
+			a.failures.Add(1) // the others are answers: there is no such report
 		}
 	}
 	a.o.Log.InfoContext(ctx, "Adobe called", "event", "adobe_called", "status", status, "rows", out.Rows, "full", out.Truncated,
@@ -168,7 +178,7 @@ func (a *Adobe) call(ctx context.Context, token cmu.Secret, r cmu.Request, sink 
 	return out, err
 }
 
-func (a *Adobe) read(ctx context.Context, token cmu.Secret, r cmu.Request, sink func(cmu.Row) error) (Reply, error) {
+func (a *Adobe) read(ctx context.Context, token cmu.Secret, r cmu.Request, most int, sink func(cmu.Row) error) (Reply, error) {
 	out := Reply{At: a.o.Now()}
 	resp, err := a.o.Client.Report(ctx, token, r, "application/json")
 	if err != nil {
@@ -177,22 +187,25 @@ func (a *Adobe) read(ctx context.Context, token cmu.Secret, r cmu.Request, sink 
 	defer resp.Body.Close()
 	tee := &firstBytes{r: resp.Body}
 	out.Links, err = cmu.ReadReport(tee, func(row cmu.Row) error {
-		if out.Rows++; out.Rows == 1 {
-			tee.stop()
+		if out.Rows++; most > 0 && out.Rows > most {
+			return nil
 		}
 		return sink(row)
 	})
 	if errors.Is(err, cmu.ErrNotReport) && out.Rows == 0 {
-		if body, ok := tee.all(); ok {
-			out.Raw = &Raw{ContentType: contentType(resp.Header), Body: body}
-			return out, nil
-		}
+		err = tee.notReport(err)
+	}
+	if err != nil && ctx.Err() != nil {
+		err = ctx.Err() // which closed the connection, and may show as that
 	}
 	if err != nil {
 		return out, err
 	}
 	a.latency.Store(int64(a.o.Now().Sub(out.At)))
 	out.Truncated = a.limits.met(r.Limit, out)
+	if most > 0 && out.Rows > most {
+		out.Rows, out.Truncated = most, true
+	}
 	return out, nil
 }
 
@@ -207,7 +220,7 @@ const maxCallTime = 5 * time.Second
 // Capacity is how many rows an answer can be expected to hold without lacking any.
 func (a *Adobe) Capacity() int { return a.limits.capacity() }
 
-// Calls counts the calls made since the process began, and those of them that failed.
+// Calls counts the calls made since the process began, and those of them that failed. That there is no such report is no failure.
 func (a *Adobe) Calls() (all, failed int64) { return a.calls.Load(), a.failures.Load() }
 
 // Effective reads from a self link what Adobe made of a request. Its path is left out: it may carry another prefix, or be

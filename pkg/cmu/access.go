@@ -16,16 +16,22 @@ import (
 )
 
 // Credentials are what registration yields: they are good until they are refused or ExpiresAt, and exist nowhere else.
+//
+// Source: RFC 7591 section 3.2.1; Adobe, DCR: "Retrieve client credentials".
 type Credentials struct {
+	// ClientID names the client: printable text of up to 256 bytes, no secret.
 	ClientID     string
 	ClientSecret Secret
-	IssuedAt     time.Time // zero: not stated
-	ExpiresAt    time.Time // zero: never
-	Scopes       []string
+	// IssuedAt is Adobe's word; zero: not stated.
+	IssuedAt time.Time
+	// ExpiresAt is when the secret ends; zero: never. Adobe has not been seen to state it.
+	ExpiresAt time.Time
+	// Scopes are what the client may ask for, as Adobe lists them; unprintable ones are left out.
+	Scopes []string
 }
 
-// GrantsReports reports whether the scopes name one that reports need. Adobe has been seen to leave them unnamed, so a
-// false answer is a reason to warn, not to stop.
+// GrantsReports reports whether the scopes name one of those that reports need, which begin with cmu: (cmu:analytics:client,
+// cmu:billing:client). Adobe's own sample leaves them unnamed, so a false answer is a reason to warn, not to stop.
 func (c Credentials) GrantsReports() bool {
 	return slices.ContainsFunc(c.Scopes, func(s string) bool { return strings.HasPrefix(s, "cmu:") })
 }
@@ -33,7 +39,8 @@ func (c Credentials) GrantsReports() bool {
 // Register trades a software statement for client credentials. Each call that Adobe answers makes one more client there:
 // keep the result and do not call again while it is good.
 //
-// Errors: *Error for an answer of Adobe's, matching ErrStatementRefused when the statement is at fault.
+// Errors: *[Error] for an answer of Adobe's, matching [ErrStatementRefused] when the statement is at fault and [ErrThrottled] when
+// the call came too early; another error when no usable answer came, in which case Adobe may still have made a client.
 //
 // Source: RFC 7591 section 3; Adobe, DCR: "Retrieve client credentials". Adobe answers 201, names its scopes in an array, and states
 // client_id_issued_at in milliseconds or seconds.
@@ -45,7 +52,11 @@ func (c *Client) Register(ctx context.Context, s Statement) (Credentials, error)
 	if err != nil {
 		return Credentials{}, fmt.Errorf("adobe register: %w", err)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(c.AuthURL, "/")+"/o/client/register", bytes.NewReader(payload))
+	base, err := checkBase("AuthURL", c.AuthURL)
+	if err != nil {
+		return Credentials{}, fmt.Errorf("adobe register: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/o/client/register", bytes.NewReader(payload))
 	if err != nil {
 		return Credentials{}, fmt.Errorf("adobe register: %w", err)
 	}

@@ -63,3 +63,6 @@ func TestPeriod(t *testing.T) {
 		fields[name] = good
 	}
 }
+func anyCivil(t *rapid.T) Civil {
+	return Civil(rapid.Int64Range(int64(CivilDate(2020, 1, 1, 0, 0)), int64(CivilDate(2030, 1, 1, 0, 0))).Draw(t, "civil"))
+}

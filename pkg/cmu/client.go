@@ -1,6 +1,7 @@
 package cmu
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,23 +20,55 @@ const (
 	opReport   = "report"
 )
 
-// Client calls Adobe. AuthURL and ReportsURL are required; every other field's zero value is documented. A Client may
-// be used by many goroutines at once and must not be changed then.
+// Client calls Adobe. [NewClient] makes one; a literal with the two URLs is as good. Nothing is retried (but Go's Transport asks again
+// by itself where a connection kept open turns out to be closed), no redirect is followed and no cookie kept. A Client may be used by
+// many goroutines at once, and its fields must not be changed then.
 type Client struct {
-	AuthURL    string
-	ReportsURL string // with its path prefix
-	// RedirectURI is sent on registration unless empty.
+	// AuthURL is the authorization server. Register and Token need it.
+	AuthURL string
+	// ReportsURL is the reports base with its path prefix. Report and Rows need it. The two URLs are checked by each call: they
+	// are http or https, name a host, hold no credentials, query or fragment, and may end in a slash.
+	ReportsURL string
+	// RedirectURI is sent on registration unless empty. Adobe's pages call it optional, its OpenAPI file does not.
 	RedirectURI string
 	// DeviceInfo is the X-Device-Info header (base64 of a JSON object) of registration and token calls, unless empty.
 	DeviceInfo string
-	// Transport carries the calls; nil is http.DefaultTransport.
+	// Transport carries the calls; nil is [http.DefaultTransport], which keeps two connections to a host open for later calls: set
+	// MaxIdleConnsPerHost in a clone of it to make more calls at once.
 	Transport http.RoundTripper
-	// Timeout bounds a whole call with its body; zero is one minute.
+	// Timeout bounds a whole call, the reading of its body included; zero is one minute.
 	Timeout time.Duration
 	// MaxBody bounds the bytes of a report after decompression; zero is 1 GiB.
 	MaxBody int64
-	// Now is the clock; nil is time.Now.
+	// Now is the clock that tokens and waits are measured by; nil is [time.Now].
 	Now func() time.Time
+}
+
+// NewClient returns a Client of e. A URL that e leaves empty is that of the environment it names, so each of these will do:
+//
+//	cmu.NewClient(cmu.Environment{Name: "production"})
+//	cmu.NewClient(cmu.Environment{Name: "production", ReportsURL: "https://proxy.example.com/cmu/v2"})
+//	cmu.NewClient(cmu.Environment{AuthURL: server.URL, ReportsURL: server.URL + "/cmu/v2"})
+//
+// All other fields have their zero values, which are good, and may be set before the first call. An error says which name or
+// URL is wrong and what is allowed. No call is made.
+func NewClient(e Environment) (*Client, error) {
+	if e.AuthURL == "" || e.ReportsURL == "" {
+		known, ok := LookupEnvironment(e.Name)
+		if !ok {
+			return nil, fmt.Errorf("cmu: environment %q is none of %s; name one, or give AuthURL and ReportsURL", bounded(e.Name), strings.Join(EnvironmentNames(), ", "))
+		}
+		e.AuthURL, e.ReportsURL = cmp.Or(e.AuthURL, known.AuthURL), cmp.Or(e.ReportsURL, known.ReportsURL)
+	}
+	auth, err := checkBase("AuthURL", e.AuthURL)
+	if err != nil {
+		return nil, fmt.Errorf("cmu: %w", err)
+	}
+	reports, err := checkBase("ReportsURL", e.ReportsURL)
+	if err != nil {
+		return nil, fmt.Errorf("cmu: %w", err)
+	}
+	return &Client{AuthURL: auth, ReportsURL: reports}, nil
 }
 
 const (
@@ -98,7 +131,7 @@ func (e *Error) read(body []byte) {
 			return
 		}
 	}
-	e.Reason = cleanReason(body)
+	e.Reason = Reason(body)
 }
 
 func withoutURL(err error) error {
@@ -120,6 +153,9 @@ type body struct {
 func newBody(resp *http.Response, limit int64, cancel context.CancelFunc) (*body, error) {
 	b := &body{Reader: resp.Body, raw: resp.Body, cancel: cancel}
 	if strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
+		resp.Header.Del("Content-Encoding") // as http.Transport does where it decompresses by itself
+		resp.Header.Del("Content-Length")
+		resp.ContentLength, resp.Uncompressed = -1, true
 		gz, err := gzip.NewReader(resp.Body)
 		if errors.Is(err, io.EOF) { // an empty body, as of a 429
 			gz, err = nil, nil

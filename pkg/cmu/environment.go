@@ -1,17 +1,23 @@
 package cmu
 
-// Environment is one of Adobe's installations.
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// Environment is one of Adobe's installations, or whatever stands in for one.
 type Environment struct {
+	// Name is one of EnvironmentNames; anything will do where both URLs are given.
 	Name string
-	// AuthURL is the authorization server: client registration and tokens.
+	// AuthURL is the authorization server, for client registration and tokens, such as https://sp.auth.adobe.com.
 	AuthURL string
-	// ReportsURL is the reports base with its path prefix.
+	// ReportsURL is the reports base with its path prefix, such as https://mgmt.auth.adobe.com/cmu/v2.
 	ReportsURL string
 }
 
 // environments holds Adobe's installations. The reports hosts other than production's are those of the sister API.
-//
-// Source: Adobe, Dynamic Client Registration API and CMU API overview.
 var environments = []Environment{
 	{"production", "https://sp.auth.adobe.com", "https://mgmt.auth.adobe.com/cmu/v2"},
 	{"prequal-production", "https://sp-prequal.auth.adobe.com", "https://mgmt-prequal.auth.adobe.com/cmu/v2"},
@@ -19,8 +25,11 @@ var environments = []Environment{
 	{"prequal-staging", "https://sp-prequal.auth-staging.adobe.com", "https://mgmt-prequal.auth-staging.adobe.com/cmu/v2"},
 }
 
-// LookupEnvironment returns the installation of that name.
-func LookupEnvironment(name string) (Environment, bool) {
+// LookupEnvironment returns Adobe's installation of that name; ok is false if there is none. Adobe documents the reports URL of
+// production alone: the others are those of its sister API.
+//
+// Source: Adobe, Dynamic Client Registration API; Adobe, Concurrency Monitoring usage API, overview.
+func LookupEnvironment(name string) (e Environment, ok bool) {
 	for _, e := range environments {
 		if e.Name == name {
 			return e, true
@@ -29,11 +38,35 @@ func LookupEnvironment(name string) (Environment, bool) {
 	return Environment{}, false
 }
 
-// EnvironmentNames returns the names that LookupEnvironment knows.
+// EnvironmentNames returns the names that LookupEnvironment knows: production, prequal-production, staging and prequal-staging.
 func EnvironmentNames() []string {
 	names := make([]string, len(environments))
 	for i, e := range environments {
 		names[i] = e.Name
 	}
 	return names
+}
+
+// checkBase returns a base URL without a slash at its end. The error does not quote the URL, which may hold a password.
+func checkBase(field, base string) (string, error) {
+	u, err := url.Parse(base)
+	switch {
+	case base == "":
+		err = errors.New("it is empty")
+	case err != nil:
+		err = errors.New("it is not a URL")
+	case u.Scheme != "http" && u.Scheme != "https":
+		err = fmt.Errorf("it has the scheme %q", bounded(u.Scheme))
+	case u.Hostname() == "":
+		err = errors.New("it names no host")
+	case u.User != nil:
+		err = errors.New("it holds a user name or password")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		err = errors.New("it has a query or a fragment")
+	default:
+		return strings.TrimRight(base, "/"), nil
+	}
+	return "", fmt.Errorf("%s: %w; want an http or https URL of a host and optionally a path, such as %s", field, err, map[string]string{
+		"AuthURL": environments[0].AuthURL, "ReportsURL": environments[0].ReportsURL,
+	}[field])
 }

@@ -12,36 +12,44 @@ import (
 	"unicode"
 )
 
-// What callers branch on. An *Error matches them by errors.Is.
+// What callers branch on, by [errors.Is]. The first five are kinds of *[Error]: what to do differs, and nothing here does it.
 var (
-	// ErrStatementRefused: Adobe does not accept the software statement. Terminal: asking again changes nothing.
+	// ErrStatementRefused: Adobe does not accept the software statement. Asking again changes nothing: a person must download
+	// another, or get this one approved.
 	ErrStatementRefused = errors.New("software statement refused")
-	// ErrInvalidClient: the client credentials are no longer good.
+	// ErrInvalidClient: the client credentials are no longer good. Register again, once.
 	ErrInvalidClient = errors.New("client credentials refused")
-	// ErrUnauthorized: the access token is missing, expired or revoked (401).
+	// ErrUnauthorized: the access token is missing, expired or revoked (401). Get another.
 	ErrUnauthorized = errors.New("access token refused")
-	// ErrThrottled: too many calls (429), or none served for now (503). RetryAfter tells how long to wait.
+	// ErrThrottled: too many calls (429), or none served for now (503). Wait for RetryAfter of the *Error.
 	ErrThrottled = errors.New("asked to wait")
-	// ErrTooWide: Adobe refuses the selection as too large.
+	// ErrTooWide: Adobe refuses the selection as too large. Ask for less: a shorter window, fewer dimensions, more filters.
 	ErrTooWide = errors.New("selection too wide")
-	// ErrTooLarge: the answer was longer than the client's limit.
+	// ErrTooLarge: a report was longer than the client's MaxBody, or the answer to a registration than 64 KiB.
 	ErrTooLarge = errors.New("answer too large")
-	// ErrNotReport: the answer is not a report that this package understands.
+	// ErrNotReport: an answer is not a report that this package understands.
 	ErrNotReport = errors.New("not a CMU report")
 )
 
-// Error is an answer of Adobe's that is not a success.
+// Error is an answer of Adobe's that is not a success. It holds no secret, and no URL. Another error of a call means that no usable
+// answer came: whether Adobe saw the call is then not known, unless the error says that a URL or the request is wrong.
+//
+// Source: RFC 6749 section 5.2, RFC 7591 section 3.2.2; Adobe, DCR and Concurrency Monitoring usage API, "Responses".
 type Error struct {
-	Op     string // "register", "token" or "report"
+	// Op is the call: "register", "token" or "report".
+	Op string
+	// Status is the HTTP status.
 	Status int
-	// Code is the OAuth error code, such as invalid_client; empty for reports.
+	// Code is the OAuth error code, such as invalid_client; empty where there is none, as for reports.
 	Code string
-	// Reason is Adobe's text, cleaned of markup and bounded; it may be empty.
+	// Reason is Adobe's text in one line, cleaned of markup and cut after 300 characters; it may be empty. Empty if there is a Code.
 	Reason string
-	// RetryAfter is how long Adobe asks to wait before the next call: set for 429 and 503, else zero.
+	// RetryAfter is how long to wait before the next call, from one second to one hour: by Retry-After, else by Expires, else a
+	// second for register and token and a minute for reports. Set for 429 and 503 ([ErrThrottled]), else zero.
 	RetryAfter time.Duration
 }
 
+// Error returns the call, the status, and code or reason, in one line.
 func (e *Error) Error() string {
 	s := fmt.Sprintf("adobe %s: status %d", e.Op, e.Status)
 	if e.Code != "" {
@@ -53,7 +61,7 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Is matches the sentinels above.
+// Is matches the sentinels: see [ErrStatementRefused] and those after it.
 func (e *Error) Is(target error) bool {
 	switch target {
 	case ErrStatementRefused:
@@ -81,8 +89,9 @@ var (
 	markup    = regexp.MustCompile(`(?s)<[^>]*>`)
 )
 
-// cleanReason turns an error body, text or HTML, into one bounded line.
-func cleanReason(body []byte) string {
+// Reason turns a body that is not what was asked for, text or HTML, into one line that people can be shown: without markup and
+// control characters, and bounded.
+func Reason(body []byte) string {
 	s := strings.ToValidUTF8(string(body), "")
 	if t := strings.TrimSpace(s); strings.HasPrefix(t, "<") {
 		s = html.UnescapeString(markup.ReplaceAllString(invisible.ReplaceAllString(t, " "), " "))

@@ -6,30 +6,42 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Report asks for a report. accept is the media type wanted, such as "application/json"; a Format in the request is
-// sent too, and wins. The answer's body is decompressed and must be closed.
+// Report asks for a report and hands over the raw answer, decompressed, in whatever representation it came: see [Client.Rows] for
+// rows. accept is the media type wanted, such as "application/json" or "text/csv"; empty: Adobe's choice, JSON. A Format in the
+// request is sent too, and wins at Adobe. The answer has status 200, and its body must be closed.
 //
-// Errors: *Error for an answer of Adobe's, matching ErrUnauthorized, ErrThrottled and ErrTooWide. A body longer than the
-// client's limit fails in reading with ErrTooLarge.
+// Errors: *[RequestError] for a request that fails [Request.Check]; *[Error] for an answer of Adobe's, matching [ErrUnauthorized],
+// [ErrThrottled] and [ErrTooWide]; another error when no answer came. A body longer than MaxBody fails in reading with
+// [ErrTooLarge], one that takes longer than Timeout with [context.DeadlineExceeded].
 //
-// Source: Adobe, Concurrency Monitoring usage API.
+// Source: Adobe, Concurrency Monitoring usage API; RFC 6750 section 2.1.
 func (c *Client) Report(ctx context.Context, token Secret, r Request, accept string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.URL(c.ReportsURL), nil)
+	if err := r.Check(); err != nil {
+		return nil, fmt.Errorf("adobe report: %w", err)
+	}
+	base, err := checkBase("ReportsURL", c.ReportsURL)
 	if err != nil {
-		return nil, fmt.Errorf("adobe report: %w", withoutURL(err))
+		return nil, fmt.Errorf("adobe report: %w", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.URL(base), nil)
+	if err != nil {
+		return nil, fmt.Errorf("adobe report: %w", err)
 	}
 	if r.Format != "" {
 		if req.URL.RawQuery != "" {
 			req.URL.RawQuery += "&"
 		}
-		req.URL.RawQuery += "format=" + escape(r.Format)
+		req.URL.RawQuery += "format=" + escape(strings.ToLower(r.Format))
 	}
 	req.Header.Set("Authorization", "Bearer "+token.Reveal())
-	req.Header.Set("Accept", accept)
+	if accept != "" {
+		req.Header.Set("Accept", accept)
+	}
 	limit := c.MaxBody
 	if limit == 0 {
 		limit = defaultMaxBody
@@ -37,23 +49,31 @@ func (c *Client) Report(ctx context.Context, token Secret, r Request, accept str
 	return c.send(req, opReport, limit, http.StatusOK)
 }
 
-// Links are the places in the tree of dimensions that a report names. Adobe's hrefs carry no query but for Self, which
-// states the full effective one.
+// Links are the places in the tree of dimensions that a report names, as Adobe wrote them: paths on its host, perhaps below
+// another prefix than the one asked. All may be empty.
+//
+// Source: Adobe, Concurrency Monitoring usage API, "HAL".
 type Links struct {
-	Self      string
-	RollUp    []Link
-	DrillDown []Link
+	// Self is the report itself with the full effective query: the window and the limit that Adobe chose, the tenant it filtered
+	// by. As many rows as that limit mean that rows are missing.
+	Self string
+	// RollUp leads to coarser reports, DrillDown to finer ones, at most 1000 each. Their hrefs carry no query.
+	RollUp, DrillDown []Link
 }
 
-// Link leads to a neighbour in the tree.
+// Link leads to a neighbour in the tree: Name is the dimension that it adds, or takes away.
 type Link struct {
 	Href string `json:"href"`
 	Name string `json:"name"`
 }
 
-// ReadReport reads a report in JSON (HAL) row by row, in constant memory. A row is valid until each returns; an error of
-// each ends the reading and is returned as it is. What is not such a report is ErrNotReport; a body that breaks off is
-// io.ErrUnexpectedEOF.
+// ReadReport reads a report in JSON (HAL) from any reader, such as the body of [Client.Report] or a file, and hands each row to
+// each: in constant memory, without an allocation a row unless the row holds white space. The links are those found up to an error, wherever in the document they
+// stand. r is read to its end, and not closed.
+//
+// A row is valid until each returns: bytes.Clone keeps it. An error of each ends the reading and is returned as it is. What is
+// not such a report is [ErrNotReport], after the rows before the fault; a body that breaks off is [io.ErrUnexpectedEOF], and an
+// error of r is wrapped.
 //
 // Source: Adobe, Concurrency Monitoring usage API, "HAL"; draft-kelly-json-hal.
 func ReadReport(r io.Reader, each func(Row) error) (Links, error) {
@@ -177,12 +197,14 @@ func (d *reportReader) linkList() ([]Link, error) {
 		return nil, err
 	}
 	var list []Link
-	for d.dec.PeekKind() == '{' && len(list) < maxLinks {
+	for d.dec.PeekKind() == '{' {
 		l, err := d.link()
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, l)
+		if len(list) < maxLinks {
+			list = append(list, l)
+		}
 	}
 	end, err := d.dec.ReadToken()
 	if err == nil && end.Kind() != ']' {

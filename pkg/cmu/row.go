@@ -7,8 +7,11 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// Row is one row of a report: a flat JSON object as Adobe sent it, without white space. It is valid JSON with
-// distinct names.
+// Row is one row of a report: a flat JSON object as Adobe sent it, without white space. It is valid JSON with distinct names, its
+// fields in Adobe's order, which means nothing. Rows come from [ReadReport] and [Client.Rows], which use their memory again: they say
+// how long a row is good, and bytes.Clone keeps one. A Row made otherwise makes the methods panic, unless it is empty.
+//
+// Source: Adobe, Concurrency Monitoring usage API, "HAL".
 type Row []byte
 
 // newRow checks that v, a valid JSON value, is a flat object, and takes out white space.
@@ -39,8 +42,12 @@ func newRow(v jsontext.Value) (Row, error) {
 	return Row(v), nil
 }
 
-// Each calls f with every name and value in the order they stand, until f returns false. Strings come unquoted, a null
-// as nil, other values as they are written. The slices are valid as long as the row.
+// Each calls f with every name and value in the order they stand, until f returns false, so it can be ranged over:
+//
+//	for name, value := range row.Each {
+//
+// Strings come unquoted, a null as nil, other values as they are written: Adobe's samples write numbers as strings, and either
+// comes out as digits. The slices are valid as long as the row, and must not be changed.
 func (r Row) Each(f func(name, value []byte) bool) {
 	for i := 1; i < len(r) && r[i] != '}'; {
 		name, next := text(r, i)
@@ -80,7 +87,8 @@ func text(r []byte, i int) (value []byte, end int) {
 	}
 }
 
-// Get returns the value of a name as Each gives it, or nil.
+// Get returns the value of a name as Each gives it, or nil if there is none. It searches from the beginning: use Each to read many
+// names of one row.
 func (r Row) Get(name string) (value []byte) {
 	r.Each(func(n, v []byte) bool {
 		if string(n) == name {

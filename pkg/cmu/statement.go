@@ -20,26 +20,32 @@ const (
 	maxName = 256
 )
 
-// ErrStatement is what every problem with a software statement's own text wraps.
+// ErrStatement is what every problem with a software statement's own text wraps: found here, before Adobe is asked. See
+// [ErrStatementRefused] for Adobe's verdict.
 var ErrStatement = errors.New("not a usable software statement")
 
-// Statement is a software statement: the signed document that names an application to the authorization server. Only its
-// claims are readable; its text is secret. Times that it does not state are zero.
+// Statement is a software statement: the signed document that names an application to the authorization server. Make one with
+// [ParseStatement]. Only its claims are readable; its text is secret. Times that it does not state are zero.
 //
 // Source: RFC 7591 section 2.3; Adobe, DCR: "Register application".
 type Statement struct {
-	Text       Secret
-	SoftwareID string // claim sub
-	Issuer     string // claim iss
-	IssuedAt   time.Time
-	NotBefore  time.Time
-	ExpiresAt  time.Time
+	// Text is the JWT in one line, as it is sent.
+	Text Secret
+	// SoftwareID is the claim sub, Issuer the claim iss: printable text of up to 256 bytes, no secret.
+	SoftwareID string
+	Issuer     string
+	// IssuedAt is the claim iat, NotBefore nbf, ExpiresAt exp. Adobe has not been seen to state the last: such a statement is good
+	// until Adobe refuses it.
+	IssuedAt  time.Time
+	NotBefore time.Time
+	ExpiresAt time.Time
 }
 
-// ParseStatement reads a software statement as downloaded: one line or wrapped over several, with any white space around
-// it. It takes it out of quotes, out of a JSON object with nothing else in it, as the console of Secrets Manager makes one, and out of
-// UTF-16. It checks the form (a JWT signed by RS256 that names its subject and issuer), not the signature, which only Adobe
-// can. Errors wrap ErrStatement and never hold the text.
+// ParseStatement reads a software statement as downloaded from the TVE Dashboard: one line or wrapped over several, with any white
+// space around it, up to 16 KiB. It takes it out of quotes, out of a JSON object with nothing else in it, as the console of Secrets
+// Manager makes one, and out of UTF-16. It checks the form (a JWT signed by RS256 that names its subject and issuer), not the
+// signature, which only Adobe can, and not the time: see [Statement.Check]. Errors wrap [ErrStatement], say what to do, and never
+// hold the text.
 func ParseStatement(text []byte) (Statement, error) {
 	if len(text) > maxStatement {
 		return Statement{}, fmt.Errorf("%w: longer than %d bytes", ErrStatement, maxStatement)
@@ -92,7 +98,8 @@ func dateOf(d *jwt.NumericDate) time.Time {
 // statementLeeway allows for clocks that differ.
 const statementLeeway = 10 * time.Minute
 
-// Check reports whether the statement can be used at now. Errors wrap ErrStatement.
+// Check returns why the statement cannot be used at now, going by the times that it states with ten minutes of grace for clocks
+// that differ, or nil. Errors wrap [ErrStatement].
 func (s Statement) Check(now time.Time) error {
 	switch {
 	case !s.ExpiresAt.IsZero() && now.Add(-statementLeeway).After(s.ExpiresAt):

@@ -17,28 +17,35 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 )
 
-// Token is an access token.
+// Token is an access token: what reports are asked with. It cannot be renewed, only followed by another.
 type Token struct {
+	// Value is the token itself, a bearer token: who has it can read reports.
 	Value Secret
 	// IssuedAt is Adobe's word, by Adobe's clock; it orders tokens.
 	IssuedAt time.Time
 	// ExpiresAt is measured by the local clock, from the moment of the call, so that a wrong clock does no harm.
 	ExpiresAt time.Time
-	// Life is how long the token is good for in all.
+	// Life is how long the token is good for in all: six hours at Adobe.
 	Life time.Duration
 }
 
-// Token trades client credentials for an access token. They travel in the form body.
+// Token trades client credentials for an access token. They travel in the form body. Only ClientID and ClientSecret are used.
 //
-// Errors: *Error for an answer of Adobe's, matching ErrInvalidClient when the credentials are at fault and ErrThrottled
-// when the call came too early.
+// Errors: *[Error] for an answer of Adobe's, matching [ErrInvalidClient] when the credentials are at fault and [ErrThrottled]
+// when the call came too early; another error when no usable answer came.
 //
 // Source: RFC 6749 section 4.4; Adobe, DCR: "Retrieve access token". Adobe answers 201 with created_at in milliseconds.
 func (c *Client) Token(ctx context.Context, cred Credentials) (Token, error) {
+	base, err := checkBase("AuthURL", c.AuthURL)
+	if err != nil {
+		return Token{}, fmt.Errorf("adobe token: %w", err)
+	}
+	if ctx == nil {
+		return Token{}, errors.New("adobe token: nil Context") // as the other calls say it; oauth2 would panic
+	}
 	config := clientcredentials.Config{
 		ClientID: cred.ClientID, ClientSecret: cred.ClientSecret.Reveal(),
-		TokenURL:  strings.TrimSuffix(c.AuthURL, "/") + "/o/client/token",
-		AuthStyle: oauth2.AuthStyleInParams,
+		TokenURL: base + "/o/client/token", AuthStyle: oauth2.AuthStyleInParams,
 	}
 	carrier := &tokenTransport{client: c}
 	asked := c.now()

@@ -101,8 +101,9 @@ for function, callee in (("Query", "refresh"), ("Refresh", "register"), ("Regist
     expect(f"retention of {function}", "RetentionInDays" in resources[logs["LogGroup"]["Ref"]]["Properties"], True)
 
 for path, methods in resources["Api"]["Properties"]["Body"]["paths"].items():
-    expect(f"methods of {path}", set(methods), {"x-amazon-apigateway-any-method", "delete"})
+    expect(f"methods of {path}", set(methods), {"x-amazon-apigateway-any-method", "delete", "options"})
     expect(f"key of {path}", methods["x-amazon-apigateway-any-method"].get("security"), [{"api_key": []}])
+    expect(f"preflight of {path}", methods["options"].get("security"), [])
     expect(f"purge of {path}", methods["delete"].get("security"), [{"AWS_IAM": []}])
 
 if failed:

@@ -90,6 +90,20 @@ func replace(t *testing.T, s store.Store, _ *clock) {
 	want(t, get(t, s, "another", "a", "a"), first)
 }
 
+// replaceAhead replaces what a clock that was ahead has written.
+func replaceAhead(t *testing.T, s store.Store, _ *clock) {
+	ahead, now := block("a", "ahead"), block("a", "now")
+	ahead.Fetched = start.Add(24 * time.Hour)
+	put(t, s, "r", ahead, now)
+	want(t, get(t, s, "r", "a", "a"), now)
+	little := block("b", "little")
+	little.Fetched = start.Add(time.Minute)
+	put(t, s, "r", little)
+	if err := s.Put(ctx, "r", block("b", "now")); !errors.Is(err, store.ErrNewer) {
+		t.Errorf("Put over what was fetched a minute ahead: %v", err)
+	}
+}
+
 // replaceBySize replaces small by big and back, and refuses an older big one: nothing of another version shows.
 func replaceBySize(t *testing.T, s store.Store, _ *clock) {
 	neighbour := block("b", "neighbour")

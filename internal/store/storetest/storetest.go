@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) store.Store
 		{"Sizes", sizes},
 		{"Replace", replace},
 		{"ReplaceBySize", replaceBySize},
+		{"ReplaceAhead", replaceAhead},
 		{"BlockExpiry", blockExpiry},
 		{"Names", names},
 		{"Purge", purge},

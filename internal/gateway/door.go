@@ -1,0 +1,108 @@
+package gateway
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+)
+
+// door decides who is answered, before anything is done for him.
+type door struct {
+	host    func(host string) bool // nil: any
+	keyed   bool
+	key     [sha256.Size]byte // of what callers must send, hashed so that lengths are equal
+	origins []string          // that pages may come from
+	any     bool              // of all origins
+}
+
+func newDoor(g *Gateway) door {
+	d := door{host: g.Host, keyed: g.Key != "", origins: g.Origins, any: slices.Contains(g.Origins, "*")}
+	d.key = sha256.Sum256([]byte(g.Key.Reveal()))
+	return d
+}
+
+var varyOrigin = []string{"Origin"}
+
+// headerKey is where callers send the key, as in AWS.
+const headerKey = "X-Api-Key"
+
+// Headers and methods for pages of other origins. Source: Fetch Standard, CORS protocol.
+var (
+	exposed = []string{strings.Join([]string{"Accept-Ranges", "Age", "Allow", "Cache-Status", "Content-Disposition", "Content-Encoding", "Content-Length",
+		"Content-Range", "ETag", "Retry-After", "Vary", headerIncomplete,
+		headerSettledUntil, HeaderSimulated}, ", ")}
+	// All that is read here, and what libraries send whether it is of use or not.
+	taken = "Accept, Cache-Control, Content-Type, If-Match, If-None-Match, If-Range, Pragma, Range, X-Api-Key, X-Requested-With"
+	// preflightLife is for how long a browser need not ask again; Chromium takes at most two hours.
+	preflightLife = 2 * time.Hour
+)
+
+// open answers whoever is not let in, and browsers that ask first; it is true for all others.
+func (h *handler) open(w http.ResponseWriter, r *http.Request) bool {
+	d := &h.door
+	// A browser always names a host, so HTTP/1.0 without one is none.
+	if d.host != nil && (r.Host != "" || r.ProtoAtLeast(1, 1)) && !d.host(r.Host) {
+		h.problem(w, r, problem{Status: http.StatusMisdirectedRequest, Code: "no_such_host", Detail: fmt.Sprintf(
+			"This address answers to localhost and to IP addresses, not to the host name %.100q; cmu serve --host NAME adds one.", r.Host)})
+		return false
+	}
+	origin := r.Header["Origin"]
+	if len(d.origins) > 0 {
+		w.Header()["Vary"] = varyOrigin // unless a page varies by more
+	}
+	allowed := len(origin) == 1 && d.allows(origin[0])
+	if allowed {
+		header := w.Header()
+		header["Access-Control-Allow-Origin"], header["Access-Control-Expose-Headers"] = origin, exposed
+	}
+	if r.Method == http.MethodOptions && len(origin) > 0 && r.Header["Access-Control-Request-Method"] != nil {
+		h.preflight(w, r, allowed)
+		return false
+	}
+	if d.keyed && !d.knows(r.Header[headerKey]) {
+		w.Header().Set("WWW-Authenticate", `ApiKey realm="cmu-gateway", header="x-api-key"`)
+		h.problem(w, r, problem{Status: http.StatusUnauthorized, Code: "no_key", Detail: "The header x-api-key must hold the key of this gateway."})
+		return false
+	}
+	return true
+}
+
+func (d *door) allows(origin string) bool {
+	return d.any || slices.Contains(d.origins, origin)
+}
+
+// knows compares in a time that does not depend on what was sent.
+func (d *door) knows(keys []string) bool {
+	if len(keys) != 1 {
+		return false
+	}
+	sum := sha256.Sum256([]byte(keys[0]))
+	return subtle.ConstantTimeCompare(sum[:], d.key[:]) == 1
+}
+
+// preflight answers a browser that asks whether a page may send a request. It bears no key. DELETE is not for pages.
+func (h *handler) preflight(w http.ResponseWriter, r *http.Request, allowed bool) {
+	if !allowed {
+		h.problem(w, r, problem{Status: http.StatusForbidden, Code: "no_such_origin",
+			Detail: fmt.Sprintf("Pages of %.100q may not read here: CMU_ALLOWED_ORIGINS does not name that origin.", r.Header.Get("Origin"))})
+		return
+	}
+	header := w.Header()
+	header.Set("Access-Control-Allow-Methods", "GET, HEAD")
+	header.Set("Access-Control-Allow-Headers", taken)
+	header.Set("Access-Control-Max-Age", fmt.Sprint(int(preflightLife.Seconds())))
+	header["Vary"] = []string{"Origin, Access-Control-Request-Method, Access-Control-Request-Headers"}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// vary adds to what answers differ by.
+func (d *door) vary(by string) []string {
+	if len(d.origins) > 0 {
+		by += ", Origin"
+	}
+	return []string{by}
+}

@@ -1,0 +1,146 @@
+package gateway
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+const teamKey = "correct-horse-battery"
+
+// Nothing is answered without the key, and nothing is done for whoever lacks it.
+func TestKey(t *testing.T) {
+	r := newRig(t, func(g *Gateway) { g.Key, g.Purge, g.Origins = teamKey, true, []string{"https://a.example"} })
+	for _, target := range []string{"/", "/status", "/openapi.json", "/nowhere", days} {
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodDelete, http.MethodPost, http.MethodOptions} {
+			for _, headers := range [][]string{{}, {"x-api-key", ""}, {"x-api-key", teamKey + "x"}, {"x-api-key", teamKey[1:]}, {"x-api-key", strings.ToUpper(teamKey)},
+				{"x-api-key", teamKey, "x-api-key", teamKey}, {"Authorization", "Bearer " + teamKey}} {
+				got := r.do(method, target, headers...)
+				if got.StatusCode != http.StatusUnauthorized || got.Header.Get("WWW-Authenticate") == "" || got.Header.Get("Cache-Control") != "no-store" {
+					t.Errorf("%s %s %q: %d %v", method, target, headers, got.StatusCode, got.Header)
+				}
+				if method == http.MethodGet && (!strings.Contains(got.body, `"code":"no_key"`) || strings.Contains(got.body, teamKey)) {
+					t.Error(got.body)
+				}
+			}
+		}
+	}
+	if r.adobe.Calls() != 0 {
+		t.Errorf("%d calls to Adobe without the key", r.adobe.Calls())
+	}
+	for _, target := range []string{"/", "/status", "/openapi.json", days} {
+		if got := r.ok(target, "X-Api-Key", teamKey); strings.Contains(got.body, teamKey) {
+			t.Errorf("%s shows the key", target)
+		}
+	}
+	if got := r.get(days, "Accept", browser); got.StatusCode != 401 || !strings.Contains(got.body, "x-api-key must hold the key") {
+		t.Errorf("%d %s", got.StatusCode, got.body)
+	}
+	if strings.Contains(r.log.String(), teamKey) {
+		t.Error("the log has the key")
+	}
+}
+
+// Pages of allowed origins read answers of every status and our headers; no other page does, and none deletes.
+func TestOrigins(t *testing.T) {
+	const here, elsewhere = "https://a.example", "https://b.example"
+	r := newRig(t, func(g *Gateway) { g.Origins, g.Key, g.Purge = []string{here, "http://localhost:3000"}, teamKey, true })
+	etag := r.ok(days, "x-api-key", teamKey).Header.Get("Etag")
+	for _, ask := range []struct {
+		target  string
+		headers []string
+		status  int
+	}{
+		{days, nil, 200}, {days, []string{"If-None-Match", etag}, 304}, {days, []string{"Range", "bytes=0-1"}, 206}, {days, []string{"Range", "bytes=99999999-"}, 416},
+		{"/cmu/v2/nonsense", nil, 404}, {"/nowhere", nil, 404}, {"/status", nil, 200}, {"/", nil, 200}, {days, []string{"x-api-key", "twice"}, 401},
+	} {
+		for origin, want := range map[string]string{here: here, "http://localhost:3000": "http://localhost:3000", elsewhere: "", "null": "", "": "", here + ".evil": ""} {
+			headers := append([]string{"x-api-key", teamKey}, ask.headers...)
+			if origin != "" {
+				headers = append(headers, "Origin", origin)
+			}
+			got := r.get(ask.target, headers...)
+			if got.StatusCode != ask.status || got.Header.Get("Access-Control-Allow-Origin") != want || got.Header.Get("Access-Control-Allow-Credentials") != "" {
+				t.Errorf("%s from %q: %d %v", ask.target, origin, got.StatusCode, got.Header)
+			}
+			if list := got.Header.Get("Access-Control-Expose-Headers"); (want != "") != strings.Contains(list, "Cmu-Incomplete") {
+				t.Errorf("%s from %q exposes %q", ask.target, origin, list)
+			}
+			if vary := got.Header.Get("Vary"); !strings.Contains(vary, "Origin") {
+				t.Errorf("%s: Vary %q", ask.target, vary)
+			}
+		}
+	}
+	// Every header of ours can be read.
+	listed := ", " + r.ok(days, "x-api-key", teamKey, "Origin", here).Header.Get("Access-Control-Expose-Headers") + ","
+	for name := range r.ok(days+"&format=csv", "x-api-key", teamKey).Header {
+		// Some can be read anyhow (CORS-safelisted), others are for the browser alone.
+		if !strings.Contains(strings.ToLower(listed), ", "+strings.ToLower(name)+",") && name != "Cache-Control" && name != "Content-Type" && !strings.HasPrefix(name, "X-") {
+			t.Errorf("%s is not exposed", name)
+		}
+	}
+}
+
+func TestPreflight(t *testing.T) {
+	const here = "https://a.example"
+	for _, test := range []struct {
+		origins []string
+		origin  string
+		ok      bool
+	}{{[]string{here}, here, true}, {[]string{"*"}, "https://any.example", true}, {[]string{here}, "https://b.example", false}, {nil, here, false}} {
+		r := newRig(t, func(g *Gateway) { g.Origins, g.Key, g.Purge = test.origins, teamKey, true })
+		for _, target := range []string{days, "/status", "/cmu/v2/nonsense"} {
+			got := r.do(http.MethodOptions, target, "Origin", test.origin, "Access-Control-Request-Method", "GET", "Access-Control-Request-Headers", "x-api-key")
+			h := got.Header
+			if !test.ok {
+				if got.StatusCode != http.StatusForbidden || h.Get("Access-Control-Allow-Origin") != "" || !strings.Contains(got.body, "CMU_ALLOWED_ORIGINS") {
+					t.Errorf("%v, %s: %d %v %s", test.origins, test.origin, got.StatusCode, h, got.body)
+				}
+				continue
+			}
+			if got.StatusCode != http.StatusNoContent || got.body != "" || h.Get("Access-Control-Allow-Origin") != test.origin ||
+				h.Get("Access-Control-Allow-Methods") != "GET, HEAD" || !strings.Contains(h.Get("Access-Control-Allow-Headers"), "X-Api-Key") ||
+				h.Get("Access-Control-Max-Age") == "" || !strings.Contains(h.Get("Vary"), "Origin") {
+				t.Errorf("%s: %d %v", target, got.StatusCode, h)
+			}
+		}
+		if r.adobe.Calls() != 0 {
+			t.Error("Adobe was asked")
+		}
+	}
+	// OPTIONS that is no preflight is a method like another.
+	r := newRig(t, func(g *Gateway) { g.Origins = []string{"*"} })
+	if got := r.do(http.MethodOptions, days, "Origin", here); got.StatusCode != http.StatusMethodNotAllowed {
+		t.Error(got.StatusCode)
+	}
+}
+
+func TestHosts(t *testing.T) {
+	r := newRig(t, func(g *Gateway) { g.Host = func(host string) bool { return host == "good.example" } })
+	ask := func(host, accept string, minor int) reply {
+		request := httptest.NewRequest(http.MethodGet, days, nil)
+		request.Host, request.ProtoMinor = host, minor
+		request.Header.Set("Accept", accept)
+		return r.ask(request)
+	}
+	for _, host := range []string{"evil.example", "", strings.Repeat("x", 10_000)} {
+		got := ask(host, "", 1)
+		if got.StatusCode != http.StatusMisdirectedRequest || got.Header.Get("Content-Type") != "application/problem+json" ||
+			!strings.Contains(got.body, `"code":"no_such_host"`) || !strings.Contains(got.body, "--host NAME") || len(got.body) > 500 {
+			t.Errorf("%.30s: %d %v %s", host, got.StatusCode, got.Header, got.body)
+		}
+	}
+	if got := ask("evil.example", browser, 1); got.StatusCode != 421 || !strings.HasPrefix(got.Header.Get("Content-Type"), "text/html") {
+		t.Errorf("%d %v", got.StatusCode, got.Header)
+	}
+	if got := ask("good.example", "", 1); got.StatusCode != 200 {
+		t.Error(got.StatusCode)
+	}
+	if got := ask("", "", 0); got.StatusCode != 200 { // HTTP/1.0
+		t.Error(got.StatusCode)
+	}
+	if got := ask("evil.example", "", 0); got.StatusCode != 421 {
+		t.Error(got.StatusCode)
+	}
+}

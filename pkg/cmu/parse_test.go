@@ -1,0 +1,171 @@
+package cmu
+
+import (
+	"bufio"
+	"encoding/csv"
+	"errors"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestParse(t *testing.T) {
+	for _, c := range []struct{ path, query, canonical, format string }{
+		{"", "", "", ""},
+		{"/", "", "", ""},
+		{"tenant/year/month/day/", "start=2026-07", "/tenant/year/month/day?start=2026-07-01", ""},
+		{"/year.csv", "format=json", "/year", "csv"},
+		{"/year", "format=CSV", "/year", "csv"},
+		{"/year", "access_token=secret&start=2026", "/year?start=2026-01-01", ""},
+		{"/year", "end=1785000000000", "/year?end=1785000000000", ""},
+		{"/year", "start=2026-07-04T05&end=2026-07-04T05:30:10", "/year?start=2026-07-04T05:00&end=2026-07-04T05:30:10", ""},
+		{"/year", "start=2026-07-04T05:00:00%2B02:00", "/year?start=2026-07-04T05:00%2B02:00", ""},
+		{"/year", "start=2026-07-04T05-08:00&end=2026-07-05t00:00:00z", "/year?start=2026-07-04T05:00-08:00&end=2026-07-05T00:00Z", ""},
+		// As numpy, Java, .NET, Ruby and JavaScript print instants, and as they arrive when nobody escapes a plus.
+		{"/year", "start=2026-07-04T05:00:00.000000", "/year?start=2026-07-04T05:00", ""},
+		{"/year", "start=2026-07-04T05:00:00.123456789", "/year?start=2026-07-04T05:00:00.123", ""},
+		{"/year", "start=2026-07-04T05:00:00,5", "/year?start=2026-07-04T05:00:00.500", ""},
+		{"/year", "start=2026-07-04T05:00:00.1234567%2B02:00", "/year?start=2026-07-04T05:00:00.123%2B02:00", ""},
+		{"/year", "start=2026-07-04T05:00:00+02:00", "/year?start=2026-07-04T05:00%2B02:00", ""},
+		{"/year", "start=2026-07-04T05:00:00%2B0000", "/year?start=2026-07-04T05:00%2B00:00", ""},
+		{"/year", "start=2026-07-04+05:00:00+0200", "/year?start=2026-07-04T05:00%2B02:00", ""},
+		{"/year", "start=2026-07-04T05:00:00-08", "/year?start=2026-07-04T05:00-08:00", ""},
+		{"/year", "start=2026-07-04T05:00:00.5Z", "/year?start=2026-07-04T05:00:00.500Z", ""},
+		{"/year", "start=2026-07-04T05:00:00.123%2B02:00[Europe/Berlin]", "/year?start=2026-07-04T05:00:00.123%2B02:00", ""},
+		{"/year", "start=2026-07-04T05:00Z[UTC]", "/year?start=2026-07-04T05:00Z", ""},
+		{"/year", "start=2026-07-04%2005:00:00%20UTC", "/year?start=2026-07-04T05:00Z", ""},
+		{"/year", "d!&e!=", "/year?d%21&e!=", ""},
+		{"/a.b/c.CSV", "", "/a.b/c", "csv"},
+		{"/year", "mvpd=b&mvpd=a&mvpd=b", "/year?mvpd=a&mvpd=b", ""},
+		{"/year", "mvpd!=x&mvpd%21=y", "/year?mvpd!=x&mvpd!=y", ""},
+		{"/year", "mvpd", "/year?mvpd", ""},
+		{"/year", "mvpd=", "/year?mvpd", ""},
+		{"/year", "application=a+b%20c", "/year?application=a%20b%20c", ""},
+		{"/year", "metrics=users,active-users&metrics=users", "/year?metrics=users,active-users", ""},
+		{"/year", "metrics=b&metrics=a&limit=10", "/year?metrics=b,a&limit=10", ""},
+		{"/a%2Fb/%E6%9D%B1", "c=%2F%3D%26", "/a%2Fb/%E6%9D%B1?c=%2F%3D%26", ""},
+		{"/year", "&&limit=&metrics=", "/year", ""},
+	} {
+		r, err := Parse(c.path, c.query)
+		if err != nil {
+			t.Errorf("Parse(%q, %q): %v", c.path, c.query, err)
+			continue
+		}
+		if got := r.Canonical(); got != c.canonical || r.Format != c.format {
+			t.Errorf("Parse(%q, %q) = %q format %q, want %q format %q", c.path, c.query, got, r.Format, c.canonical, c.format)
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, c := range []struct{ path, query, part string }{
+		{"/year//month", "", "path"},
+		{"/../month", "", "path"},
+		{"/year/year", "", "path"},
+		{"/%zz", "", "path"},
+		{"/%ff", "", "path"},
+		{"/a%0d%0ab", "", "path"},
+		{strings.Repeat("/a", 2000), "", "path"},
+		{"/" + strings.Repeat("a", 200), "", "path"},
+		{"/" + strings.Repeat("東", 30) + "/" + strings.Repeat("京", 40) + strings.Repeat("/é12345678901234567890", 32), "", "path"},
+		{"/a.b.csv", "", "path"},
+		{"/year", "application=" + strings.Repeat("/", 4000), "query"},
+		{"/year", "limit!=5", "limit"},
+		{"/year", "format=%01", "format"},
+		{"/year", "mvpd=%zz", "query"},
+		{"/year", "mvpd=%00", "query"},
+		{"/year", strings.Repeat("a=b&", 3000), "query"},
+		{"/year", "start=yesterday", "start"},
+		{"/year", "start=2026-13", "start"},
+		{"/year", "start=2026-02-30", "start"},
+		{"/year", "end=20260", "end"},
+		{"/year", "start=", "start"},
+		{"/year", "start&end=2026", "start"},
+		{"/year", "start=0", "start"},
+		{"/year", "start=1", "start"},
+		{"/year", "start=-1785000000000", "start"},
+		{"/year", "start=1785000000", "start"}, // seconds
+		{"/year", "start=1785000000.5", "start"},
+		{"/year", "start=1785000000000000", "start"},    // microseconds
+		{"/year", "start=1785000000000000000", "start"}, // nanoseconds
+		{"/year", "start=99999999999999999999", "start"},
+		{"/year", "start=20260704", "start"},
+		{"/year", "start=20260704050000", "start"},
+		{"/year", "start=1.785e12", "start"},
+		{"/year", "start=NaN", "start"},
+		{"/year", "start=2026-07-04Z", "start"},
+		{"/year", "start=2026-07-04T05:00:00.", "start"},
+		{"/year", "start=2026-07-04T05:00:00%2B25:00", "start"},
+		{"/year", "start=2026-07-04T05:00:00[Europe/Berlin]", "start"},
+		{"/year", "start=Sat, 04 Jul 2026 05:00:00 GMT", "start"},
+		{"/year", "start=2026-07-04&end=2026-07-03", "end"},
+		{"/year", "start=1785000000000&end=1784999999999", "end"},
+		{"/year", "start=2026-07-04T05:00%2B02:00&end=2026-07-04T02:59Z", "end"},
+		{"/year", "start=2026&start=2025", "start"},
+		{"/year", "limit=0", "limit"},
+		{"/year", "limit=-5", "limit"},
+		{"/year", "limit=1e3", "limit"},
+		{"/year", "start!=2026", "start"},
+		{"/year", "=v", "filter"},
+	} {
+		_, err := Parse(c.path, c.query)
+		var e *RequestError
+		if !errors.As(err, &e) || e.Part != c.part {
+			t.Errorf("Parse(%.40q, %.40q) = %v, want an error about %s", c.path, c.query, err, c.part)
+		}
+	}
+}
+
+func TestKnownPathsPassThroughTheGrammar(t *testing.T) {
+	for _, path := range knownPaths(t) {
+		r, err := Parse(path, "")
+		if err != nil || r.Canonical() != "/"+path {
+			t.Errorf("Parse(%q) = %q, %v", path, r.Canonical(), err)
+		}
+	}
+}
+
+func knownPaths(t *testing.T) (paths []string) {
+	t.Helper()
+	documented, err := os.Open("testdata/cmu-reports.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer documented.Close()
+	records, err := csv.NewReader(documented).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, rec := range records[1:] {
+		paths = append(paths, rec[2])
+	}
+	live, err := os.Open("testdata/cmu-live-paths.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer live.Close()
+	for lines := bufio.NewScanner(live); lines.Scan(); {
+		if path, _, _ := strings.Cut(lines.Text(), "\t"); !strings.HasPrefix(path, "#") {
+			paths = append(paths, path)
+		}
+	}
+	if len(paths) < 64+450 {
+		t.Fatalf("only %d known paths", len(paths))
+	}
+	return paths
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("/tenant/year/month/day.csv", "start=2026-07&mvpd!=x&tenant&metrics=a,b&limit=9")
+	f.Fuzz(func(t *testing.T, path, query string) {
+		r, err := Parse(path, query)
+		if err != nil {
+			return
+		}
+		r.Format = ""
+		if again, err := parseText(r.Canonical()); err != nil || !reflect.DeepEqual(again, r) {
+			t.Fatalf("%q reads back as %#v (%v), want %#v", r.Canonical(), again, err, r)
+		}
+	})
+}
