@@ -38,7 +38,7 @@ type Tokens struct {
 	token     *token
 	adopted   *obtained // of Keeper
 	began     time.Time // when the look that is under way began; zero: none is
-	notes     notes     // as the last look found them
+	notes     notes     // as the last look that found no token read them
 	accepted  string    // fingerprint of the token last noted as accepted
 	everSaid  string    // fingerprint of the token last said to be refused
 	readAt    time.Time
@@ -168,6 +168,12 @@ func (t *Tokens) renewed(ctx context.Context) (cmu.Token, error) {
 	}
 }
 
+func (t *Tokens) setNotes(n notes) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.notes = n
+}
+
 func (t *Tokens) setBegan(at time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -209,6 +215,7 @@ func (t *Tokens) find(ctx context.Context) (cmu.Token, error) {
 		return cmu.Token{}, t.without("the stored one cannot be read", err)
 	}
 	if held, ok := t.valid(nearEnd); ok {
+		t.setNotes(notes{})
 		return held, nil
 	}
 	asked, err := t.ask(ctx)
@@ -216,6 +223,7 @@ func (t *Tokens) find(ctx context.Context) (cmu.Token, error) {
 		err = t.read(ctx, true)
 	}
 	if held, ok := t.valid(0); ok {
+		t.setNotes(notes{})
 		return held, nil
 	}
 	var why *NoAccessError
@@ -223,9 +231,7 @@ func (t *Tokens) find(ctx context.Context) (cmu.Token, error) {
 		return cmu.Token{}, why
 	}
 	if n, err := readNotes(ctx, t.o.Notes, t.o.Log); err == nil {
-		t.mu.Lock()
-		t.notes = n
-		t.mu.Unlock()
+		t.setNotes(n)
 	}
 	if why != nil {
 		return cmu.Token{}, why
@@ -252,11 +258,9 @@ func (t *Tokens) read(ctx context.Context, force bool) error {
 	if err != nil && !errors.Is(err, errUnreadable) {
 		return err
 	}
-	t.token = stored
-	if t.o.Keeper != nil {
-		if l := t.o.Keeper.inHand(stored, t.refusedNow()); l != nil {
-			t.token = l.token
-		}
+	// What Keeper got may not be stored yet, or was after this read began.
+	if t.adopted == nil || stored != nil && stored.ObtainedAt.After(t.adopted.token.ObtainedAt) {
+		t.token = stored
 	}
 	return nil
 }
