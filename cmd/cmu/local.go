@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -57,7 +58,7 @@ func (l *local) start() {
 // not for ever.
 func (l *local) accessStatus(ctx context.Context) (access.Status, error) {
 	s, err := l.keeper.Status(ctx)
-	if full := secrets.Spare(filepath.Join(l.path, "secrets")); full != nil {
+	if full := secrets.Spare(filepath.Join(l.path, "secrets")); full != nil && !errors.Is(full, fs.ErrNotExist) {
 		s.Problems = append(s.Problems, "Nothing more can be kept in the data folder: "+secrets.Reason(full)+".")
 	}
 	return s, err
