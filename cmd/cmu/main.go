@@ -27,7 +27,7 @@ var exitCodes = []struct {
 	meaning string
 }{
 	{exitOK, "success; of a report with a limit too, if the rows past that are all that is missing"},
-	{exitFailure, "failure, or not all could be found out; a sentence on stderr says why"},
+	{exitFailure, "failure, or not all could be found out, or access is in doubt; a sentence on stderr says why"},
 	{exitUsage, "a wrong command line or environment, or no Adobe is named; nothing was done"},
 	{exitIncomplete, "a report was written, and rows are missing that Adobe has"},
 }

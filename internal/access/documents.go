@@ -1,6 +1,7 @@
 package access
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -189,7 +190,7 @@ func readDocument[T any](ctx context.Context, s secrets.Store, name, what string
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", what, err)
 	}
-	document, err := decode(text)
+	document, err := decode(bytes.TrimPrefix(text, []byte("\ufeff"))) // as editors write one
 	if err != nil {
 		return nil, fmt.Errorf("%s in the secret %s: %w", what, name, err)
 	}

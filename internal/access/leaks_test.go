@@ -75,6 +75,7 @@ func TestLeaks(t *testing.T) {
 
 // hide adds the secret text in a stored value to hidden.
 func hide(value []byte) {
+	value = bytes.TrimPrefix(value, []byte("\ufeff"))
 	secret := cmu.Secret(value) // a statement
 	if c, err := decodeCredentials(value); err == nil {
 		secret = c.ClientSecret

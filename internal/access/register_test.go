@@ -125,7 +125,7 @@ func TestHandWrittenCredentials(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w.put(credentialsName, fmt.Sprintf(`{"client_id": %q, "client_secret": %q}`, c.ClientID, c.ClientSecret.Reveal()))
+		w.put(credentialsName, fmt.Sprintf("\ufeff"+`{"client_id": %q, "client_secret": %q}`, c.ClientID, c.ClientSecret.Reveal()))
 		delete(w.secrets.values, tokenName)
 		if r := must[RegisterResult](t)(w.keeper().Register(background, RegisterOptions{})); r.Outcome != Kept || !r.Since.IsZero() {
 			t.Errorf("%+v", r)

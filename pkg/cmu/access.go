@@ -68,8 +68,8 @@ func (c *Client) Register(ctx context.Context, s Statement) (Credentials, error)
 	}
 	defer resp.Body.Close()
 	var answer struct {
-		ClientID     string `json:"client_id"`
-		ClientSecret string `json:"client_secret"`
+		ClientID     word   `json:"client_id"`
+		ClientSecret word   `json:"client_secret"`
 		IssuedAt     number `json:"client_id_issued_at"`
 		ExpiresAt    number `json:"client_secret_expires_at"`
 		Scopes       names  `json:"scopes"`
@@ -81,12 +81,12 @@ func (c *Client) Register(ctx context.Context, s Statement) (Credentials, error)
 	if answer.ClientID == "" || answer.ClientSecret == "" {
 		return Credentials{}, errors.New("adobe register: the answer names no client_id and client_secret")
 	}
-	if !isName(answer.ClientID) {
+	if !isName(string(answer.ClientID)) {
 		return Credentials{}, fmt.Errorf("adobe register: the answer's client_id is not printable text of up to %d bytes", maxName)
 	}
 	scopes := slices.DeleteFunc(append(answer.Scopes, answer.Scope...), func(s string) bool { return !isName(s) })
 	return Credentials{
-		ClientID: answer.ClientID, ClientSecret: Secret(answer.ClientSecret), Scopes: scopes,
+		ClientID: string(answer.ClientID), ClientSecret: Secret(answer.ClientSecret), Scopes: scopes,
 		IssuedAt: epoch(answer.IssuedAt), ExpiresAt: epoch(answer.ExpiresAt),
 	}, nil
 }
@@ -114,6 +114,20 @@ func (n *number) UnmarshalJSON(b []byte) error {
 		f = 0
 	}
 	*n = number(f)
+	return nil
+}
+
+// word is one that is given as a JSON string or as a number, digit by digit. Whatever else comes is empty.
+type word string
+
+func (w *word) UnmarshalJSON(b []byte) error {
+	var s string
+	var n json.Number
+	if json.Unmarshal(b, &s) == nil {
+		*w = word(s)
+	} else if json.Unmarshal(b, &n) == nil {
+		*w = word(n)
+	}
 	return nil
 }
 

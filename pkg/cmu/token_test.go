@@ -162,6 +162,10 @@ func TestAuthAnswersInAnyForm(t *testing.T) {
 				t.Errorf("%q, %s: %+v, %v", media, what, c, err)
 			}
 		}
+		answer, status = `{"client_id":123456789012345678901,"client_secret":"s3cret"}`, 201
+		if c, err := client.Register(t.Context(), Statement{Text: "x"}); err != nil || c.ClientID != "123456789012345678901" {
+			t.Errorf("%q, a number for a client: %+v, %v", media, c, err)
+		}
 		for what, text := range wrapped(`{"error":"invalid_client"}`) {
 			answer, status = text, 400
 			if _, err := client.Token(t.Context(), Credentials{}); !errors.Is(err, ErrInvalidClient) {
