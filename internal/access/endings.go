@@ -86,18 +86,26 @@ func (r *refresh) pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// failure logs the error that a refresh ends with, and returns it as the caller gets it. It notes that the stored token is refused.
+// noteRefusal notes that the stored token is refused, for all who are asked before there is another.
+func (r *refresh) noteRefusal(ctx context.Context) {
+	if !r.storedRefused() || ctx.Err() != nil || r.state.notes.refusedToken() == r.state.refused {
+		return
+	}
+	note := refusedToken{r.state.refused, r.k.now().UTC()}
+	if err := r.k.putNote(ctx, noteRefusedToken, note, r.state.token.ExpiresAt); err != nil {
+		r.k.o.Log.WarnContext(ctx, "the refusal could not be noted", "error", err)
+		return
+	}
+	r.state.notes.RefusedToken = note
+}
+
+// failure logs the error that a refresh ends with, and returns it as the caller gets it.
 func (r *refresh) failure(ctx context.Context, err error) error {
 	k := r.k
 	if !errors.Is(err, ErrNoAccess) && !usable(r.state.token, r.state.refused, k.now()) {
 		err = noAccess(r.state, "it could not be renewed", k.now().Add(retryAfter), err, k.now())
 	}
-	if r.storedRefused() && ctx.Err() == nil && r.state.notes.refusedToken() != r.state.refused {
-		note := refusedToken{r.state.refused, k.now().UTC()}
-		if err := k.putNote(ctx, noteRefusedToken, note, r.state.token.ExpiresAt); err != nil {
-			k.o.Log.WarnContext(ctx, "the refusal could not be noted", "error", err)
-		}
-	}
+	r.noteRefusal(ctx)
 	level := slog.LevelError
 	if errors.Is(err, context.Canceled) {
 		level = slog.LevelInfo // the caller has gone

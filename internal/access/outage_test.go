@@ -209,6 +209,37 @@ func TestCallersDoNotWait(t *testing.T) {
 	}
 }
 
+// While a token that Adobe refuses is being replaced, nobody says that it is good; a call that hangs is not waited for, once Adobe
+// answers others.
+func TestRefusedTokenWhileAdobeHangs(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		k, tokens := w.sameProcess(w.secrets)
+		if err := w.use(tokens); err != nil {
+			t.Fatal(err)
+		}
+		w.adobe.RevokeTokens()
+		w.change(func(b *sandbox.Behaviour) { b.Faults = []sandbox.Fault{{On: "token", Kind: "hang", Count: 1}} })
+		if err := w.use(tokens); !errors.Is(err, ErrNoAccess) {
+			t.Errorf("%v", err)
+		}
+		ctx, cancel := context.WithTimeout(background, 2*time.Second)
+		defer cancel()
+		if r, err := tell(k.Refresh(ctx, RefreshOptions{})); err == nil {
+			t.Errorf("%+v", r)
+		}
+		for _, status := range []func(context.Context) (Status, error){k.Status, w.tokens().Status} {
+			if s := must[Status](t)(status(background)); s.Token.Valid || s.Outage == nil || s.Outage.Reason != "Adobe refuses the access token" {
+				t.Errorf("%+v", s)
+			}
+		}
+		w.heals(tokens, 10*time.Second)
+		if s := must[Status](t)(k.Status(background)); !s.Token.Valid || s.Outage != nil {
+			t.Errorf("%+v", s)
+		}
+		time.Sleep(time.Minute)
+	})
+}
+
 // What is damaged, or was refused and is approved since, is told with the command that mends it.
 func TestSentencesNameTheCommand(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {

@@ -98,6 +98,7 @@ func (r *refresh) comfortable() bool {
 func (r *refresh) act(ctx context.Context) error {
 	if r.storedRefused() {
 		r.k.event(ctx, slog.LevelWarn, eventTokenRefused, "Adobe refused the access token", "fingerprint", r.state.refused)
+		r.noteRefusal(ctx)
 	}
 	if r.decision.action == keep {
 		r.decision.reason = "it could not be stored before"
@@ -155,9 +156,13 @@ func (r *refresh) obtain(ctx context.Context) (cmu.Token, error) {
 // confirmAfter is Adobe's pace of calls, and time for another process to write new credentials.
 const confirmAfter = 2 * time.Second
 
+// tokenTime bounds the first call for a token, which takes a second: one that hangs must not stand in the way of the next, which has
+// twice the time.
+const tokenTime = 10 * time.Second
+
 // call makes one call to Adobe, and more if it fails and time presses.
 func (r *refresh) call(ctx context.Context, c cmu.Credentials) (got cmu.Token, err error) {
-	relaxed := r.comfortable()
+	relaxed, tries := r.comfortable(), 0
 	policy := func(n int, err error) (time.Duration, bool) {
 		d, again := retryAdobe(n, err)
 		return d, again && (!relaxed || n < 2) && n < 8
@@ -169,7 +174,10 @@ func (r *refresh) call(ctx context.Context, c cmu.Credentials) (got cmu.Token, e
 				return err
 			}
 		}
-		got, err = k.o.Client.Token(ctx, c)
+		try, cancel := context.WithTimeout(ctx, tokenTime<<min(tries, 3))
+		defer cancel()
+		tries++
+		got, err = k.o.Client.Token(try, c)
 		return k.checkAddress(err)
 	})
 	return got, err
