@@ -110,7 +110,8 @@ func (q *queryFlags) request(text string, more ...string) (a asked, err error) {
 	query = strings.Trim(query+"&"+strings.Join(more, "&"), "&")
 	var bounds []string
 	for pair := range strings.SplitSeq(query, "&") {
-		if name, _, _ := strings.Cut(pair, "="); name == "start" || name == "end" {
+		name, _, _ := strings.Cut(pair, "=")
+		if name, _ = url.QueryUnescape(name); name == "start" || name == "end" {
 			bounds = append(bounds, pair)
 		}
 	}
@@ -181,13 +182,13 @@ func (f *reporting) order(t *terminal, in *call, to output) (o reportOrder, host
 		return o, "", err
 	}
 	r := a.Request
-	asJSON := ""
+	r.Format = cmp.Or(f.format, to.format(), r.Format)
 	if t.json {
-		if asJSON = "json"; f.format != "" && f.format != asJSON {
-			return o, "", usagef("report: --json and --format %s contradict each other", f.format)
+		if named := cmp.Or(f.format, to.format(), "json"); named != "json" {
+			return o, "", usagef("report: --json and the format %s contradict each other", named)
 		}
+		r.Format = "json"
 	}
-	r.Format = cmp.Or(f.format, asJSON, to.format(), r.Format)
 	if r.Format == "" {
 		r.Format = "json"
 		if t.interactive && to.file == "" {
