@@ -7,7 +7,6 @@ package sandbox
 
 import (
 	"cmp"
-	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -18,6 +17,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"cmu-gateway/internal/clock"
 )
 
 // Options are what a Sandbox is made with. The zero value is a working one.
@@ -73,17 +74,6 @@ func New(o Options) *Sandbox {
 		location:         time.UTC,
 	}
 	return s
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }
 
 // Counts are numbers of calls since the start or the last reset. Calls are counted when they arrive, whatever the answer.
@@ -168,7 +158,7 @@ func cutBase(path, base string) (below string, ok bool) {
 // call serves one call of an endpoint with its latency and its fault, if one is due.
 func (s *Sandbox) call(w http.ResponseWriter, r *http.Request, endpoint string, serve http.HandlerFunc) {
 	if ms := s.Behaviour().LatencyMS; ms > 0 {
-		if sleep(r.Context(), time.Duration(ms)*time.Millisecond) != nil {
+		if clock.Sleep(r.Context(), time.Duration(ms)*time.Millisecond) != nil {
 			panic(http.ErrAbortHandler)
 		}
 	}
