@@ -23,21 +23,26 @@ func TestCallsOfADashboardOverSettledDays(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.prove()
-	first := cmu.CivilDate(2026, 3, 5, 0, 0)
-	before, looks := r.calls(), 0
-	for day := range 90 {
-		for _, p := range panels {
-			from := cmu.Day.Step(first, day)
-			r.get(fmt.Sprintf("%s?start=%s&end=%s", p, from, cmu.Day.Step(from, 30)))
-			r.after()
-			looks++
-		}
-	}
-	n := r.calls() - before
+	looks, n := r.watch(panels, cmu.CivilDate(2026, 3, 5, 0, 0), 30)
 	t.Logf("%d looks, %d calls to Adobe", looks, n)
 	if n > int64(looks/20) {
 		t.Errorf("%d calls, want at most %d", n, looks/20)
 	}
+}
+
+// watch looks at panels over a window of some days that moves on by a day, 90 times. It returns how many looks that were, and how many calls
+// of Adobe they cost.
+func (r *rig) watch(panels []string, first cmu.Civil, days int) (looks int, calls int64) {
+	before := r.calls()
+	for day := range 90 {
+		from := cmu.Day.Step(first, day)
+		for _, p := range panels {
+			r.get(fmt.Sprintf("%s?start=%s&end=%s", p, from, cmu.Day.Step(from, days)))
+			r.after()
+			looks++
+		}
+	}
+	return looks, r.calls() - before
 }
 
 func TestCallsOfADashboardOnTheCurrentDay(t *testing.T) {

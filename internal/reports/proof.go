@@ -81,13 +81,7 @@ func (s *Service) proveAfter() {
 	started := s.background.after(func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, proofTime)
 		defer cancel()
-		_, err := s.Prove(ctx, like)
-		if err != nil {
-			s.log.WarnContext(ctx, "the calendar check came to no verdict; every report is asked for whole meanwhile", "error", err)
-		}
-		if err != nil && !errors.Is(err, errNoProof) {
-			s.occasion.again(s.now(), failurePause)
-		}
+		s.tryProof(ctx, like)
 	})
 	if !started {
 		s.occasion.again(s.now(), 0)
@@ -103,14 +97,20 @@ func (s *Service) proveNow(ctx context.Context, r cmu.Request) bool {
 	if _, due := s.occasion.take(s.notebook.verdict(), s.now()); !due {
 		return false
 	}
-	v, err := s.Prove(ctx, r)
-	if err != nil {
-		s.log.WarnContext(ctx, "the calendar check came to no verdict; every report is asked for whole meanwhile", "error", err)
-		if !errors.Is(err, errNoProof) {
-			s.occasion.again(s.now(), failurePause)
-		}
+	return s.tryProof(ctx, r)
+}
+
+// tryProof makes the check that an occasion was taken for, and reports whether the calendar is proven. One that failed is soon made again.
+func (s *Service) tryProof(ctx context.Context, like cmu.Request) bool {
+	v, err := s.Prove(ctx, like)
+	if err == nil {
+		return v.Proven
 	}
-	return err == nil && v.Proven
+	s.log.WarnContext(ctx, "the calendar check came to no verdict; every report is asked for whole meanwhile", "error", err)
+	if !errors.Is(err, errNoProof) {
+		s.occasion.again(s.now(), failurePause)
+	}
+	return false
 }
 
 const leaseCalendar = "calendar"
