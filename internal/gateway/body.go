@@ -108,14 +108,10 @@ func (r *representation) weight() int {
 
 // send writes a part of a body that is kept.
 func (r *representation) send(w io.Writer, part span) {
-	offset := 0
+	c := cutter{to: w, span: part}
 	for _, s := range r.segments {
-		from, to := max(part.from-offset, 0), min(part.to-offset, len(s))
-		offset += len(s)
-		if from < to {
-			if _, err := w.Write(s[from:to]); err != nil {
-				return // the caller left
-			}
+		if _, err := c.Write(s); err != nil {
+			return // all is sent, or the caller left
 		}
 	}
 }
