@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -190,4 +191,44 @@ func TestBoltAnyDamageInUse(t *testing.T) {
 			t.Errorf("Close: %v", err)
 		}
 	})
+}
+
+// TestBoltDamagedBranches puts each byte of the pages that lead to blocks wrong: keys out of order, sizes past the page, pages elsewhere.
+func TestBoltDamagedBranches(t *testing.T) {
+	t.Parallel()
+	whole, h := wholeFile(t)
+	path := filepath.Join(t.TempDir(), "store.db")
+	const branchKind, pageHead = 1, 16
+	size, branches := os.Getpagesize(), 0
+	for first := 0; first+size <= len(whole); first += size {
+		page := whole[first : first+size]
+		if binary.NativeEndian.Uint64(page) != uint64(first/size) || binary.NativeEndian.Uint16(page[8:]) != branchKind {
+			continue
+		}
+		branches++
+		end := pageHead
+		for i := range int(binary.NativeEndian.Uint16(page[10:])) {
+			e := page[pageHead+16*i:]
+			end = max(end, pageHead+16*i+int(binary.NativeEndian.Uint32(e)+binary.NativeEndian.Uint32(e[4:])))
+		}
+		for i := first; i < first+end; i++ {
+			file := bytes.Clone(whole)
+			file[i] ^= []byte{1, 0x80}[i%2]
+			if err := os.WriteFile(path, file, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			s, err := store.OpenBolt(path, store.BoltOptions{Now: at(start)})
+			if err != nil {
+				t.Fatalf("byte %d of the page at %d: %v", i-first, first, err)
+			}
+			h.check(t, s)
+			works(t, s)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if branches == 0 {
+		t.Fatal("the file has no branch page")
+	}
 }

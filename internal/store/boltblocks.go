@@ -23,9 +23,15 @@ func blockKey(r Report, name string) []byte {
 
 func (s *bolt) Blocks(ctx context.Context, report Report, first, last string) ([]Block, error) {
 	found, err := read(ctx, s, func(b buckets) (found []Block, err error) {
-		now, end := s.now(), blockKey(report, last)
+		now, begin, end := s.now(), blockKey(report, first), blockKey(report, last)
 		c := b.blocks.Cursor()
-		for k, v := c.Seek(blockKey(report, first)); k != nil && bytes.Compare(k, end) <= 0; k, v = c.Next() {
+		var before []byte
+		for k, v := c.Seek(begin); k != nil && bytes.Compare(k, end) <= 0; k, v = c.Next() {
+			// Where keys are out of order, one may be found twice, or not at all.
+			if bytes.Compare(k, begin) < 0 || bytes.Compare(k, before) <= 0 {
+				return nil, fmt.Errorf("store: %w: its keys are out of order", errDamaged)
+			}
+			before = k
 			if err := b.plausible(v); err != nil {
 				return nil, err
 			}
@@ -147,8 +153,9 @@ func decodeBlock(key, v []byte) (Block, error) {
 		return Block{}, fmt.Errorf("a key of %d bytes and a value of %d are less than a head", len(key), len(v))
 	}
 	data, sum := v[headSize:], binary.BigEndian.Uint32(v[16:])
-	// Earlier releases summed the data alone.
-	if checksum(key, v[:16], data) != sum && checksum(data) != sum {
+	// Earlier releases summed the data alone. Nothing is no data: its sum is 0, as every piece of empty file has it.
+	old := len(data) > 0 && checksum(data) == sum
+	if !old && checksum(key, v[:16], data) != sum {
 		return Block{}, errors.New("the checksum is wrong")
 	}
 	return Block{
