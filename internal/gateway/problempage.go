@@ -27,7 +27,7 @@ func wantsPage(accept []string) bool {
 func (h *handler) problemPage(r *http.Request, p problem) []byte {
 	var text bytes.Buffer
 	b := page{bufio.NewWriter(&text)}
-	b.begin(p.Title)
+	b.begin(h.BasePath(r.Context()), p.Title)
 	b.raw("<h1>")
 	b.text(p.Title)
 	b.raw("</h1>\n")
@@ -42,6 +42,13 @@ func (h *handler) problemPage(r *http.Request, p problem) []byte {
 		b.raw("<nav><b>In parts</b>\n")
 		for _, part := range p.Narrower {
 			b.link(part.Href, part.Start+" to "+part.End)
+		}
+		b.raw("</nav>\n")
+	}
+	if len(p.Nearest) > 0 {
+		b.raw("<nav><b>Did you mean</b>\n")
+		for _, href := range p.Nearest {
+			b.link(href, strings.TrimPrefix(href, h.BasePath(r.Context())+reportsPath+"/"))
 		}
 		b.raw("</nav>\n")
 	}
