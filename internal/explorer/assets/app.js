@@ -3,15 +3,16 @@
 import { Failure, Gateway, patiently, pause } from "./api.js";
 import { isTime, parse, write as writeCivil } from "./civil.js";
 import { Controls, get } from "./controls.js";
-import { moment, number, span as spanText } from "./format.js";
+import { number, span as spanText } from "./format.js";
 import { Plot } from "./plot.js";
 import { addBefore, build, heat, openFrom } from "./series.js";
 import { INITIAL, read, withFilter, write } from "./state.js";
 import { askKey, empty, failed, gone, loading, message, notes, waiting, button } from "./states.js";
-import { KINDS, fileName, save } from "./takeaway.js";
+import { pages } from "./pages.js";
+import { taking } from "./taking.js";
 import { Numbers, summary, week } from "./tables.js";
 import { Tree, choose, href, onTheWay } from "./tree.js";
-import { asOne, compared, count, grainOf, keptSince, relative, resolve, MAX_POINTS } from "./windows.js";
+import { asOne, compared, count, grainOf, keptSince, resolve, MAX_POINTS } from "./windows.js";
 
 /** @typedef {import("./types").State} State */
 /** @typedef {import("./types").Answer} Answer */
@@ -32,7 +33,7 @@ let metrics = [];
 let clock = { civil: 0, at: 0 };
 /** What is under way ends when another view is wanted. */
 let under = new AbortController();
-/** What is shown, to be taken away. @type {{query: Query, span: Span, title: string, about: string, answer: Answer} | null} */
+/** What is shown, to be taken away. @type {import("./taking.js").Shown | null} */
 let shown = null;
 
 const now = () => clock.civil + (performance.now() - clock.at);
@@ -328,52 +329,7 @@ function refused(query, split) {
   message("refused", "Not available", `The report has a row for each ${list}, and distinct users never add up. Split by ${list}, or filter it down to one value.`);
 }
 
-// Taking away.
-
-/** The whole address of what is shown, relative to now where that means the same. */
-function wholeURL() {
-  if (!shown) return "";
-  const r = relative(state.window, shown.query.grain);
-  const path = r ? href(shown.query, r.start, r.end, ".csv") : shown.answer.href;
-  return location.origin + gateway.base + path;
-}
-
-function showCode() {
-  const kind = KINDS.find((k) => k.name === /** @type {HTMLSelectElement} */ (get("kind")).value) ?? KINDS[0];
-  get("text").textContent = shown ? kind.write({ url: wholeURL(), keyed: gateway.keyed }) : "";
-  get("copied").textContent = "";
-}
-
-for (const k of KINDS) get("kind").append(new Option(k.title, k.name));
-get("kind").addEventListener("change", showCode);
-get("copy").addEventListener("click", () => {
-  const code = get("code");
-  code.hidden = !code.hidden;
-  get("copy").setAttribute("aria-expanded", String(!code.hidden));
-});
-get("clip").addEventListener("click", async () => {
-  const text = get("text").textContent ?? "";
-  try {
-    await navigator.clipboard.writeText(text);
-    get("copied").textContent = "Copied.";
-  } catch {
-    getSelection()?.selectAllChildren(get("text"));
-    get("copied").textContent = "Selected: copy it with the keyboard.";
-  }
-});
-get("csv").addEventListener("click", async () => {
-  if (!shown) return;
-  try {
-    const response = await gateway.ask(shown.answer.href, "text/csv");
-    save(await response.blob(), fileName(response.headers.get("Content-Disposition"), "report.csv"));
-  } catch (e) {
-    explain(e);
-  }
-});
-get("png").addEventListener("click", async () => {
-  const image = shown && (await plot.image(shown.title, shown.about));
-  if (image) save(image, `${shown?.answer.simulated ? "simulated_" : ""}${state.metric}${state.split ? "-by-" + state.split : ""}.png`);
-});
+const { showCode } = taking({ gateway, plot, shown: () => shown, state: () => state, explain });
 
 // A click on a series filters by it.
 get("summary").addEventListener("click", (e) => {
@@ -404,36 +360,7 @@ get("forget").addEventListener("click", () => {
   show();
 });
 
-// Pages behind a key cannot be opened by a link: they are fetched with it, and shown here under a fragment of the address.
-document.addEventListener("click", (e) => {
-  const a = e.target instanceof Element ? e.target.closest("a[data-page], #page a") : null;
-  if (!(a instanceof HTMLAnchorElement) || !gateway.keyed || e.ctrlKey || e.metaKey || e.shiftKey || a.origin !== location.origin) return;
-  const path = a.pathname.slice(gateway.base.length);
-  if (path === "" || path === "/") return;
-  e.preventDefault();
-  location.hash = path + a.search;
-});
-
-/** Shows the page that the fragment names, or the explorer. */
-async function turn() {
-  const path = decodeURI(location.hash.slice(1));
-  const page = get("page");
-  for (const e of document.querySelectorAll("main > :not(#page)")) /** @type {HTMLElement} */ (e).hidden = path !== "";
-  page.hidden = path === "";
-  if (path === "" || !path.startsWith("/")) return;
-  try {
-    const response = await gateway.ask(path, "text/html");
-    const text = await response.text();
-    const other = new DOMParser().parseFromString(text, "text/html");
-    other.querySelector("nav.top")?.remove();
-    page.replaceChildren(...[...other.body.childNodes].map((n) => document.importNode(n, true)));
-    page.focus();
-  } catch (e) {
-    page.textContent = e instanceof Failure ? e.problem.detail : String(e);
-  }
-}
-addEventListener("hashchange", turn);
-if (location.hash !== "") turn();
+pages(gateway);
 
 addEventListener("popstate", () => {
   state = read(location.search);
@@ -441,5 +368,3 @@ addEventListener("popstate", () => {
 });
 for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", () => plot.redraw());
 show();
-
-export { moment };

@@ -20,6 +20,8 @@ export const colourOf = (s, i) => css(s.others ? "--others" : `--s${i % 10}`);
 export class Plot {
   /** @type {any} */
   chart = null;
+  /** @type {View | null} */
+  view = null;
 
   /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
@@ -29,26 +31,24 @@ export class Plot {
   /** @param {View} view */
   draw(view) {
     const config = configOf(view);
-    if (this.chart && this.chart.config.type === config.type) {
+    const same = this.chart && this.chart.config.type === config.type;
+    if (!same) this.clear();
+    this.view = view;
+    if (same) {
       this.chart.data = config.data;
       this.chart.options = config.options;
-      this.chart.$view = view;
       this.chart.update("none");
-      return;
-    }
-    this.clear();
-    this.chart = new Chart(this.canvas, config);
-    this.chart.$view = view;
+    } else this.chart = new Chart(this.canvas, { ...config, plugins: [openGround(this)] });
   }
 
   /** Draws the same with the colours of now. */
   redraw() {
-    if (this.chart) this.draw(this.chart.$view);
+    if (this.view) this.draw(this.view);
   }
 
   clear() {
     this.chart?.destroy();
-    this.chart = null;
+    this.chart = this.view = null;
   }
 
   /** The chart with its title on the page's ground, as a PNG. @param {string} title @param {string} about @returns {Promise<Blob | null>} */
@@ -73,12 +73,12 @@ export class Plot {
   }
 }
 
-/** The ground behind periods that may still change. */
-const openGround = {
+/** The ground behind periods that may still change. @param {Plot} plot */
+const openGround = (plot) => ({
   id: "open",
   /** @param {any} chart */
   beforeDatasetsDraw(chart) {
-    const view = /** @type {View | undefined} */ (chart.$view);
+    const { view } = plot;
     if (!view || view.open >= view.built.periods.length) return;
     const { left, right, top, bottom } = chart.chartArea;
     const half = view.kind === "bars" ? 0.5 : 0;
@@ -88,7 +88,7 @@ const openGround = {
     chart.ctx.fillRect(from, top, right - from, bottom - top);
     chart.ctx.restore();
   },
-};
+});
 
 /** @param {View} view */
 function configOf(view) {
@@ -100,7 +100,6 @@ function configOf(view) {
   return {
     type: kind === "bars" ? "bar" : "line",
     data: { datasets: kind === "bars" ? bars(view) : lines(view) },
-    plugins: [openGround],
     options: {
       animation: false,
       responsive: true,
@@ -112,6 +111,7 @@ function configOf(view) {
       scales: {
         x: {
           type: "linear",
+          offset: false,
           min: -pad,
           max: last + pad,
           stacked,
@@ -180,7 +180,7 @@ function lines(view) {
   const sets = [];
   built.series.forEach((s, i) => {
     const colour = colourOf(s, i);
-    const shape = { label: s.label, borderWidth: area ? 1 : 2, pointHoverRadius: 4, pointHitRadius: 0, tension: 0, pointStyle: "line", fill: false };
+    const shape = { label: s.label, borderWidth: area ? 1 : n > 400 ? 1.5 : 2, pointHoverRadius: 4, pointHitRadius: 0, tension: 0, pointStyle: "line", fill: false };
     // A point without neighbours has no line.
     const dot = (/** @type {number} */ count) => (count <= 2 || n <= 2 ? 3 : 0);
     if (open > 0) {
