@@ -82,7 +82,7 @@ var template = sync.OnceValue(func() string {
 })
 
 // banner cannot be overlooked.
-const banner = `<p id="simulated" class="simulated" role="note"><strong>These numbers are made up:</strong> they come from a simulated Adobe.</p>`
+const banner = `<aside class="simulated" aria-label="Simulated Adobe"><strong>These numbers are made up:</strong> they come from a simulated Adobe.</aside>`
 
 // Page returns the page for a gateway that callers see below base, which is a path without a slash at its end; simulated: all its
 // numbers are made up.

@@ -41,6 +41,11 @@ func (p page) link(href, text string) {
 
 // begin begins a page of a gateway that callers see below base.
 func (p page) begin(base, title string) {
+	p.head(base, title)
+	p.raw("<main>\n")
+}
+
+func (p page) head(base, title string) {
 	p.raw(`<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>`)
 	p.text(title)
 	p.raw(`</title><link rel="stylesheet" href="`)
@@ -90,7 +95,7 @@ func (d *document) writeHTML(b *bufio.Writer, ctx context.Context) error {
 	if d.Rows == 0 {
 		p.raw("<p>There are no rows in this window.</p>\n")
 	}
-	p.raw(`<div class="scroll"><table><thead><tr>`)
+	p.raw(`<div class="scroll" tabindex="0" role="region" aria-label="Rows"><table><thead><tr>`)
 	for i, name := range c.names {
 		p.cell("th", name, c.numeric(i))
 	}
@@ -114,7 +119,7 @@ func (d *document) writeHTML(b *bufio.Writer, ctx context.Context) error {
 	if err != nil && !errors.Is(err, errEnough) {
 		return err
 	}
-	p.raw("</tbody></table></div></body></html>\n")
+	p.raw("</tbody></table></div></main></body></html>\n")
 	return nil
 }
 
@@ -181,7 +186,7 @@ func (d *document) writeNavigation(p page) {
 		if len(list) == 0 {
 			return
 		}
-		p.raw("<nav><b>", title, "</b>\n")
+		p.raw(`<nav aria-label="`, title, `"><b>`, title, "</b>\n")
 		for _, n := range list {
 			p.link(d.to(n.path, ""), n.name)
 		}
@@ -189,7 +194,7 @@ func (d *document) writeNavigation(p page) {
 	}
 	nav("Roll up", neighbours(d.RollUp, d.Request.Path, true))
 	nav("Drill down", neighbours(d.DrillDown, d.Request.Path, false))
-	p.raw("<nav><b>As</b>\n")
+	p.raw("<nav aria-label=\"Formats\"><b>As</b>\n")
 	for _, f := range []format{formatCSV, formatJSON, formatXML, formatNDJSON} {
 		p.link(d.to(d.Request.Path, formatNames[f]), strings.ToUpper(formatNames[f]))
 	}

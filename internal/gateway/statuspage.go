@@ -9,7 +9,7 @@ import (
 
 // service begins a page of the service's own.
 func (p page) service(base, title string, simulated bool) {
-	p.begin(base, title+" - CMU gateway")
+	p.head(base, title+" - CMU gateway")
 	p.raw(`<nav class="top" aria-label="Pages"><a class="brand" href="`)
 	p.text(base + "/")
 	p.raw(`">CMU explorer</a>` + "\n")
@@ -18,9 +18,9 @@ func (p page) service(base, title string, simulated bool) {
 	} {
 		p.link(base+to.path, to.name)
 	}
-	p.raw("</nav>\n")
+	p.raw("</nav>\n<main>")
 	p.banner(simulated)
-	p.raw("<main><h1>")
+	p.raw("<h1>")
 	p.text(title)
 	p.raw("</h1>\n")
 }

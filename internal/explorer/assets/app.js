@@ -302,6 +302,7 @@ function draw(query, span, metric, all) {
     const kind = metric.distinct && state.chart !== "line" ? "line" : /** @type {"line" | "area" | "bars"} */ (state.chart);
     const canvas = get("canvas");
     canvas.setAttribute("aria-label", `${kind === "bars" ? "Bars" : kind === "area" ? "Stacked areas" : "Lines"}: ${caption}. ${built.series.length} series with ${built.periods.length} points each; the same numbers stand in the table below.`);
+    get("key").textContent = before ? `Dashed: the ${past_}, ${spanText(before)}${metric.distinct || kind === "line" ? "" : ", all together"}. Times are Adobe’s.` : "Times are Adobe’s.";
     plot.draw({ built, grain: query.grain, kind, open, metric: metric.title, before: past_ });
   }
   get("summary").innerHTML = summary(built, { split: split || "", grain: query.grain, compared: before ? `${past_[0].toUpperCase()}${past_.slice(1)} (${spanText(before)})` : "", whole,

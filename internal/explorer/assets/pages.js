@@ -25,8 +25,7 @@ export function pages(gateway) {
       const response = await gateway.ask(path, "text/html");
       const text = await response.text();
       const other = new DOMParser().parseFromString(text, "text/html");
-      other.querySelector("nav.top")?.remove();
-      page.replaceChildren(...[...other.body.childNodes].map((n) => document.importNode(n, true)));
+      page.replaceChildren(...[...(other.querySelector("main") ?? other.body).childNodes].map((n) => document.importNode(n, true)));
       page.focus();
     } catch (e) {
       page.textContent = e instanceof Failure ? e.problem.detail : String(e);

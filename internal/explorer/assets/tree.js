@@ -54,8 +54,10 @@ export class Tree {
   unexplored(wanted) {
     if (this.reports.size === 0) return [];
     let best = null;
+    // Below tenant reports have the most metrics, and every licence has them.
+    const cost = (/** @type {string[]} */ path) => path.length + (path[0] === "tenant" ? 0 : 100);
     for (const r of this.reports.values()) {
-      if (!r.asked && wanted(r.dimensions) && (!best || r.dimensions.length < best.length)) best = r.dimensions;
+      if (!r.asked && wanted(r.dimensions) && (!best || cost(r.dimensions) < cost(best))) best = r.dimensions;
     }
     return best;
   }
@@ -100,7 +102,7 @@ export function choose(tree, wanted) {
     }
     const beside = others.filter((d) => !needed.includes(d) && d !== "tenant").length;
     // Where metrics are not known yet the report may lack the one that is wanted.
-    const cost = [beside, missing.length, r.metrics.length > 0 ? 0 : 1, others.includes("tenant") && r.dimensions[0] === "tenant" ? 0 : 1, r.dimensions.length];
+    const cost = [beside, missing.length, r.dimensions[0] === "tenant" ? 0 : 1, r.metrics.length > 0 ? 0 : 1, r.dimensions.length];
     if (!best || less(cost, key, best.cost, best.key)) {
       const valued = wanted.filters.map((f) => f.dimension);
       best = { cost, key, query: { path: r.dimensions, grain, project: missing.filter((d) => !valued.includes(d)), filters: wanted.filters } };
