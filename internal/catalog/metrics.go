@@ -36,7 +36,7 @@ var Metrics = []Metric{
 	{"duration_3d-7d", "Lasted 3 to 7 days", "Sessions that lasted three to seven days.", false},
 	{"duration_1w-1m", "Lasted 1 week to 1 month", "Sessions that lasted a week to a month.", false},
 	{"duration_over-1m", "Lasted over 1 month", "Sessions that lasted over a month.", false},
-	{"users", "Users by level", "Distinct users who reached a level of concurrency or activity; who reached several counts in each.", true},
+	{"users", "Users who reached a level", "Distinct users who reached a level of concurrency or activity; who reached several counts in each.", true},
 	{"bstreams-15", "Streams, 15", "Not documented by Adobe: by its name, streams counted by the length of 15 minutes.", false},
 	{"bstreams-30", "Streams, 30", "Not documented by Adobe: by its name, streams counted by the length of 30 minutes.", false},
 	{"bstreams-45", "Streams, 45", "Not documented by Adobe: by its name, streams counted by the length of 45 minutes.", false},

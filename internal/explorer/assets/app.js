@@ -212,14 +212,13 @@ function none(span) {
   const title = metricOf(state.metric).title;
   /** @type {HTMLElement[]} */
   const ways = [];
-  for (const split of tree.dimensions()) {
-    if (split !== state.split && ways.length < 6 && choose(tree, { ...state, grain, split, report: "" })) {
-      ways.push(button(`Split by ${split}`, () => want({ ...state, split, report: "" }), ""));
-    }
-  }
-  for (const g of /** @type {Grain[]} */ (["hour", "day", "month"])) {
-    if (g !== grain && count(span, g) <= MAX_POINTS && choose(tree, { ...state, grain: g, report: "" })) {
-      ways.push(button(`By ${g}`, () => want({ ...state, grain: g, chart: "line", report: "" }), ""));
+  for (const g of /** @type {Grain[]} */ ([grain, ...["hour", "day", "month"].filter((g) => g !== grain)])) {
+    for (const split of [state.split, ...tree.dimensions().filter((d) => d !== state.split)]) {
+      if (ways.length === 6 || count(span, g) > MAX_POINTS) break;
+      const query = choose(tree, { ...state, grain: g, split, report: "" });
+      // Only what is known to have the metric is offered.
+      if (!query || !tree.reports.get(query.path.join("/"))?.metrics.includes(state.metric)) continue;
+      ways.push(button(`By ${g}${split ? `, split by ${split}` : ""}`, () => want({ ...state, grain: g, split, chart: "line", report: "" }), ""));
     }
   }
   const row = document.createElement("div");
@@ -269,7 +268,7 @@ function head(span, query) {
 function draw(query, span, metric, all) {
   const { answer, before, past, one } = all;
   const split = state.chart === "heat" ? "" : state.split;
-  const o = { metric: metric.name, distinct: metric.distinct, adds: !metric.distinct, split, top: state.top, now: now() };
+  const o = { metric: metric.name, distinct: metric.distinct, adds: !metric.distinct, split, top: state.top, now: now(), kept: keptSince(now()) };
   const built = build({ ...o, table: answer.table, span, grain: query.grain, incomplete: answer.incomplete !== "" });
   const text = head(span, query);
   shown = { query, span, answer, ...text };

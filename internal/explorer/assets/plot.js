@@ -171,6 +171,18 @@ function points(values, from, to) {
   return list;
 }
 
+/** Points without neighbours have no line: they are dots. @param {(number | null)[]} values @param {number} from @param {number} to */
+function dots(values, from, to) {
+  const radii = [];
+  let any = false;
+  for (let x = from; x < to; x++) {
+    const alone = values[x] !== null && (values[x - 1] ?? null) === null && (values[x + 1] ?? null) === null;
+    any ||= alone;
+    radii.push(alone ? 3 : 0);
+  }
+  return any ? radii : 0;
+}
+
 /** @param {View} view */
 function lines(view) {
   const { built, kind, open } = view;
@@ -181,16 +193,14 @@ function lines(view) {
   built.series.forEach((s, i) => {
     const colour = colourOf(s, i);
     const shape = { label: s.label, borderWidth: area ? 1 : n > 400 ? 1.5 : 2, pointHoverRadius: 4, pointHitRadius: 0, tension: 0, pointStyle: "line", fill: false };
-    // A point without neighbours has no line.
-    const dot = (/** @type {number} */ count) => (count <= 2 || n <= 2 ? 3 : 0);
     if (open > 0) {
       sets.push({ ...shape, data: points(s.values, 0, open), borderColor: colour, backgroundColor: area ? faded(colour, "b0") : colour,
-        pointRadius: dot(open), stack: "settled", fill: area && (i === 0 ? "origin" : "-1"), $shows: () => true });
+        pointRadius: dots(s.values, 0, open), stack: "settled", fill: area && (i === 0 ? "origin" : "-1"), $shows: () => true });
     }
     if (open < n) {
       const from = Math.max(open - 1, 0);
       sets.push({ ...shape, data: points(s.values, from, n), borderColor: faded(colour, "90"), backgroundColor: area ? faded(colour, "50") : faded(colour, "90"),
-        pointRadius: dot(n - from), stack: "open", fill: area && "stack", $shows: (/** @type {number} */ x) => x >= open });
+        pointRadius: dots(s.values, from, n), stack: "open", fill: area && "stack", $shows: (/** @type {number} */ x) => x >= open });
     }
   });
   if (area) {

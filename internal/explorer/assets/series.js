@@ -82,36 +82,37 @@ function collect(table, list, grain, metric, split, adds) {
 }
 
 /**
- * Makes the series of a window. Periods without rows are zero, as Adobe has a row for each that has usage; those that have not begun
- * are not known.
+ * Makes the series of a window. Periods without rows are zero, as Adobe has a row for each that has usage; those that have not begun,
+ * and those before what Adobe has kept, are not known.
  * @param {{table: Table, span: Span, grain: Grain, metric: string, distinct: boolean, adds: boolean, split: string, top: number, now: Civil,
- *   incomplete: boolean}} o
+ *   kept: Civil, incomplete: boolean}} o
  * @returns {Built}
  */
 export function build(o) {
   const list = periods(o.span.start, o.span.end, o.grain, MAX_POINTS);
   const { sums, refused } = collect(o.table, list, o.grain, o.metric, o.split, o.adds);
   const begun = list.filter((p) => p <= o.now).length;
+  const gone = list.filter((p) => p < o.kept).length;
   const ranked = [...sums].map(([value, sum]) => ({ value, sum, rank: sum.reduce((a, v) => a + (Number.isNaN(v) ? 0 : v), 0) }));
   ranked.sort((a, b) => b.rank - a.rank || (a.value < b.value ? -1 : 1));
   const top = o.split ? ranked.slice(0, o.top) : ranked;
   const rest = ranked.slice(top.length);
-  const series = top.map((r) => finish(o.split ? r.value : "", o.split ? r.value || "(empty)" : "All", r.sum, begun, o));
+  const series = top.map((r) => finish(o.split ? r.value : "", o.split ? r.value || "(empty)" : "All", r.sum, begun, gone, o));
   if (rest.length > 0 && o.adds && !o.distinct) {
     const sum = new Float64Array(list.length);
     for (const r of rest) for (let i = 0; i < sum.length; i++) sum[i] += r.sum[i];
-    series.push({ ...finish("", rest.length === 1 ? "1 other" : `${rest.length} others`, sum, begun, o), others: true });
+    series.push({ ...finish("", rest.length === 1 ? "1 other" : `${rest.length} others`, sum, begun, gone, o), others: true });
   }
   return { periods: list, series, rest: rest.length, all: ranked.map((r) => r.value), distinct: o.distinct, refused, rows: o.table.rows };
 }
 
 /**
- * @param {string} value @param {string} label @param {Float64Array} sum @param {number} begun
+ * @param {string} value @param {string} label @param {Float64Array} sum @param {number} begun @param {number} gone
  * @param {{adds: boolean, distinct: boolean, incomplete: boolean}} o @returns {Series}
  */
-function finish(value, label, sum, begun, o) {
+function finish(value, label, sum, begun, gone, o) {
   /** @type {(number | null)[]} */
-  const values = Array.from(sum, (v, i) => (i >= begun || Number.isNaN(v) || (v === 0 && o.incomplete) ? null : v));
+  const values = Array.from(sum, (v, i) => (i >= begun || Number.isNaN(v) || (v === 0 && (o.incomplete || i < gone)) ? null : v));
   return { value, label, others: false, values, ...figures(values, o.adds && !o.distinct) };
 }
 
@@ -130,12 +131,13 @@ export function figures(values, adds) {
 /**
  * Adds the values of another span, period by period, to the series that are there.
  * @param {Built} built @param {{table: Table, span: Span, grain: Grain, metric: string, distinct: boolean, adds: boolean, split: string, now: Civil,
- *   incomplete: boolean}} o
+ *   kept: Civil, incomplete: boolean}} o
  */
 export function addBefore(built, o) {
   const list = periods(o.span.start, o.span.end, o.grain, MAX_POINTS);
   const { sums } = collect(o.table, list, o.grain, o.metric, o.split, o.adds);
   const begun = list.filter((p) => p <= o.now).length;
+  const gone = list.filter((p) => p < o.kept).length;
   const named = new Set(built.series.filter((s) => !s.others).map((s) => s.value));
   const length = built.periods.length;
   for (const s of built.series) {
@@ -144,7 +146,7 @@ export function addBefore(built, o) {
       sum = new Float64Array(list.length);
       for (const [value, other] of sums) if (!named.has(value)) for (let i = 0; i < sum.length; i++) sum[i] += other[i];
     }
-    const values = finish("", "", sum, begun, o).values.slice(0, length);
+    const values = finish("", "", sum, begun, gone, o).values.slice(0, length);
     while (values.length < length) values.push(null);
     const f = figures(values, o.adds && !o.distinct);
     s.before = values;

@@ -16,6 +16,8 @@ export function message(kind, title, text, ...more) {
   place.hidden = false;
   get("view").hidden = true;
   get("take").hidden = true;
+  get("code").hidden = true;
+  get("copy").setAttribute("aria-expanded", "false");
 }
 
 /** @param {string} text @param {() => void} act */
@@ -97,7 +99,7 @@ export function notes(o) {
   const add = (kind, text) => list.push(make("p", { class: "note " + kind, "data-note": kind }, text));
   if (o.incomplete) add("warn incomplete", `Incomplete: ${o.incomplete}. Numbers are too low where rows are missing.`);
   if (o.stale) add("warn stale", `These numbers are ${ago(o.age)} old, older than they should be. Newer ones are being fetched, or cannot be had for now.`);
-  if (o.span.start < keptSince(o.now)) add("warn gone", `Adobe no longer has what was before ${moment(keptSince(o.now))}: it keeps 25 months. Zero there is not “no usage”.`);
+  if (o.span.start < keptSince(o.now)) add("warn gone", `Adobe no longer has what was before ${moment(keptSince(o.now))}: it keeps 25 months. A gap there is not “no usage”.`);
   if (o.before && o.before.start < keptSince(o.now)) add("warn gone", `Adobe no longer has all of what is compared with: it keeps 25 months, from ${moment(keptSince(o.now))} on.`);
   if (o.open && o.settled !== null) add("open", `From ${moment(Math.max(o.settled, o.span.start))} on, numbers may still change: they are drawn lighter.`);
   if (o.distinct && o.stacked) add("distinct", "Distinct users never add up, so they are drawn as lines and not stacked.");

@@ -68,6 +68,8 @@ export function onTheWay(path) {
   const others = path.filter((d) => !isTime(d));
   const time = path.filter(isTime);
   if (time.includes("minute") || !chain(time)) return false;
+  // Levels are by the year first, and have a metric that nothing else has.
+  if (others.length === 1 && path.length > 2 && /-level$/.test(path[path.length - 1])) return true;
   return others.length === 0 || (others.length === 1 && path[0] === others[0]);
 }
 

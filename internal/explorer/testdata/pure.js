@@ -93,7 +93,7 @@ async (assets) => {
 
   // Series.
   const csv = rows.readCSV("year,month,day,mvpd,m\n2026,11,1,A,1\n2026,11,1,B,10\n2026,11,2,A,2\n2026,11,2,B,20\n2026,11,2,C,5\n2026,11,4,A,4\n2026,12,1,A,999\n");
-  const of11 = { table: csv, span: windows.resolve("2026-11-01..2026-11-06", now), grain: "day", metric: "m", top: 6, now: at("2026-11-04T12:00"), incomplete: false };
+  const of11 = { table: csv, span: windows.resolve("2026-11-01..2026-11-06", now), grain: "day", metric: "m", top: 6, now: at("2026-11-04T12:00"), kept: at("2024-10-01"), incomplete: false };
   const adding = series.build({ ...of11, distinct: false, adds: true, split: "mvpd" });
   same("ranked", adding.series.map((s) => [s.label, s.values, s.sum, s.max]), [["B", [10, 20, 0, 0, null], 30, 20], ["A", [1, 2, 0, 4, null], 7, 4], ["C", [0, 5, 0, 0, null], 5, 5]]);
   const topped = series.build({ ...of11, distinct: false, adds: true, split: "mvpd", top: 1 });
@@ -107,6 +107,8 @@ async (assets) => {
   same("before", [adding.series[0].before, adding.series[0].beforeSum], [[0, 10, 20, 0, 0], 30]);
   same("change", series.change(adding.series[0]), 0);
   same("incomplete is not zero", series.build({ ...of11, distinct: false, adds: true, split: "", incomplete: true }).series[0].values, [11, 27, null, 4, null]);
+  same("gone is not zero", series.build({ ...of11, distinct: false, adds: true, split: "mvpd", top: 1, kept: at("2026-11-03") }).series[1].values, [1, 7, 0, 4, null]);
+  same("gone", series.build({ ...of11, distinct: false, adds: true, split: "", kept: at("2026-11-04") }).series[0].values, [11, 27, null, 4, null]);
   same("open", series.openFrom(all.periods, at("2026-11-03")), 2);
   same("all settled", series.openFrom(all.periods, at("2026-11-06")), 5);
   const hours = civil.periods(at("2026-11-23"), at("2026-12-07"), "hour", 2000);
@@ -120,6 +122,8 @@ async (assets) => {
     const got = ticks.ticks(list, room);
     same(`ticks of ${start} by ${grain}`, got.length >= 2 && got.length <= room, true);
   }
+  const gaps = (list) => new Set(list.slice(1).map((v, i) => v - list[i])).size;
+  same("months are named evenly", gaps(ticks.ticks(civil.periods(at("2024-08-01"), at("2026-01-01"), "month", 99), 9)), 1);
   same("one period", ticks.ticks([at("2026-11-01")], 10), [0]);
 
   // Code of other tools: the key is a variable there.
