@@ -46,7 +46,7 @@ type local struct {
 func (l *local) start() {
 	l.keeper = wire.Keeper(l.settings, l.secrets, l.store, "", nil, l.log)
 	tokens := wire.Tokens(l.settings, l.secrets, l.store, l.keeper, nil, l.log)
-	l.reports = wire.Reports(l.settings, l.store, tokens, l.after.Go, l.log)
+	l.reports = wire.Reports(l.settings, l.place.name, l.store, tokens, l.after.Go, l.log)
 	l.gateway = gateway.Gateway{
 		Reports: l.reports, Access: l.accessStatus, Simulated: l.madeUp, Purge: l.settings.Purge, Log: l.log,
 		Origins: l.settings.AllowedOrigins, Key: l.settings.Key,

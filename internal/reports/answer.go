@@ -9,6 +9,7 @@ import (
 
 	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/rows"
+	"cmu-gateway/internal/store"
 	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
 )
@@ -104,7 +105,7 @@ func newAnswer(q *query, views []view) (*Answer, error) {
 		a.Fragments = []rows.Fragment{f}
 	}
 	a.SettledUntil = a.settledUntil(q.pace, open)
-	a.Tag = a.tag()
+	a.Tag = a.tag(q.report)
 	return a, nil
 }
 
@@ -142,8 +143,9 @@ func (a *Answer) fill(self cmu.Request, whole bool) {
 }
 
 // tag hashes all that a representation is made of.
-func (a *Answer) tag() string {
+func (a *Answer) tag(report store.Report) string {
 	h := sha256.New()
+	h.Write([]byte(report)) // with its licence
 	h.Write([]byte(a.Request.Canonical()))
 	for _, links := range [][]cmu.Link{a.RollUp, a.DrillDown} {
 		for _, l := range links {
