@@ -107,6 +107,14 @@ func TestStackSameAsAdobe(t *testing.T) {
 	}
 }
 
+func TestStackTwoLicencesByTurns(t *testing.T) {
+	r, use := twoLicences(t)
+	client, _ := tableClient(t)
+	r.store = store.NewDynamoDB(client, newTable(t, client), r.clock.Now, r.log.Logger)
+	r.restart()
+	r.byTurns(use, func(r *rig) { r.restart() })
+}
+
 // TestMain lets the test binary stand for another process of a deployment.
 func TestMain(m *testing.M) {
 	if os.Getenv("CMU_TEST_PROCESS") != "" {

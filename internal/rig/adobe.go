@@ -37,7 +37,22 @@ func Serve(t testing.TB, s *sandbox.Sandbox, c *Clock) *Adobe {
 // Login registers a client and gets the token.
 func (a *Adobe) Login() {
 	a.t.Helper()
-	statement, err := cmu.ParseStatement([]byte(a.Statement()))
+	a.Token = a.login(a.Statement())
+}
+
+// TokenOf registers a client of another licence, that of a tenant, and gets its token.
+func (a *Adobe) TokenOf(tenant string) cmu.Token {
+	a.t.Helper()
+	statement, err := a.StatementOf(tenant)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return a.login(statement)
+}
+
+func (a *Adobe) login(text string) cmu.Token {
+	a.t.Helper()
+	statement, err := cmu.ParseStatement([]byte(text))
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -45,9 +60,11 @@ func (a *Adobe) Login() {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	if a.Token, err = a.Client.Token(a.t.Context(), credentials); err != nil {
+	token, err := a.Client.Token(a.t.Context(), credentials)
+	if err != nil {
 		a.t.Fatal(err)
 	}
+	return token
 }
 
 // Behave changes the behaviour.
