@@ -99,7 +99,7 @@ func (l *local) recognise(ctx context.Context, t *terminal) {
 		return // if it does not answer later either, there are no rows
 	}
 	res.Body.Close()
-	if l.madeUp = res.Header.Get(sandbox.HeaderSimulated) != ""; l.madeUp {
+	if l.madeUp = res.Header.Get(cmu.HeaderSimulated) != ""; l.madeUp {
 		t.errorf("a cmu sandbox answers at %s: its rows are made up", l.settings.ReportsURL)
 	}
 }
@@ -176,7 +176,7 @@ func (l *local) answer(ctx context.Context, o reportOrder, tell func(progress)) 
 		return nil, l.explained(ctx, o.Request, err)
 	}
 	l.log.InfoContext(ctx, "report answered", "source", source.String(), "rows", a.Rows, "report", o.Request.Report())
-	if o.Form.Simulated = l.madeUp; o.Form.Date {
+	if o.Form.Simulated = l.madeUp || a.Simulated; o.Form.Date {
 		if err := datable(a); err != nil {
 			return nil, err
 		}

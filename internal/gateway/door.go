@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"cmu-gateway/pkg/cmu"
 )
 
 // door decides who is answered, before anything is done for him.
@@ -34,7 +36,7 @@ const headerKey = "X-Api-Key"
 var (
 	exposed = []string{strings.Join([]string{"Accept-Ranges", "Age", "Allow", "Cache-Status", "Content-Disposition", "Content-Encoding", "Content-Length",
 		"Content-Range", "ETag", "Retry-After", "Vary", headerIncomplete,
-		headerSettledUntil, HeaderSimulated}, ", ")}
+		headerSettledUntil, cmu.HeaderSimulated}, ", ")}
 	// All that is read here, and what libraries send whether it is of use or not.
 	taken = "Accept, Cache-Control, Content-Type, If-Match, If-None-Match, If-Range, Pragma, Range, X-Api-Key, X-Requested-With"
 	// preflightLife is for how long a browser need not ask again; Chromium takes at most two hours.

@@ -88,6 +88,9 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, source reports.So
 		w.WriteHeader(statusClientGone)
 		return
 	}
+	if h.madeUp() { // which may just have been learnt
+		w.Header()[cmu.HeaderSimulated] = simulated
+	}
 	p := h.explained(ctx, r.URL.Path, err)
 	switch {
 	case p.Code == "bad_request" || p.Code == "too_long":

@@ -26,6 +26,8 @@ type Answer struct {
 	RollUp, DrillDown []cmu.Link
 	// Incomplete tells that rows are missing: Adobe truncated its answer and it could not be asked for in smaller parts.
 	Incomplete bool
+	// Simulated tells that rows are made up: they come from a simulated Adobe, which said so.
+	Simulated bool
 	// Fetched is when the rows that may still change were asked for, or where none may the oldest. Fresh is until when
 	// the answer is fresh.
 	Fetched, Fresh time.Time
@@ -79,6 +81,7 @@ func newAnswer(q *query, views []view) (*Answer, error) {
 			if err != nil {
 				return nil, err
 			}
+			a.Simulated = a.Simulated || b.simulated
 			a.RollUp, a.DrillDown = b.links.RollUp, b.links.DrillDown
 			if self, err := upstream.Effective(b.links); err == nil && b.links.Self != "" {
 				a.fill(self, !v.held.piece.grid.Divided() && len(views) == 1)
@@ -159,6 +162,9 @@ func (a *Answer) tag(report store.Report) string {
 	}
 	if a.Incomplete {
 		h.Write([]byte{2})
+	}
+	if a.Simulated {
+		h.Write([]byte{3})
 	}
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:15])
 }

@@ -186,6 +186,9 @@ func (f *fetcher) one(ctx context.Context, s plan.Span) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if out.Simulated {
+		f.notebook.noteSimulated(ctx) // before anything of it is kept
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.links = out.Links
@@ -193,6 +196,7 @@ func (f *fetcher) one(ctx context.Context, s plan.Span) (done bool, err error) {
 		f.latest = latest{c.latest, out.At}
 	}
 	for start, p := range parts {
+		p.simulated = out.Simulated
 		f.pending[start] = append(f.pending[start], p)
 	}
 	return true, nil

@@ -18,6 +18,8 @@ const (
 	noteCooldown = "cooldown"
 	notePurged   = "purged"
 	notePaths    = "paths"
+	// noteSimulated says that the Adobe of a licence is a simulated one.
+	noteSimulated = "simulated"
 )
 
 // notesAge is how long a process trusts what it last read of the notes.
@@ -42,6 +44,7 @@ type notebook struct {
 	purged  string
 	paths   map[string]nature // of paths that are not what they say
 	refuted refutedZone
+	madeUp  bool // by a simulated Adobe
 	// odd holds reports with rows that have no period. It is this process's own.
 	odd map[store.Report]bool
 }
@@ -101,6 +104,27 @@ func (n *notebook) noteNature(ctx context.Context, e *natureError) {
 	}
 }
 
+// simulated reports whether it is known that rows are made up.
+func (n *notebook) simulated() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.madeUp
+}
+
+// noteSimulated tells all processes that rows are made up.
+func (n *notebook) noteSimulated(ctx context.Context) {
+	n.mu.Lock()
+	known := n.madeUp
+	n.madeUp = true
+	n.mu.Unlock()
+	if known {
+		return
+	}
+	if err := n.notes.PutNote(ctx, n.own(noteSimulated), store.Note{Value: []byte("?1")}); err != nil {
+		n.log.WarnContext(ctx, "it could not be noted that rows are made up", "error", err)
+	}
+}
+
 const maxOdd = 1000
 
 // noteOdd keeps a report from being sliced, as it has rows without a period.
@@ -154,6 +178,8 @@ func (n *notebook) sync(ctx context.Context) error {
 	}
 	changed := !first && (purged != n.purged || !before.sameSlices(v))
 	n.read, n.known, n.purged, n.paths, n.refuted = n.now(), v, purged, paths, refuted
+	_, simulated := notes[n.own(noteSimulated)]
+	n.madeUp = n.madeUp || simulated
 	if changed {
 		n.shelf.clear() // before anyone takes the notes for read
 	}

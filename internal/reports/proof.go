@@ -194,6 +194,7 @@ func (s *licence) sliceWhole(ctx context.Context, r cmu.Request) error {
 			return err
 		}
 		for start, got := range parts {
+			got.simulated = answer.simulated
 			if _, err := held.add(start, []part{got}, answer.links); err != nil {
 				return err
 			}

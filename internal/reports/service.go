@@ -322,6 +322,12 @@ func (s *Service) Purge(ctx context.Context, r cmu.Request) (int, error) {
 	return n, errors.Join(noted, s.notePurge(ctx))
 }
 
+// Simulated reports whether it is known that Adobe is a simulated one, as its answers said. Each Answer tells of itself besides.
+func (s *Service) Simulated() bool {
+	l := s.licences.present.Load()
+	return l != nil && l.notebook.simulated()
+}
+
 // Status is what the service knows of itself. Counts are since the process began.
 type Status struct {
 	Calendar                         Verdict

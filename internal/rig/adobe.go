@@ -1,6 +1,8 @@
 package rig
 
 import (
+	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,7 +16,9 @@ type Adobe struct {
 	*sandbox.Sandbox
 	Client *cmu.Client
 	Token  cmu.Token
-	t      testing.TB
+	// Tells has its answers say that rows are made up. NewAdobe's do not, as Adobe's own do not.
+	Tells atomic.Bool
+	t     testing.TB
 }
 
 // NewAdobe returns a simulated Adobe that never throttles and whose tokens outlive every test.
@@ -22,7 +26,22 @@ func NewAdobe(t testing.TB, c *Clock) *Adobe {
 	t.Helper()
 	a := Serve(t, sandbox.New(sandbox.Options{Seed: 7, Now: c.Now, TokenLife: 100_000 * time.Hour}), c)
 	a.Behave(func(b *sandbox.Behaviour) { b.NoThrottle = true })
+	a.Client.Transport = quiet{a, a.Client.Transport}
 	return a
+}
+
+// quiet is the way to a simulated Adobe that passes for Adobe.
+type quiet struct {
+	adobe *Adobe
+	to    http.RoundTripper
+}
+
+func (q quiet) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := q.to.RoundTrip(r)
+	if err == nil && !q.adobe.Tells.Load() {
+		resp.Header.Del(cmu.HeaderSimulated)
+	}
+	return resp, err
 }
 
 // Serve serves s until the test ends, and logs in.

@@ -69,6 +69,8 @@ type Reply struct {
 	// Truncated tells that rows may be missing: there are as many as were asked for, or as Adobe said it would give, or a
 	// suspiciously round number.
 	Truncated bool
+	// Simulated tells that the answer says of itself that its rows are made up.
+	Simulated bool
 }
 
 // Report asks for r, under a licence, and hands every row to sink, whose error ends the call and is returned as it is. A row is valid until sink
@@ -208,6 +210,7 @@ func (a *Adobe) read(ctx context.Context, token cmu.Secret, r cmu.Request, most 
 		return out, err
 	}
 	defer resp.Body.Close()
+	out.Simulated = resp.Header.Get(cmu.HeaderSimulated) != ""
 	tee := &firstBytes{r: resp.Body}
 	out.Links, err = cmu.ReadReport(tee, func(row cmu.Row) error {
 		if out.Rows++; most > 0 && out.Rows > most {
