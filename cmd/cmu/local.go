@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"cmu-gateway/internal/access"
@@ -40,6 +41,9 @@ type local struct {
 	keeper  *access.Keeper
 	reports *reports.Service
 	gateway gateway.Gateway
+
+	mu      sync.Mutex // guards hadRoom, and is held while that is found out
+	hadRoom time.Time
 }
 
 // start makes the parts, once the addresses of Adobe are known.
@@ -58,10 +62,27 @@ func (l *local) start() {
 // not for ever.
 func (l *local) accessStatus(ctx context.Context) (access.Status, error) {
 	s, err := l.keeper.Status(ctx)
-	if full := secrets.Spare(filepath.Join(l.path, "secrets")); full != nil && !errors.Is(full, fs.ErrNotExist) {
+	if full := l.spare(); full != nil && !errors.Is(full, fs.ErrNotExist) {
 		s.Problems = append(s.Problems, "Nothing more can be kept in the data folder: "+secrets.Reason(full)+".")
 	}
 	return s, err
+}
+
+// spareEvery is how often it is found out whether the disk still has room, which costs a write; where it had none, each time.
+const spareEvery = time.Minute
+
+// spare tells why the disk has no room for answers; nil: it has, or had a moment ago.
+func (l *local) spare() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if time.Since(l.hadRoom).Abs() < spareEvery {
+		return nil
+	}
+	full := secrets.Spare(filepath.Join(l.path, "secrets"))
+	if full == nil {
+		l.hadRoom = time.Now()
+	}
+	return full
 }
 
 // simulate makes the simulated Adobe answer at an address, and its statement known here.

@@ -38,7 +38,7 @@ type Gateway struct {
 	Host func(host string) bool
 	// Origins are those whose pages may read answers in a browser, such as https://dashboards.example; "*": all. Empty: none.
 	Origins []string
-	// Key is what callers must send in the header x-api-key. Empty: nothing. KeyInFront says that what stands in front asks for
+	// Key is what callers must send in the header x-api-key, or as password of HTTP Basic. Empty: nothing. KeyInFront says that what stands in front asks for
 	// such a key, for the API's description.
 	Key        cmu.Secret
 	KeyInFront bool
@@ -223,6 +223,11 @@ func (h *handler) purge(w http.ResponseWriter, r *http.Request, below string) {
 	if !asked.Start.IsZero() || !asked.End.IsZero() || asked.Limit > 0 {
 		h.problem(w, r, problem{Status: http.StatusBadRequest, Code: "bad_request",
 			Detail: "The request is not valid: all windows of a report are forgotten; leave out start, end and limit."})
+		return
+	}
+	if tags := r.Header["If-Match"]; tags != nil && !matches(tags, "", true) {
+		h.problem(w, r, problem{Status: http.StatusPreconditionFailed, Code: "precondition_failed", Detail: "All windows of a report are forgotten, " +
+			"whatever they hold, and a tag in If-Match names one of them: only * can match."})
 		return
 	}
 	n, err := h.Reports.Purge(r.Context(), asked)

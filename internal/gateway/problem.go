@@ -99,7 +99,7 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, source reports.So
 	case source == reports.FromMemory:
 		w.Header().Set("Cache-Status", cacheName+"; hit; detail=memory") // a refusal, remembered
 	default:
-		w.Header().Set("Cache-Status", failureStatus(p.Adobe))
+		w.Header().Set("Cache-Status", failureStatus(p.Adobe, err))
 	}
 	h.problem(w, r, p)
 }
