@@ -48,7 +48,7 @@ func (h *handler) catalog(w http.ResponseWriter, r *http.Request) {
 	w.Header()["Vary"] = h.varyPage
 	base := h.BasePath(r.Context())
 	now, freshness := h.Reports.Calendar()
-	doc := catalogDocument{Now: now.String(), Simulated: h.Simulated, Reports: []catalogReport{}, Metrics: catalog.Metrics}
+	doc := catalogDocument{Now: now.String(), Simulated: h.madeUp(), Reports: []catalogReport{}, Metrics: catalog.Metrics}
 	for _, known := range h.tree.Reports() {
 		report := catalogReport{Href: base + reportsPath + pathOf(known.Path), Dimensions: append([]string{}, known.Path...), Asked: known.Asked,
 			Metrics: append([]string{}, known.Metrics...), LeadsTo: append([]string{}, known.LeadsTo...)}

@@ -24,7 +24,7 @@ func (h *handler) index(w http.ResponseWriter, r *http.Request) {
 	base := h.BasePath(r.Context())
 	if m.format == formatHTML {
 		header.Set("Cache-Control", "no-cache")
-		h.sendPage(w, explorer.Page(base, h.Simulated))
+		h.sendPage(w, explorer.Page(base, h.madeUp()))
 		return
 	}
 	type link struct {
@@ -44,8 +44,8 @@ func (h *handler) index(w http.ResponseWriter, r *http.Request) {
 		"status":       {base + "/status", "what the service knows of itself"},
 		"service-desc": {base + "/openapi.json", "the API's description, OpenAPI 3.0"},
 	}, Service: cacheName}
-	if !h.door.keyed || h.door.knows(r.Header[headerKey]) {
-		doc.Version, doc.Simulated = h.Version, h.Simulated
+	if !h.door.keyed || h.door.knows(r.Header[headerKey]) || h.door.knowsPassword(r) {
+		doc.Version, doc.Simulated = h.Version, h.madeUp()
 	}
 	sendJSON(w, doc)
 }

@@ -90,6 +90,9 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, source reports.So
 		w.WriteHeader(statusClientGone)
 		return
 	}
+	if h.madeUp() { // which may just have been learnt
+		w.Header()[cmu.HeaderSimulated] = simulated
+	}
 	p := h.explained(ctx, r.URL.Path, err)
 	if p.Adobe == http.StatusNotFound {
 		p.Nearest = h.near(r)
@@ -101,7 +104,7 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, source reports.So
 	case source == reports.FromMemory:
 		w.Header().Set("Cache-Status", cacheName+"; hit; detail=memory") // a refusal, remembered
 	default:
-		w.Header().Set("Cache-Status", failureStatus(p.Adobe))
+		w.Header().Set("Cache-Status", failureStatus(p.Adobe, err))
 	}
 	h.problem(w, r, p)
 }

@@ -19,7 +19,10 @@ type Freshness struct {
 
 // Calendar returns what Adobe's wall clock shows, as far as known, and how fresh the reports of each grain are. It asks nobody.
 func (s *Service) Calendar() (present cmu.Civil, all []Freshness) {
-	p, now := s.believed(), s.now()
+	p, now := s.policy, s.now()
+	if l := s.licences.present.Load(); l != nil {
+		p = l.believed()
+	}
 	for g := cmu.Year; g <= cmu.Minute; g++ {
 		all = append(all, freshness(plan.Pace{Policy: p, Grain: g}, now))
 	}

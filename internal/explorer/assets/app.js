@@ -7,7 +7,7 @@ import { number, span as spanText } from "./format.js";
 import { Plot } from "./plot.js";
 import { addBefore, build, heat, openFrom } from "./series.js";
 import { INITIAL, read, withFilter, write } from "./state.js";
-import { askKey, empty, failed, gone, loading, message, notes, waiting, button } from "./states.js";
+import { askKey, empty, failed, gone, loading, madeUp, message, notes, waiting, button } from "./states.js";
 import { pages } from "./pages.js";
 import { taking } from "./taking.js";
 import { Numbers, summary, week } from "./tables.js";
@@ -92,6 +92,7 @@ async function begin(signal) {
   const doc = await patiently(() => gateway.catalog(signal), signal, waiting);
   clock = { civil: parse(doc.now) ?? 0, at: performance.now() };
   metrics = doc.metrics;
+  if (doc.simulated) madeUp();
   tree.add(doc.reports);
 }
 
@@ -276,6 +277,7 @@ function draw(query, span, metric, all) {
   notes({ span, now: now(), settled: answer.settled, open: open < built.periods.length && built.periods[open] <= now(), stale: answer.stale, age: answer.age,
     incomplete: answer.incomplete, rest: built.rest - (built.series.some((s) => s.others) ? built.rest : 0), distinct: metric.distinct, split, before,
     stacked: state.chart === "area" || state.chart === "bars" });
+  if (answer.simulated) madeUp();
   if (built.rows === 0) return empty(span, now(), state.filters.length > 0);
   if (built.refused && built.series.every((s) => s.values.every((v) => v === null))) return refused(query, split);
   if (before && past) addBefore(built, { ...o, table: past.table, span: before, grain: query.grain, incomplete: past.incomplete !== "" });

@@ -87,6 +87,12 @@ export function askKey(wrong, use) {
   input.focus();
 }
 
+/** Says that numbers are made up, where the page did not know yet. */
+export function madeUp() {
+  if (document.querySelector(".simulated")) return;
+  document.body.prepend(make("aside", { class: "simulated", "aria-label": "Simulated Adobe" }, make("strong", {}, "These numbers are made up:"), " they come from a simulated Adobe."));
+}
+
 /**
  * The notes beside a chart.
  * @param {{span: Span, now: number, settled: number | null, open: boolean, stale: boolean, age: number, incomplete: string, rest: number, distinct: boolean, split: string,
