@@ -348,3 +348,13 @@ func (b *tab) text(selector string) string {
 	b.t.Helper()
 	return ask[string](b, fmt.Sprintf(`document.querySelector(%q)?.innerText ?? ""`, selector))
 }
+
+// print shows the page as on paper, in a browser that prefers the dark.
+func (b *tab) print() {
+	b.t.Helper()
+	_, err := chromedp.Call(b.ctx, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print",
+		Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}

@@ -222,3 +222,86 @@ func TestLeftViewsAreAborted(t *testing.T) {
 		t.Errorf("it shows %s", got)
 	}
 }
+
+// API Gateway answers 403 without a code of ours where the key is missing.
+func TestForbiddenByWhatStandsInFront(t *testing.T) {
+	s := serve(t)
+	b := s.tab()
+	b.open("/")
+	ask[bool](b, `(() => { const real = window.fetch; window.fetch = (url, o) => o.headers["x-api-key"] === "right" ? real(url, o)
+		: Promise.resolve(new Response('{"message":"Forbidden"}', {status: 403, headers: {"Content-Type": "application/json"}}));
+		document.querySelector('[data-window="7d"]').click(); return true; })()`)
+	b.until(`document.querySelector("#state").dataset.kind === "key"`)
+	b.do(chromedp.SendKeys(chromedp.CSS("#state input"), "right\r"))
+	b.until(`!document.querySelector("#view").hidden`)
+	b.settled()
+	if !strings.Contains(b.text("#about"), "by hour") {
+		t.Errorf("it shows %s", b.seen())
+	}
+}
+
+// Below a path of a proxy's all links, files and requests carry it, with and without a slash at its end.
+func TestBelowAPath(t *testing.T) {
+	s := serve(t, "--base-path=/usage")
+	b := s.tab()
+	for _, path := range []string{"/usage/?window=7d", "/usage?window=7d"} {
+		b.open(path)
+		if ask[bool](b, `document.querySelector("#view").hidden`) {
+			t.Errorf("%s shows: %s", path, b.seen())
+		}
+		b.click(`[data-window="24h"]`)
+		if got := ask[string](b, `location.pathname`); got != strings.SplitN(path, "?", 2)[0] {
+			t.Errorf("a choice leads to %s", got)
+		}
+		if got := ask[string](b, `document.querySelector("nav a").pathname`); got != "/usage/catalog" {
+			t.Errorf("the catalogue is at %s", got)
+		}
+	}
+}
+
+// Values of any script, direction and length are shown as they are, and break nothing.
+func TestForeignValues(t *testing.T) {
+	s := serve(t)
+	b := s.tab()
+	b.open("/")
+	ask[bool](b, `(() => { const names = ["קשת בידור", "\u202eevil", "<img src=x onerror=breaches.push(1)>", "A very long name of a channel that nobody would choose, but which somebody did choose after all 0123456789", "東京チャンネル", ""];
+		const real = window.fetch; window.fetch = async (url, o) => { const r = await real(url, o); if (!String(url).includes(".csv")) return r;
+		const lines = (await r.text()).trim().split("\n"); const at = lines[0].split(",").indexOf("mvpd");
+		const text = lines.map((l, i) => { if (i === 0 || at < 0) return l; const c = l.split(","); c[at] = '"' + names[(i - 1) % 6] + '"'; return c.join(","); }).join("\n");
+		return new Response(text, {headers: r.headers}); }; return true; })()`)
+	b.choose("metric", "started-sessions")
+	b.choose("grain", "day")
+	b.choose("split", "mvpd")
+	for _, width := range []int64{1280, 320} {
+		b.size(width, "light")
+		b.narrow("foreign values")
+		b.accessible("foreign values")
+		b.shoot(fmt.Sprintf("foreign-%d", width))
+	}
+	text := b.text("#summary") + b.text("#numbers")
+	for _, want := range []string{"קשת בידור", "<img src=x", "東京チャンネル", "(empty)", "A very long name"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%s is not shown: %s", want, text)
+		}
+	}
+	if n := ask[int](b, `document.querySelectorAll("main img").length`); n != 0 {
+		t.Error("a value became markup")
+	}
+}
+
+// On paper there is the result alone, in light colours.
+func TestPaper(t *testing.T) {
+	s := serve(t)
+	b := s.tab()
+	b.open("/?metric=started-sessions&split=mvpd&window=7d&by=day")
+	b.print()
+	for _, selector := range []string{"#choose", ".take", "#more", "header nav"} {
+		if ask[bool](b, fmt.Sprintf(`document.querySelector(%q).checkVisibility()`, selector)) {
+			t.Errorf("%s is printed", selector)
+		}
+	}
+	if ask[string](b, `getComputedStyle(document.querySelector("#numbers")).maxHeight`) != "none" {
+		t.Error("the numbers are cut off")
+	}
+	b.shoot("paper")
+}

@@ -140,7 +140,7 @@ export class Controls {
     get("weekdays").hidden = heat || !s.compare;
     /** @type {HTMLInputElement} */ (get("weekday")).checked = s.weekday;
     const possible = grains(span).filter((g) => !pinned || g === grainOfPath(pinned));
-    fill(get("grain"), [{ value: "", text: `Automatic (${grainOf(span, "")})` }, ...possible.map((g) => ({ value: g, text: `By ${g}` }))], possible.includes(/** @type {Grain} */ (s.grain)) ? s.grain : "");
+    fill(get("grain"), [{ value: "", text: `Auto (${grainOf(span, "")})` }, ...possible.map((g) => ({ value: g, text: `By ${g}` }))], possible.includes(/** @type {Grain} */ (s.grain)) ? s.grain : "");
     /** @type {HTMLSelectElement} */ (get("grain")).disabled = heat || pinned !== null;
     const top = /** @type {HTMLSelectElement} */ (get("top"));
     top.value = String(s.top);
