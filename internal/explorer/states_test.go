@@ -25,6 +25,7 @@ func (b *tab) shows(kind string, words ...string) {
 			name := fmt.Sprintf("state-%s-%d-%s", kind, width, scheme)
 			b.narrow(name)
 			b.accessible(name)
+			ask[bool](b, `(document.querySelector("#state").scrollIntoView({block: "center"}), true)`)
 			b.shoot(name)
 		}
 	}
