@@ -71,6 +71,7 @@ func statusPage(base string, s *Status, now time.Time) []byte {
 	} else {
 		p.item("Access", "not known here")
 	}
+	p.raw("</dl>\n")
 	p.section("Calls to Adobe")
 	p.item("Calls since the start", group(strconv.FormatInt(s.AdobeCalls.Total, 10)))
 	p.item("Failed", group(strconv.FormatInt(s.AdobeCalls.Failed, 10)))
@@ -79,6 +80,7 @@ func statusPage(base string, s *Status, now time.Time) []byte {
 	} else {
 		p.item("Pause", "Adobe asked not to be called until "+moment(s.CooldownUntil, now))
 	}
+	p.raw("</dl>\n")
 	p.section("Answers since the start")
 	all := s.Answers.Memory + s.Answers.Store + s.Answers.Stale + s.Answers.Adobe
 	for _, from := range []struct {
@@ -91,6 +93,7 @@ func statusPage(base string, s *Status, now time.Time) []byte {
 		}
 		p.item(from.name, value)
 	}
+	p.raw("</dl>\n")
 	p.section("Calendar")
 	proven := "Not proven: reports are asked for whole"
 	if s.Calendar.Proven {
@@ -106,6 +109,7 @@ func statusPage(base string, s *Status, now time.Time) []byte {
 			p.item("Final by "+grain, "up to "+until.String()+", Adobe's time")
 		}
 	}
+	p.raw("</dl>\n")
 	p.section("Store")
 	about := ""
 	if s.Stored.Approximate {
@@ -113,6 +117,7 @@ func statusPage(base string, s *Status, now time.Time) []byte {
 	}
 	p.item("Items", about+group(strconv.FormatInt(s.Stored.Items, 10)))
 	p.item("Size", about+megabytes(s.Stored.Bytes))
+	p.raw("</dl>\n")
 	p.section("This process")
 	p.item("Version", s.Version)
 	p.item("Up for", (time.Duration(s.UptimeSeconds) * time.Second).String())
@@ -123,11 +128,8 @@ func statusPage(base string, s *Status, now time.Time) []byte {
 	return p.end(&text)
 }
 
-// section begins a list; each but the first ends the one before it.
+// section begins a list that lasts until </dl>.
 func (p page) section(title string) {
-	if title != "Access to Adobe" {
-		p.raw("</dl>\n")
-	}
 	p.raw("<h2>")
 	p.text(title)
 	p.raw("</h2><dl class=\"pairs\">\n")

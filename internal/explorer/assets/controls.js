@@ -1,7 +1,7 @@
 // The controls: they show a state and say which state is wanted instead.
 
 import { GRAINS, isTime, parse, write } from "./civil.js";
-import { INITIAL, withFilter, withoutFilter } from "./state.js";
+import { withFilter, withoutFilter } from "./state.js";
 import { choose, grainOf as grainOfPath } from "./tree.js";
 import { PRESETS, between, grainOf, grains, nameOf, resolve, shifted } from "./windows.js";
 
@@ -219,5 +219,3 @@ export class Controls {
     });
   }
 }
-
-export { INITIAL };

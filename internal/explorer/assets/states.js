@@ -2,7 +2,7 @@
 
 import { get, make } from "./controls.js";
 import { ago, moment, span as spanText } from "./format.js";
-import { addMonths, floor, parse } from "./civil.js";
+import { parse } from "./civil.js";
 import { between, keptSince, nameOf } from "./windows.js";
 
 /** @typedef {import("./types").Problem} Problem */
@@ -112,5 +112,3 @@ export function notes(o) {
   if (o.distinct && o.rest > 0) add("distinct", `${o.rest} more ${o.rest === 1 ? "value is" : "values are"} not shown. Distinct users never add up, so there are no “others” and no sum.`);
   get("notes").replaceChildren(...list);
 }
-
-export { addMonths, floor };

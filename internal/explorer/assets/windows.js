@@ -1,6 +1,6 @@
 // Windows: which span of Adobe's calendar is meant, what it is compared with, and by which periods it is shown.
 
-import { DAY, GRAINS, HOUR, addMonths, floor, parse, step, write } from "./civil.js";
+import { DAY, GRAINS, addMonths, floor, parse, step, write } from "./civil.js";
 
 /** @typedef {import("./types").Civil} Civil */
 /** @typedef {import("./types").Grain} Grain */
@@ -148,5 +148,3 @@ export const KEPT_MONTHS = 25;
 
 /** What Adobe has begins about here. @param {Civil} now */
 export const keptSince = (now) => floor(addMonths(now, -KEPT_MONTHS), "day");
-
-export { HOUR };
