@@ -21,6 +21,9 @@ type Answer struct {
 	// Fragments hold the rows in order, sorted by the path's dimensions.
 	Fragments []rows.Fragment
 	Rows      int
+	// Columns are the names of the rows' fields, in the order in which they first come. None where there are no rows, and where they
+	// are not known, as some rows were kept by an earlier release.
+	Columns []string
 	// RollUp and DrillDown are Adobe's links, with its own base path.
 	RollUp, DrillDown []cmu.Link
 	// Incomplete tells that rows are missing: Adobe truncated its answer and it could not be asked for in smaller parts.
@@ -103,9 +106,32 @@ func newAnswer(q *query, views []view) (*Answer, error) {
 		}
 		a.Fragments = []rows.Fragment{f}
 	}
+	var err error
+	if a.Columns, err = columns(a.Fragments); err != nil {
+		return nil, err
+	}
 	a.SettledUntil = a.settledUntil(q.pace, open)
 	a.Tag = a.tag()
 	return a, nil
+}
+
+// columns joins those of fragments. None: those of one are not known.
+func columns(fragments []rows.Fragment) ([]string, error) {
+	var all rows.Fields
+	var last rows.Columns
+	for _, f := range fragments {
+		switch f.Columns {
+		case rows.Columns{}:
+			return nil, nil
+		case last:
+			continue
+		}
+		if all.Join(f.Columns); len(all.Names()) > cmu.MaxColumns {
+			return nil, errColumns
+		}
+		last = f.Columns
+	}
+	return all.Names(), nil
 }
 
 // settledUntil is the end of the window where nothing is open, else what was settled when the open rows were fetched; never past the

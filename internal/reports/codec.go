@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/plan"
+	"cmu-gateway/internal/rows"
 	"cmu-gateway/internal/store"
 	"cmu-gateway/pkg/cmu"
 )
@@ -19,15 +20,21 @@ const (
 	flagMixed = 1 << iota
 	flagTruncated
 	flagSettled
+	// flagColumns tells that the columns are there. A block has them since releases after 0.1.0.
+	flagColumns
 )
+
+// unread stands where a release that does not know flagColumns reads a count: to it, the block is damaged, and so absent.
+const unread = 1 << 62
 
 func (b *block) encode() store.Block {
 	d := make([]byte, 0, len(b.rows.Deflate)+1024)
-	flags := uint64(0)
+	flags := uint64(flagColumns)
 	if b.lead.Mixed {
 		flags |= flagMixed
 	}
 	d = binary.AppendUvarint(d, flags)
+	d = binary.AppendUvarint(d, unread)
 	d = binary.AppendUvarint(d, uint64(len(b.coverage)))
 	for _, s := range b.coverage {
 		flags = 0
@@ -50,6 +57,8 @@ func (b *block) encode() store.Block {
 			d = appendString(appendString(d, l.Href), l.Name)
 		}
 	}
+	d = appendString(d, b.rows.Columns.Text())
+	d = binary.AppendUvarint(d, uint64(b.rows.Values))
 	d = binary.AppendUvarint(d, uint64(b.rows.Rows))
 	d = binary.AppendUvarint(d, uint64(b.rows.Len))
 	d = binary.BigEndian.AppendUint32(d, b.rows.CRC)
@@ -67,7 +76,11 @@ var errBlock = errors.New("a stored block is unreadable")
 func decodeBlock(s store.Block) (*block, error) {
 	d := decoder{data: s.Data}
 	b := &block{name: s.Name, fetched: s.Fetched}
-	b.lead.Mixed = d.uvarint()&flagMixed != 0
+	flags := d.uvarint()
+	b.lead.Mixed = flags&flagMixed != 0
+	if flags&flagColumns != 0 && d.uvarint() != unread {
+		d.fail()
+	}
 	for n := d.count(); n > 0; n-- {
 		k := plan.Known{Span: plan.Span{From: cmu.Civil(d.varint()), To: cmu.Civil(d.varint())}, Fetched: time.UnixMilli(d.varint())}
 		flags := d.uvarint()
@@ -76,13 +89,16 @@ func decodeBlock(s store.Block) (*block, error) {
 	}
 	b.lead.Value, b.links.Self = d.string(), d.string()
 	b.links.RollUp, b.links.DrillDown = d.links(), d.links()
+	if flags&flagColumns != 0 {
+		b.rows.Columns, b.rows.Values = rows.ColumnsOf(d.string()), int64(d.uvarint())
+	}
 	b.rows.Rows, b.rows.Len = int(d.uvarint()), int64(d.uvarint())
 	b.lead.Any = b.rows.Rows > 0
 	b.rows.CRC = d.uint32()
 	copy(b.rows.Digest[:], d.take(len(b.rows.Digest)))
 	b.rows.Deflate = d.data
 	whole := b.rows.Rows == 0 || bytes.HasSuffix(b.rows.Deflate, []byte("\x00\x00\xff\xff")) // a sync flush
-	if d.broken || !whole || len(b.coverage) == 0 || b.rows.Rows < 0 || b.rows.Len < 0 {
+	if d.broken || !whole || len(b.coverage) == 0 || b.rows.Rows < 0 || b.rows.Len < 0 || b.rows.Values < 0 {
 		return nil, fmt.Errorf("%w: %q", errBlock, s.Name)
 	}
 	return b, nil

@@ -15,7 +15,7 @@ type collector struct {
 	asked  plan.Span
 	sorted map[cmu.Civil]*blockSorter // by start of block
 	size   int                        // bytes held uncompressed
-	fields []string                   // of the first row
+	fields rows.Fields
 	latest cmu.Civil                  // the latest period of a row; zero: none
 	// inTime tells that periods came in order; seen counts them.
 	inTime bool
@@ -30,6 +30,9 @@ type blockSorter struct {
 	lead rows.Lead
 }
 
+// errColumns is that rows together have more columns than one row may have.
+var errColumns = &cmu.SizeError{What: fmt.Sprintf("its rows have over %d columns together", cmu.MaxColumns)}
+
 // heldRows bounds the bytes of rows that an answer holds uncompressed over all its blocks.
 const heldRows = 16 << 20
 
@@ -38,11 +41,8 @@ func newCollector(p *piece, s plan.Span) *collector {
 }
 
 func (c *collector) add(row cmu.Row) error {
-	if c.fields == nil {
-		row.Each(func(name, _ []byte) bool {
-			c.fields = append(c.fields, string(name))
-			return true
-		})
+	if c.fields.See(row); len(c.fields.Names()) > cmu.MaxColumns {
+		return errColumns
 	}
 	err := c.piece.order.Read(row, &c.key)
 	if err == nil {

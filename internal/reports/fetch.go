@@ -209,7 +209,7 @@ func (f *fetcher) judge(s plan.Span, out upstream.Reply, c *collector, err error
 	case err != nil:
 		return false, err
 	}
-	if n := natureOf(p.ask, p.nature, out.Links, c.fields); !n.equal(p.nature) {
+	if n := natureOf(p.ask, p.nature, out.Links, c.fields.Names()); !n.equal(p.nature) {
 		return false, &natureError{pathName(p.ask), n}
 	}
 	if f.learn(total, out, c); out.Truncated && total > 1 {
