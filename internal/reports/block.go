@@ -19,14 +19,16 @@ type block struct {
 	// lead is what all rows share of the dimensions before the unit's own in the path. Blocks that share it can be joined as
 	// they are.
 	lead rows.Lead
-	// links are as Adobe's last answer told them.
+	// links are as Adobe's last answer told them, as far as that lasts.
 	links cmu.Links
 	// fetched is when the newest rows were asked for.
 	fetched time.Time
 }
 
 // size is about the memory that the block takes.
-func (b *block) size() int { return len(b.rows.Deflate) + 512 }
+func (b *block) size() int {
+	return len(b.rows.Deflate) + len(b.rows.Columns.Text()) + linksSize(b.links) + 512
+}
 
 // density returns the most rows per period that the blocks hold, or zero where nothing is known.
 func density(g plan.Grid, blocks []*block) (most float64) {

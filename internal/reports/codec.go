@@ -20,16 +20,16 @@ const (
 	flagMixed = 1 << iota
 	flagTruncated
 	flagSettled
-	// flagColumns tells that the columns are there. A block has them since releases after 0.1.0.
-	flagColumns
+	// flagSecond tells that links are packed and columns are there, as releases after 0.1.0 have it.
+	flagSecond
 )
 
-// unread stands where a release that does not know flagColumns reads a count: to it, the block is damaged, and so absent.
+// unread stands where a release that does not know flagSecond reads a count: to it, the block is damaged, and so absent.
 const unread = 1 << 62
 
-func (b *block) encode() store.Block {
+func (b *block) encode(report store.Report) store.Block {
 	d := make([]byte, 0, len(b.rows.Deflate)+1024)
-	flags := uint64(flagColumns)
+	flags := uint64(flagSecond)
 	if b.lead.Mixed {
 		flags |= flagMixed
 	}
@@ -50,13 +50,8 @@ func (b *block) encode() store.Block {
 		d = binary.AppendUvarint(d, flags)
 	}
 	d = appendString(d, b.lead.Value)
-	d = appendString(d, b.links.Self)
-	for _, links := range [][]cmu.Link{b.links.RollUp, b.links.DrillDown} {
-		d = binary.AppendUvarint(d, uint64(len(links)))
-		for _, l := range links {
-			d = appendString(appendString(d, l.Href), l.Name)
-		}
-	}
+	links := packLinks(report, b.links)
+	d = append(binary.AppendUvarint(d, uint64(len(links))), links...)
 	d = appendString(d, b.rows.Columns.Text())
 	d = binary.AppendUvarint(d, uint64(b.rows.Values))
 	d = binary.AppendUvarint(d, uint64(b.rows.Rows))
@@ -72,13 +67,14 @@ func appendString(d []byte, s string) []byte {
 
 var errBlock = errors.New("a stored block is unreadable")
 
-// decodeBlock reads what encode wrote. The block keeps s.Data.
-func decodeBlock(s store.Block) (*block, error) {
+// decodeBlock reads what encode wrote. The block keeps s.Data, and so does l.
+func decodeBlock(s store.Block, l *linksReader) (*block, error) {
 	d := decoder{data: s.Data}
 	b := &block{name: s.Name, fetched: s.Fetched}
 	flags := d.uvarint()
 	b.lead.Mixed = flags&flagMixed != 0
-	if flags&flagColumns != 0 && d.uvarint() != unread {
+	second := flags&flagSecond != 0
+	if second && d.uvarint() != unread {
 		d.fail()
 	}
 	for n := d.count(); n > 0; n-- {
@@ -87,9 +83,15 @@ func decodeBlock(s store.Block) (*block, error) {
 		k.Truncated, k.Settled = flags&flagTruncated != 0, flags&flagSettled != 0
 		b.coverage = append(b.coverage, k)
 	}
-	b.lead.Value, b.links.Self = d.string(), d.string()
-	b.links.RollUp, b.links.DrillDown = d.links(), d.links()
-	if flags&flagColumns != 0 {
+	b.lead.Value = d.string()
+	if !second {
+		b.links = cmu.Links{Self: d.string(), RollUp: d.links(), DrillDown: d.links()}
+	} else {
+		links, err := l.unpack(d.take(d.count()))
+		if err != nil {
+			return nil, fmt.Errorf("%w: %q: %w", errBlock, s.Name, err)
+		}
+		b.links = links
 		b.rows.Columns, b.rows.Values = rows.ColumnsOf(d.string()), int64(d.uvarint())
 	}
 	b.rows.Rows, b.rows.Len = int(d.uvarint()), int64(d.uvarint())

@@ -16,7 +16,7 @@ type collector struct {
 	sorted map[cmu.Civil]*blockSorter // by start of block
 	size   int                        // bytes held uncompressed
 	fields rows.Fields
-	latest cmu.Civil                  // the latest period of a row; zero: none
+	latest cmu.Civil // the latest period of a row; zero: none
 	// inTime tells that periods came in order; seen counts them.
 	inTime bool
 	seen   int

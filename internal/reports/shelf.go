@@ -122,6 +122,7 @@ type holding struct {
 	piece  *piece
 	stamp  stamp
 	blocks []*block
+	stored budgetOfStore
 }
 
 // own returns those blocks that are the piece's, not its neighbours'.
@@ -186,8 +187,9 @@ func (s *shelf) loadRange(ctx context.Context, p *piece, first, last string) *ho
 	h.blocks = slices.DeleteFunc(h.blocks, func(b *block) bool {
 		return slices.ContainsFunc(kept, func(k store.Block) bool { return k.Name == b.name })
 	})
+	links := linksReader{report: p.report}
 	for _, k := range kept {
-		b, err := decodeBlock(k)
+		b, err := decodeBlock(k, &links)
 		if err != nil {
 			s.log.WarnContext(ctx, "a block is unreadable and counts as missing", "report", p.report, "error", err)
 			continue
@@ -210,7 +212,7 @@ func (h *holding) add(start cmu.Civil, parts []part, links cmu.Links) (*block, e
 	if found {
 		old = h.blocks[at]
 	}
-	b, err := old.with(h.piece, parts, links)
+	b, err := old.with(h.piece, parts, h.piece.lasting(links))
 	if err != nil {
 		return nil, err
 	}
@@ -240,10 +242,15 @@ func (h *holding) save(ctx context.Context, added []*block) {
 	if deadline, ok := ctx.Deadline(); ok {
 		limit = min(limit, max(deadline.Sub(s.now()), time.Second))
 	}
-	if failed := s.put(ctx, h.piece, added, limit); len(failed) > 0 {
+	barren := !slices.ContainsFunc(h.blocks, func(b *block) bool { return b.rows.Rows > 0 })
+	within := h.stored.within(added, barren)
+	if left := len(added) - len(within); left > 0 && !barren {
+		s.log.WarnContext(ctx, "a report is too large to be stored whole", "report", h.piece.report, "blocks", left)
+	}
+	if failed := s.put(ctx, h.piece, within, barren, limit); len(failed) > 0 {
 		s.after(func(ctx context.Context) {
 			if h.stamp == s.stamp() {
-				s.put(ctx, h.piece, failed, saveTime)
+				s.put(ctx, h.piece, failed, barren, saveTime)
 			}
 		})
 	}
@@ -261,8 +268,8 @@ func (s *shelf) forget(ctx context.Context, report store.Report) {
 	}
 }
 
-// put stores blocks and returns those that could not be stored.
-func (s *shelf) put(ctx context.Context, p *piece, blocks []*block, limit time.Duration) (failed []*block) {
+// put stores blocks and returns those that could not be stored. Barren ones are of a report in which no row was found.
+func (s *shelf) put(ctx context.Context, p *piece, blocks []*block, barren bool, limit time.Duration) (failed []*block) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	var puts errgroup.Group
@@ -270,8 +277,8 @@ func (s *shelf) put(ctx context.Context, p *piece, blocks []*block, limit time.D
 	var mu sync.Mutex
 	for _, b := range blocks {
 		puts.Go(func() error {
-			kept := b.encode()
-			kept.Expires = s.now().Add(p.life(b))
+			kept := b.encode(p.report)
+			kept.Expires = s.now().Add(p.life(b, barren))
 			if err := s.store.Put(ctx, p.report, kept); err != nil && !errors.Is(err, store.ErrNewer) {
 				s.log.WarnContext(ctx, "a block could not be stored", "report", p.report, "block", b.name, "error", err)
 				mu.Lock()

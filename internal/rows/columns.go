@@ -35,8 +35,8 @@ func ColumnsOf(text string) Columns { return Columns{text} }
 type Fields struct {
 	names  []string
 	at     map[string]int // where a name stands among them
-	expect []string // the fields of the latest row
-	values int64 // bytes of the values as fields of CSV
+	expect []string       // the fields of the latest row
+	values int64          // bytes of the values as fields of CSV
 }
 
 // See takes the columns of one more row.

@@ -14,7 +14,7 @@ const (
 	MaxText    = 64 << 10 // bytes of one name or value in a row, of one address or name in a link
 	MaxColumns = 2000     // fields of one row
 	MaxLinks   = 1000     // links up, and as many down
-	maxBeside  = 4 << 20  // bytes of all that is no row
+	maxBeside  = 1 << 20  // bytes of all that is no row
 )
 
 // SizeError says what in an answer is larger than it may be. It matches [ErrTooLarge].
