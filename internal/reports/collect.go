@@ -15,6 +15,9 @@ type collector struct {
 	asked  plan.Span
 	sorted map[cmu.Civil]*blockSorter // by start of block
 	size   int                        // bytes held uncompressed
+	packed int                        // bytes held compressed
+	held   int                        // of both, as they were told to hold
+	hold   func(bytes int64) error    // waits until there is memory for so much
 	fields rows.Fields
 	latest cmu.Civil // the latest period of a row; zero: none
 	// inTime tells that periods came in order; seen counts them.
@@ -33,11 +36,15 @@ type blockSorter struct {
 // errColumns is that rows together have more columns than one row may have.
 var errColumns = &cmu.SizeError{What: fmt.Sprintf("its rows have over %d columns together", cmu.MaxColumns)}
 
-// heldRows bounds the bytes of rows that an answer holds uncompressed over all its blocks.
-const heldRows = 16 << 20
+const (
+	// heldRows bounds the bytes of rows that an answer holds uncompressed over all its blocks.
+	heldRows = 8 << 20
+	// holdStep is by how much what is held may grow until memory is asked for.
+	holdStep = 1 << 20
+)
 
-func newCollector(p *piece, s plan.Span) *collector {
-	return &collector{piece: p, asked: s, sorted: map[cmu.Civil]*blockSorter{}, inTime: true, block: p.grid.Block(s.From)}
+func newCollector(p *piece, s plan.Span, hold func(int64) error) *collector {
+	return &collector{hold: hold, piece: p, asked: s, sorted: map[cmu.Civil]*blockSorter{}, inTime: true, block: p.grid.Block(s.From)}
 }
 
 func (c *collector) add(row cmu.Row) error {
@@ -67,7 +74,11 @@ func (c *collector) add(row cmu.Row) error {
 	c.size += b.Size() - before
 	if b.Size() >= rows.RunSize || c.size >= heldRows && b.Size() >= rows.RunSize/16 {
 		c.size -= b.Size()
-		b.Spill()
+		c.packed += b.Spill()
+	}
+	if now := c.size + c.packed; now-c.held > holdStep || c.held-now > holdStep {
+		c.held = now
+		return c.hold(int64(now))
 	}
 	return nil
 }

@@ -173,9 +173,11 @@ func (f *fetcher) round(ctx context.Context, batch []plan.Span) (again []plan.Sp
 
 // one asks for one span. It is done unless what came is not the whole and the span can be asked for in parts.
 func (f *fetcher) one(ctx context.Context, s plan.Span) (done bool, err error) {
-	out, c, err := f.call(ctx, s)
+	memory := f.held.shelf.flight.begin()
+	defer memory.end()
+	out, c, err := f.call(ctx, s, memory)
 	if passing(err) && f.timeLeft(ctx) == nil {
-		out, c, err = f.call(ctx, s)
+		out, c, err = f.call(ctx, s, memory)
 	}
 	if done, err := f.judge(s, out, c, err); !done {
 		return false, err
@@ -219,8 +221,8 @@ func (f *fetcher) judge(s plan.Span, out upstream.Reply, c *collector, err error
 	return true, nil
 }
 
-func (f *fetcher) call(ctx context.Context, s plan.Span) (upstream.Reply, *collector, error) {
-	c := newCollector(f.held.piece, s)
+func (f *fetcher) call(ctx context.Context, s plan.Span, memory *share) (upstream.Reply, *collector, error) {
+	c := newCollector(f.held.piece, s, func(bytes int64) error { return memory.hold(ctx, bytes) })
 	out, err := f.adobe.Report(ctx, f.held.piece.call(s), c.add)
 	return out, c, err
 }

@@ -215,7 +215,7 @@ func (s *Service) assemble(ctx context.Context, q *query, pieces []*piece, d Dir
 		}
 	}
 	s.count.answered(source)
-	a, err := newAnswer(q, views)
+	a, err := newAnswer(ctx, q, views, s.shelf.flight)
 	return a, source, err
 }
 

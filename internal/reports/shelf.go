@@ -26,7 +26,8 @@ type shelf struct {
 	store   store.Blocks
 	answers *otter.Cache[string, *Answer]
 	blocks  *otter.Cache[blockKey, *block]
-	memory  int64      // bytes, for both
+	memory  int64 // bytes, for both and for what is under way
+	flight  *flight
 	mu      sync.Mutex // held while a stamp is compared and what bears it is put into memory, and while memory is cleared
 	purges  atomic.Int64
 	// catchUp is called before blocks are saved: another process may have purged.
@@ -45,15 +46,16 @@ type blockKey struct {
 type stamp int64
 
 func newShelf(o Options, catchUp func(context.Context)) *shelf {
-	half := uint64(max(o.Memory, 0)) / 2
+	quarter := uint64(max(o.Memory, 0)) / 4
 	return &shelf{
-		store: o.Store, memory: o.Memory, catchUp: catchUp, after: o.After, now: o.Now, log: o.Log,
+		flight: newFlight(o.Memory),
+		store:  o.Store, memory: o.Memory, catchUp: catchUp, after: o.After, now: o.Now, log: o.Log,
 		answers: otter.Must(&otter.Options[string, *Answer]{
-			MaximumWeight: half,
+			MaximumWeight: quarter,
 			Weigher:       func(k string, a *Answer) uint32 { return uint32(min(len(k)+a.size(), 1<<31)) },
 		}),
 		blocks: otter.Must(&otter.Options[blockKey, *block]{
-			MaximumWeight: half,
+			MaximumWeight: quarter,
 			Weigher:       func(k blockKey, b *block) uint32 { return uint32(min(len(k.report)+b.size(), 1<<31)) },
 		}),
 	}
@@ -89,7 +91,7 @@ func (s *shelf) keepAnswer(begun stamp, name string, a *Answer, err error) {
 		now := s.now()
 		a, err = &Answer{refused: err, Fetched: now, Fresh: now.Add(refusalLife)}, nil
 	}
-	if err != nil || a.size() >= int(s.memory/4) {
+	if err != nil || a.size() >= int(s.memory/8) {
 		return
 	}
 	s.mu.Lock()
