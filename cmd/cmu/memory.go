@@ -8,7 +8,7 @@ import (
 )
 
 // beside is what the process takes beside CMU_MEMORY: bodies that are kept, what is being written, connections.
-const beside = 128 << 20
+const beside = 96 << 20
 
 // limitMemory has the garbage collector work harder rather than let the process grow far beyond what it is to have. It is no bound that
 // anything fails at. GOMEMLIMIT wins.

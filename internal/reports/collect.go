@@ -15,9 +15,10 @@ type collector struct {
 	asked  plan.Span
 	sorted map[cmu.Civil]*blockSorter // by start of block
 	size   int                        // bytes held uncompressed
-	packed int                        // bytes held compressed
-	held   int                        // of both, as they were told to hold
-	hold   func(bytes int64) error    // waits until there is memory for so much
+	rows   int
+	packed int                     // bytes held compressed
+	held   int                     // of both, as they were told to hold
+	hold   func(bytes int64) error // waits until there is memory for so much
 	fields rows.Fields
 	latest cmu.Civil // the latest period of a row; zero: none
 	// inTime tells that periods came in order; seen counts them.
@@ -33,8 +34,13 @@ type blockSorter struct {
 	lead rows.Lead
 }
 
-// errColumns is that rows together have more columns than one row may have.
-var errColumns = &cmu.SizeError{What: fmt.Sprintf("its rows have over %d columns together", cmu.MaxColumns)}
+// maxRows bounds the rows of one answer: as many as the bytes that are read can hold, if they are rows of Adobe's.
+const maxRows = 10_000_000
+
+var (
+	errRows    = &cmu.SizeError{What: fmt.Sprintf("it has over %d rows", maxRows)}
+	errColumns = &cmu.SizeError{What: fmt.Sprintf("its rows have over %d columns together", cmu.MaxColumns)}
+)
 
 const (
 	// heldRows bounds the bytes of rows that an answer holds uncompressed over all its blocks.
@@ -48,6 +54,9 @@ func newCollector(p *piece, s plan.Span, hold func(int64) error) *collector {
 }
 
 func (c *collector) add(row cmu.Row) error {
+	if c.rows++; c.rows > maxRows {
+		return errRows
+	}
 	if c.fields.See(row); len(c.fields.Names()) > cmu.MaxColumns {
 		return errColumns
 	}

@@ -95,6 +95,8 @@ const (
 func (f *fetcher) run(ctx context.Context, lacks plan.Plan) error {
 	f.perPeriod = density(f.held.piece.grid, f.held.blocks)
 	f.pending = map[cmu.Civil][]part{}
+	memory := f.held.shelf.gathered.begin()
+	defer memory.end()
 	queue := f.widened(lacks.Calls())
 	f.tell(ctx, queue)
 	var failure error
@@ -103,6 +105,9 @@ func (f *fetcher) run(ctx context.Context, lacks plan.Plan) error {
 			break
 		}
 		if rounds > 0 {
+			if failure = memory.hold(ctx, min(f.size(), memory.flight.single)); failure != nil {
+				break
+			}
 			f.keepLease(ctx)
 		}
 		batch, rest := f.next(queue)
@@ -115,6 +120,19 @@ func (f *fetcher) run(ctx context.Context, lacks plan.Plan) error {
 		}
 	}
 	return errors.Join(failure, f.settle(ctx, nil))
+}
+
+// size is about the memory that takes what is there already.
+func (f *fetcher) size() (n int64) {
+	for _, b := range f.held.blocks {
+		n += int64(b.size())
+	}
+	for _, parts := range f.pending {
+		for _, p := range parts {
+			n += int64(len(p.rows.Deflate))
+		}
+	}
+	return n
 }
 
 // widened stretches spans where that saves calls to come.

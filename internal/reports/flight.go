@@ -9,8 +9,8 @@ import (
 	"cmu-gateway/pkg/cmu"
 )
 
-// flight bounds the memory of rows on their way from Adobe into blocks, and of blocks that are merged into an answer, over all that
-// goes on at once. Who needs more than there is waits until another is through. The one that began first never waits, so that one
+// flight bounds the memory of what is under way, over all that goes on at once: of rows on their way from Adobe into blocks, of blocks
+// that are merged into an answer. Who needs more than there is waits until another is through. The one that began first never waits, so that one
 // always gets on; what it holds is bounded by itself.
 type flight struct {
 	most   int64 // over all, but for what the first one takes beyond it

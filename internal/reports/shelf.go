@@ -27,9 +27,11 @@ type shelf struct {
 	answers *otter.Cache[string, *Answer]
 	blocks  *otter.Cache[blockKey, *block]
 	memory  int64 // bytes, for both and for what is under way
-	flight  *flight
-	mu      sync.Mutex // held while a stamp is compared and what bears it is put into memory, and while memory is cleared
-	purges  atomic.Int64
+	// flight is for calls and merges, gathered for what fetches of many calls have got so far. A call waits for calls alone, and a fetch
+	// for fetches while none of its calls is under way.
+	flight, gathered *flight
+	mu               sync.Mutex // held while a stamp is compared and what bears it is put into memory, and while memory is cleared
+	purges           atomic.Int64
 	// catchUp is called before blocks are saved: another process may have purged.
 	catchUp func(context.Context)
 	after   func(func(context.Context)) bool
@@ -48,8 +50,8 @@ type stamp int64
 func newShelf(o Options, catchUp func(context.Context)) *shelf {
 	quarter := uint64(max(o.Memory, 0)) / 4
 	return &shelf{
-		flight: newFlight(o.Memory),
-		store:  o.Store, memory: o.Memory, catchUp: catchUp, after: o.After, now: o.Now, log: o.Log,
+		flight: newFlight(o.Memory), gathered: newFlight(o.Memory),
+		store: o.Store, memory: o.Memory, catchUp: catchUp, after: o.After, now: o.Now, log: o.Log,
 		answers: otter.Must(&otter.Options[string, *Answer]{
 			MaximumWeight: quarter,
 			Weigher:       func(k string, a *Answer) uint32 { return uint32(min(len(k)+a.size(), 1<<31)) },
