@@ -20,6 +20,7 @@ const (
 	flagMixed = 1 << iota
 	flagTruncated
 	flagSettled
+	flagSimulated
 	// flagSecond tells that links are packed and columns are there, as releases after 0.1.0 have it.
 	flagSecond
 )
@@ -32,6 +33,9 @@ func (b *block) encode(report store.Report) store.Block {
 	flags := uint64(flagSecond)
 	if b.lead.Mixed {
 		flags |= flagMixed
+	}
+	if b.simulated {
+		flags |= flagSimulated
 	}
 	d = binary.AppendUvarint(d, flags)
 	d = binary.AppendUvarint(d, unread)
@@ -72,14 +76,14 @@ func decodeBlock(s store.Block, l *linksReader) (*block, error) {
 	d := decoder{data: s.Data}
 	b := &block{name: s.Name, fetched: s.Fetched}
 	flags := d.uvarint()
-	b.lead.Mixed = flags&flagMixed != 0
+	b.lead.Mixed, b.simulated = flags&flagMixed != 0, flags&flagSimulated != 0
 	second := flags&flagSecond != 0
 	if second && d.uvarint() != unread {
 		d.fail()
 	}
 	for n := d.count(); n > 0; n-- {
 		k := plan.Known{Span: plan.Span{From: cmu.Civil(d.varint()), To: cmu.Civil(d.varint())}, Fetched: time.UnixMilli(d.varint())}
-		flags := d.uvarint()
+		flags = d.uvarint()
 		k.Truncated, k.Settled = flags&flagTruncated != 0, flags&flagSettled != 0
 		b.coverage = append(b.coverage, k)
 	}

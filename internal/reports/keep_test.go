@@ -20,13 +20,14 @@ import (
 // watched is a store that tells what is put into it.
 type watched struct {
 	store.Store
-	mu  sync.Mutex
-	put []store.Block
+	mu     sync.Mutex
+	put    []store.Block
+	report store.Report // of the latest
 }
 
 func (w *watched) Put(ctx context.Context, r store.Report, b store.Block) error {
 	w.mu.Lock()
-	w.put = append(w.put, b)
+	w.put, w.report = append(w.put, b), r
 	w.mu.Unlock()
 	return w.Store.Put(ctx, r, b)
 }
@@ -93,7 +94,7 @@ func TestLinksTakeLittleInEachBlock(t *testing.T) {
 	r.after()
 	beside := 0
 	for _, b := range w.put {
-		d, err := decodeBlock(b, &linksReader{report: store.Report(request(t, ask).Report())})
+		d, err := decodeBlock(b, &linksReader{report: w.report})
 		if err != nil {
 			t.Fatal(err)
 		}
