@@ -240,6 +240,9 @@ func (s *Service) know(ctx context.Context, p *piece, d Directives) (view, Sourc
 	if _, refused := refusal(err); refused || isMisread(err) {
 		return v, source, err
 	}
+	if d.Fresh {
+		return v, source, s.explain(v.held, err)
+	}
 	// What is known may be good enough while Adobe cannot be had.
 	if fetched.held != nil && len(fetched.held.own()) > 0 {
 		v = fetched

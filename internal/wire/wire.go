@@ -63,16 +63,21 @@ func reportsOptions(s settings.Settings, blocks store.Store, tokens *access.Toke
 	log *slog.Logger) reports.Options {
 	return reports.Options{
 		Client: Client(s), Store: blocks, After: after, Log: log,
-		Policy: plan.Policy{
-			Minute: s.FreshMinute, Hour: s.FreshHour, Day: s.FreshDay, Month: s.FreshMonth, Level: s.FreshLevel, Settled: s.FreshSettled,
-			Stale: s.StaleWindow, StaleIfError: s.StaleIfError, Zone: s.ReportZone, Margin: s.SettleMargin,
-		},
+		Policy:   Policy(s),
 		RowLimit: s.RowLimit, Parallel: s.FetchParallel, Memory: int64(s.Memory),
 		Token: func(ctx context.Context) (cmu.Secret, error) { return secret(tokens.Token(ctx)) },
 		Refused: func(ctx context.Context, refused cmu.Secret) (cmu.Secret, error) {
 			return secret(tokens.Refused(ctx, cmu.Token{Value: refused}))
 		},
 		Newer: tokens.Newer, Accepted: tokens.Accepted,
+	}
+}
+
+// Policy is what the settings say of how long rows hold.
+func Policy(s settings.Settings) plan.Policy {
+	return plan.Policy{
+		Minute: s.FreshMinute, Hour: s.FreshHour, Day: s.FreshDay, Month: s.FreshMonth, Level: s.FreshLevel, Settled: s.FreshSettled,
+		Stale: s.StaleWindow, StaleIfError: s.StaleIfError, Zone: s.ReportZone, Margin: s.SettleMargin,
 	}
 }
 
