@@ -178,7 +178,7 @@ const (
 	maxWait  = 5 * time.Minute
 )
 
-func (p *patient) get(ctx context.Context, r cmu.Request, d reports.Directives) (archive.Found, error) {
+func (p *patient) get(ctx context.Context, r cmu.Request, d reports.Directives) (*reports.Answer, error) {
 	o := reportOrder{Request: r, Bounds: "start=" + r.Start.String() + "&end=" + r.End.String(), Directives: d}
 	for {
 		a, _, err := p.desk.rows(ctx, o, func(progress) {})
@@ -192,7 +192,7 @@ func (p *patient) get(ctx context.Context, r cmu.Request, d reports.Directives) 
 		p.waits++
 		p.meter.say("waiting for Adobe: " + later.Reason)
 		if err := clock.Sleep(ctx, later.RetryAfter); err != nil {
-			return archive.Found{}, err
+			return nil, err
 		}
 	}
 }

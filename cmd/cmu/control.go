@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/access"
-	"cmu-gateway/internal/archive"
+	"cmu-gateway/internal/reports"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -54,12 +54,12 @@ func control(l *local, host string) http.Handler {
 		}
 	})
 	mux.HandleFunc("POST /rows", func(w http.ResponseWriter, r *http.Request) {
-		var a archive.Found
+		var a *reports.Answer
 		obey(w, r, func(ctx context.Context, o reportOrder, say func(said)) (result rowsHead, err error) {
 			a, result, err = l.headed(ctx, o, func(p progress) { say(said{Progress: &p}) })
 			return result, err
 		})
-		if a.Answer != nil && writeRows(r.Context(), w, a) != nil {
+		if a != nil && writeRows(r.Context(), w, a) != nil {
 			panic(http.ErrAbortHandler)
 		}
 	})

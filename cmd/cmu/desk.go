@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"cmu-gateway/internal/access"
-	"cmu-gateway/internal/archive"
 	"cmu-gateway/internal/gateway"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/pkg/cmu"
@@ -25,7 +24,7 @@ type desk interface {
 	report(ctx context.Context, o reportOrder, tell func(progress), w io.Writer) (outcome, error)
 	// rows returns the rows of a report themselves, for what is no text: its order's format and form do not count. Where Adobe cannot be
 	// had for a while, the error is a *reports.UnavailableError.
-	rows(ctx context.Context, o reportOrder, tell func(progress)) (archive.Found, outcome, error)
+	rows(ctx context.Context, o reportOrder, tell func(progress)) (*reports.Answer, outcome, error)
 	// purge forgets what is kept of a report, and returns how many blocks that were.
 	purge(ctx context.Context, r cmu.Request) (int, error)
 	status(ctx context.Context) (status, error)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"time"
 
-	"cmu-gateway/internal/archive"
 	"cmu-gateway/internal/gateway"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/internal/rows"
@@ -30,14 +29,14 @@ type rowsHead struct {
 }
 
 // headed is rows with what is sent before them.
-func (l *local) headed(ctx context.Context, o reportOrder, tell func(progress)) (archive.Found, rowsHead, error) {
+func (l *local) headed(ctx context.Context, o reportOrder, tell func(progress)) (*reports.Answer, rowsHead, error) {
 	a, out, err := l.rows(ctx, o, tell)
 	var later *reports.UnavailableError
 	switch {
 	case errors.As(err, &later):
-		return archive.Found{}, rowsHead{Unavailable: later.Error(), RetryAfter: later.RetryAfter}, nil
+		return nil, rowsHead{Unavailable: later.Error(), RetryAfter: later.RetryAfter}, nil
 	case err != nil:
-		return archive.Found{}, rowsHead{}, err
+		return nil, rowsHead{}, err
 	}
 	return a, rowsHead{
 		Outcome: out, Request: a.Request, Rows: a.Rows, Incomplete: a.Incomplete, Fetched: a.Fetched, SettledUntil: a.SettledUntil,
@@ -46,22 +45,22 @@ func (l *local) headed(ctx context.Context, o reportOrder, tell func(progress)) 
 }
 
 // writeRows writes the rows that follow a head.
-func writeRows(ctx context.Context, w io.Writer, a archive.Found) error {
-	return gateway.Encode(ctx, w, a.Answer, reports.FromMemory, a.Request, "json", gateway.Form{})
+func writeRows(ctx context.Context, w io.Writer, a *reports.Answer) error {
+	return gateway.Encode(ctx, w, a, reports.FromMemory, a.Request, "json", gateway.Form{})
 }
 
-func (r *remote) rows(ctx context.Context, o reportOrder, tell func(progress)) (archive.Found, outcome, error) {
+func (r *remote) rows(ctx context.Context, o reportOrder, tell func(progress)) (*reports.Answer, outcome, error) {
 	head, rest, err := stream[rowsHead](ctx, r, "/rows", o, func(s said) {
 		if s.Progress != nil {
 			tell(*s.Progress)
 		}
 	})
 	if err != nil {
-		return archive.Found{}, outcome{}, err
+		return nil, outcome{}, err
 	}
 	defer rest.Close()
 	if head.Unavailable != "" {
-		return archive.Found{}, outcome{}, &reports.UnavailableError{RetryAfter: head.RetryAfter, Reason: head.Unavailable}
+		return nil, outcome{}, &reports.UnavailableError{RetryAfter: head.RetryAfter, Reason: head.Unavailable}
 	}
 	w := rows.NewWriter()
 	_, err = cmu.ReadReport(rest, func(row cmu.Row) error {
@@ -73,11 +72,11 @@ func (r *remote) rows(ctx context.Context, o reportOrder, tell func(progress)) (
 		err = fmt.Errorf("%d rows of %d came", f.Rows, head.Rows)
 	}
 	if err != nil {
-		return archive.Found{}, outcome{}, brokenOff(ctx, err)
+		return nil, outcome{}, brokenOff(ctx, err)
 	}
 	a := &reports.Answer{
 		Request: head.Request, Fragments: []rows.Fragment{f}, Rows: f.Rows, Incomplete: head.Incomplete, Fetched: head.Fetched,
-		SettledUntil: head.SettledUntil,
+		SettledUntil: head.SettledUntil, Licence: head.Licence, Simulated: head.Simulated,
 	}
-	return archive.Found{Answer: a, Licence: head.Licence, Simulated: head.Simulated}, head.Outcome, nil
+	return a, head.Outcome, nil
 }

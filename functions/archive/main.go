@@ -52,18 +52,11 @@ func options(s settings.Settings, cfg aws.Config, log *slog.Logger) (o archive.O
 	}
 	kept, table := start.Stores(s, cfg)
 	tokens := wire.Tokens(s, kept, table, nil, invoke.AskRefresh(cfg, s.RefreshFunction), log)
-	service := wire.Reports(s, table, tokens, atOnce, log)
+	service := wire.Reports(s, wire.Adobe(s), table, tokens, atOnce, log)
 	o.Place, o.Policy, o.Log = place, wire.Policy(s), log
-	o.Get = func(ctx context.Context, r cmu.Request, d reports.Directives) (archive.Found, error) {
+	o.Get = func(ctx context.Context, r cmu.Request, d reports.Directives) (*reports.Answer, error) {
 		a, _, err := service.Get(ctx, r, d)
-		if err != nil {
-			return archive.Found{}, err
-		}
-		licence, err := tokens.SoftwareID(ctx)
-		if err != nil {
-			log.WarnContext(ctx, "it is not known whose rows these are", "error", err)
-		}
-		return archive.Found{Answer: a, Licence: licence}, nil
+		return a, err
 	}
 	return o, nil
 }

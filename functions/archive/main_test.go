@@ -122,8 +122,8 @@ func TestProblemsAreErrors(t *testing.T) {
 	c := &rig.Clock{}
 	o := archive.Options{
 		Reports: []archive.Report{report}, Place: archive.Folder(t.TempDir(), c.Now), Policy: rig.Policy, Now: c.Now, Log: slog.New(slog.DiscardHandler),
-		Get: func(context.Context, cmu.Request, reports.Directives) (archive.Found, error) {
-			return archive.Found{}, errors.New("Adobe answered nonsense")
+		Get: func(context.Context, cmu.Request, reports.Directives) (*reports.Answer, error) {
+			return nil, errors.New("Adobe answered nonsense")
 		},
 	}
 	result, err := run(t.Context(), o)

@@ -146,12 +146,12 @@ func TestRefused(t *testing.T) {
 	} {
 		r.clock.Add(9 * 24 * time.Hour)
 		r.log.Expect("archive_refused")
-		r.options.Get = func(ctx context.Context, q cmu.Request, d reports.Directives) (Found, error) {
+		r.options.Get = func(ctx context.Context, q cmu.Request, d reports.Directives) (*reports.Answer, error) {
 			a, err := adobe(ctx, q, d)
 			if err == nil && q.Start.String() == "2026-06-01" {
-				b := *a.Answer
+				b := *a
 				change(&b)
-				a.Answer = &b
+				a = &b
 			}
 			return a, err
 		}
@@ -186,9 +186,9 @@ func TestForeignFile(t *testing.T) {
 func TestPause(t *testing.T) {
 	r := newRig(t, inFolder(t), daily, "tenant/year/month")
 	asks := 0
-	r.options.Get = func(context.Context, cmu.Request, reports.Directives) (Found, error) {
+	r.options.Get = func(context.Context, cmu.Request, reports.Directives) (*reports.Answer, error) {
 		asks++
-		return Found{}, &upstream.PauseError{RetryAfter: time.Minute, Reason: "Adobe asks to wait"}
+		return nil, &upstream.PauseError{RetryAfter: time.Minute, Reason: "Adobe asks to wait"}
 	}
 	if result := r.run(); asks != 1 || result.Stopped != "Adobe asks to wait" || result.Left != 50 || len(result.Problems) > 0 {
 		t.Errorf("%d asks, %+v", asks, result)
@@ -202,7 +202,7 @@ func TestDeadline(t *testing.T) {
 	defer cancel()
 	deadline, _ := ctx.Deadline()
 	asks, adobe := 0, r.options.Get
-	r.options.Get = func(_ context.Context, q cmu.Request, d reports.Directives) (Found, error) {
+	r.options.Get = func(_ context.Context, q cmu.Request, d reports.Directives) (*reports.Answer, error) {
 		if asks++; asks == 10 {
 			r.options.Now = func() time.Time { return deadline.Add(-leaveTime / 2) }
 		}
@@ -238,7 +238,7 @@ func TestOddValues(t *testing.T) {
 	}
 	write := func(list ...string) (file, error) {
 		var out bytes.Buffer
-		err := WriteReport(&out, report.Request, Found{answer(list...), "", true})
+		err := WriteReport(&out, report.Request, answer(list...))
 		if err != nil {
 			return file{}, err
 		}

@@ -26,7 +26,7 @@ type Label struct {
 	Fetched  time.Time
 	// SettledUntil is up to where rows are final.
 	SettledUntil cmu.Bound
-	// Licence is the software id of the statement that the rows were asked for with; empty: not known.
+	// Licence is that of reports.Answer: the software id of the statement; empty: not known.
 	Licence   string
 	Simulated bool // the rows are made up
 }

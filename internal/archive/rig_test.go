@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"cmu-gateway/internal/reports"
 	testrig "cmu-gateway/internal/rig"
+	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
 
 	"github.com/parquet-go/parquet-go"
@@ -25,22 +27,28 @@ type rig struct {
 	work    *testrig.After
 	reports *reports.Service
 	options Options
+	licence string
 }
 
 func newRig(t testing.TB, place func(*testrig.Clock) Place, names ...string) *rig {
 	c := &testrig.Clock{}
-	r := &rig{t: t, clock: c, log: testrig.NewLog(t), adobe: testrig.NewAdobe(t, c), work: &testrig.After{}}
+	r := &rig{t: t, clock: c, log: testrig.NewLog(t), adobe: testrig.NewAdobe(t, c), work: &testrig.After{}, licence: "licence-1"}
 	r.reports = reports.New(reports.Options{
 		Client: r.adobe.Client, Store: testrig.NewStore(t, c), Policy: testrig.Policy, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20,
-		Token:   func(context.Context) (cmu.Secret, error) { return r.adobe.Token.Value, nil },
-		Refused: func(context.Context, cmu.Secret) (cmu.Secret, error) { return r.adobe.Token.Value, nil },
+		Token: func(context.Context) (upstream.Token, error) {
+			return upstream.Token{Value: r.adobe.Token.Value, Licence: r.licence}, nil
+		},
+		Refused: func(context.Context, cmu.Secret) (upstream.Token, error) {
+			return upstream.Token{}, errors.New("refused")
+		},
+		Licence: func(context.Context) (string, bool) { return r.licence, true },
 		Now:     c.Now, Sleep: c.Sleep, After: r.work.Go, Log: r.log.Logger,
 	})
 	r.options = Options{Place: place(c), Policy: testrig.Policy, Now: c.Now, Log: r.log.Logger}
-	r.options.Get = func(ctx context.Context, q cmu.Request, d reports.Directives) (Found, error) {
+	r.options.Get = func(ctx context.Context, q cmu.Request, d reports.Directives) (*reports.Answer, error) {
 		a, _, err := r.reports.Get(ctx, q, d)
 		r.work.Run()
-		return Found{a, "licence-1", true}, err
+		return a, err
 	}
 	for _, name := range names {
 		report, err := ParseReport(name)

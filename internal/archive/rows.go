@@ -41,7 +41,7 @@ func rowsOf(a *reports.Answer, month plan.Span) Rows {
 }
 
 // label is that of an answer with these rows.
-func (r Report) label(a Found, each Rows, partitioned bool) (Label, error) {
+func (r Report) label(a *reports.Answer, each Rows, partitioned bool) (Label, error) {
 	s, err := surveyed(r.dimensions(), each)
 	if err != nil {
 		return Label{}, err
@@ -56,7 +56,7 @@ func (r Report) label(a Found, each Rows, partitioned bool) (Label, error) {
 // WriteReport writes an answer to any request as a Parquet file, with all its time dimensions and, where it has them, a date.
 //
 // Errors: that of w; a value that its column does not hold.
-func WriteReport(w io.Writer, asked cmu.Request, a Found) error {
+func WriteReport(w io.Writer, asked cmu.Request, a *reports.Answer) error {
 	grain, _ := asked.Grain()
 	r := Report{Request: asked, Grain: grain}
 	l, err := r.label(a, a.Each, false)

@@ -21,7 +21,7 @@ import (
 type Options struct {
 	Reports []Report
 	// Get answers a request: reports.Service.Get, or who asks that.
-	Get    func(context.Context, cmu.Request, reports.Directives) (Found, error)
+	Get    func(context.Context, cmu.Request, reports.Directives) (*reports.Answer, error)
 	Place  Place
 	Policy plan.Policy
 	// DryRun has it told what would be looked at. Adobe is not asked and nothing is written.
@@ -30,15 +30,6 @@ type Options struct {
 	Told func(Step)
 	Now  func() time.Time // nil: time.Now
 	Log  *slog.Logger     // nil: slog.Default
-}
-
-// Found is an answer, and whose it is.
-type Found struct {
-	*reports.Answer
-	// Licence is the software id of the statement in use; empty: not known.
-	Licence string
-	// Simulated tells that the rows are made up.
-	Simulated bool
 }
 
 // Step is a month of a report in a run.
@@ -266,7 +257,7 @@ func (r *run) look(ctx context.Context, s *shelf, l look, step *Step) error {
 	if err != nil {
 		return err
 	}
-	each := rowsOf(a.Answer, l.month)
+	each := rowsOf(a, l.month)
 	found, err := s.report.label(a, each, true)
 	if err != nil {
 		return err

@@ -30,8 +30,8 @@ func TestArchive(t *testing.T) {
 		if rows == 0 || len(f.values) != rows || f.Rows != rows || f.sum("started_sessions") != sum {
 			t.Errorf("%s: %d rows, sum %d, want %d and %d", month, len(f.values), f.sum("started_sessions"), rows, sum)
 		}
-		if !f.Complete || f.Licence != "licence-1" || !f.Simulated || f.SettledUntil.String() != from.AddDate(0, 1, 0).Format("2006-01-02") {
-			t.Errorf("%s: %+v", month, f.Label)
+		if !f.Complete || f.Licence != "licence-1" || f.Simulated || f.SettledUntil.String() != from.AddDate(0, 1, 0).Format("2006-01-02") {
+			t.Errorf("%s: licence %s, simulated %v, complete %v, settled until %s", month, f.Licence, f.Simulated, f.Complete, f.SettledUntil)
 		}
 	}
 	// Nothing has changed: nothing is written, and settled months are not asked for again.

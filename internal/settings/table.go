@@ -79,6 +79,6 @@ func table(s *Settings) []Variable {
 		{"CMU_ALLOWED_ORIGINS", "", face, "origins whose pages may read reports in a browser (CORS); none: no page may", origins(&s.AllowedOrigins)},
 		{"CMU_ARCHIVE", "", Archive, "bucket that reports are archived in", bucket(&s.Archive)},
 		{"CMU_ARCHIVE_REPORTS", "", Laptop | Archive, "reports to archive, with spaces between them", reportList(&s.ArchiveReports)},
-		{"CMU_KEY", "", Laptop, "key that every caller of cmu serve must send in the header x-api-key; none: no key is asked", key(&s.Key)},
+		{"CMU_KEY", "", Laptop, "key that every caller of cmu serve must send in the header x-api-key, or as password of HTTP Basic; none: no key is asked", key(&s.Key)},
 	}
 }

@@ -55,6 +55,8 @@ def duckdb():
         rows = answer.fetchall()
         kinds = {name: kind for name, kind, *_ in c.execute("DESCRIBE cmu_tenant_year_month_day_mvpd").fetchall()}
         assert (kinds["date"], kinds["year"], kinds["started_sessions"], kinds["mvpd"]) == ("DATE", "INTEGER", "BIGINT", "VARCHAR"), kinds
+        footer = dict(c.execute(f"SELECT decode(key), decode(value) FROM parquet_kv_metadata('archive/v1/{REPORT}/*/*/rows.parquet')").fetchall())
+        assert footer["cmu.simulated"] == footer["cmu.complete"] == "true" and footer["cmu.licence"], footer
     return of_rows(rows)
 
 
