@@ -62,7 +62,7 @@ func TestProblems(t *testing.T) {
 		"Adobe's 405": {target: days, before: status(405, "no"), status: 502, code: "adobe_failed", detail: "405"},
 		"Adobe's 500": {target: days, before: status(500, "<html><body>Oops <b>here</b></body></html>"),
 			status: 502, code: "adobe_failed", detail: "500: Oops here."},
-		"Adobe's 503": {target: days, before: status(503, ""), status: 503, code: "unavailable", retryAfter: "60", detail: "pause"},
+		"Adobe's 503": {target: days, before: status(503, ""), status: 503, code: "unavailable", retryAfter: "1", detail: "pause"},
 		"Adobe's 429": {target: days, before: status(429, ""), status: 503, code: "unavailable", retryAfter: "60", detail: "pause"},
 		"cut":         {target: days, before: fault("cut"), status: 502, code: "adobe_unreachable"},
 		"lost":        {target: days, before: fault("lost"), status: 502, code: "adobe_unreachable"},

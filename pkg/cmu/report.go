@@ -77,7 +77,8 @@ type Link struct {
 //
 // Source: Adobe, Concurrency Monitoring usage API, "HAL"; draft-kelly-json-hal.
 func ReadReport(r io.Reader, each func(Row) error) (Links, error) {
-	d := reportReader{dec: jsontext.NewDecoder(r), each: each}
+	in := &faultReader{r: r}
+	d := reportReader{dec: jsontext.NewDecoder(in), each: each}
 	err := d.object(func(name string) error {
 		switch {
 		case name == "report" && d.dec.PeekKind() == '[':
@@ -96,6 +97,9 @@ func ReadReport(r io.Reader, each func(Row) error) (Links, error) {
 	if err == nil && !d.found {
 		err = fmt.Errorf("%w: it has no report array", ErrNotReport)
 	}
+	if err != nil && !d.refused && in.fault != nil {
+		return d.out, fmt.Errorf("reading the report: %w", in.fault) // what was cut short by it only looks like no report
+	}
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		err = fmt.Errorf("%w: broken JSON at byte %d", ErrNotReport, syntax.ByteOffset)
@@ -103,11 +107,26 @@ func ReadReport(r io.Reader, each func(Row) error) (Links, error) {
 	return d.out, err
 }
 
+// faultReader keeps the error of the reader below it.
+type faultReader struct {
+	r     io.Reader
+	fault error // nil: none; the end of what is read is none
+}
+
+func (f *faultReader) Read(p []byte) (int, error) {
+	n, err := f.r.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		f.fault = err
+	}
+	return n, err
+}
+
 type reportReader struct {
-	dec   *jsontext.Decoder
-	each  func(Row) error
-	found bool
-	out   Links
+	dec     *jsontext.Decoder
+	each    func(Row) error
+	refused bool // by each
+	found   bool
+	out     Links
 }
 
 // object reads an object, calling member with the reader at each value.
@@ -149,6 +168,7 @@ func (d *reportReader) rows() error {
 			return err
 		}
 		if err := d.each(row); err != nil {
+			d.refused = true
 			return err
 		}
 	}
