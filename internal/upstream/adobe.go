@@ -37,9 +37,10 @@ type Options struct {
 // Adobe makes the calls of one process. It may be used by many goroutines at once.
 type Adobe struct {
 	o      Options
-	slots  chan struct{}
+	queue  queue
 	limits limits
 	pause  pause
+	use    tokenUse
 
 	calls    atomic.Int64
 	failures atomic.Int64
@@ -48,7 +49,7 @@ type Adobe struct {
 
 // New returns an Adobe that has learnt nothing yet.
 func New(o Options) *Adobe {
-	return &Adobe{o: o, slots: make(chan struct{}, o.Parallel), limits: limits{own: o.RowLimit, now: o.Now}}
+	return &Adobe{o: o, queue: queue{free: o.Parallel}, limits: limits{own: o.RowLimit, now: o.Now}}
 }
 
 // Reply is what one call yielded beside its rows.
@@ -59,20 +60,21 @@ type Reply struct {
 	// Truncated tells that rows may be missing: there are as many as were asked for, or as Adobe said it would give, or a
 	// suspiciously round number.
 	Truncated bool
+
+	stopped bool // by sink
 }
 
-// Report asks for r and hands every row to sink, whose error ends the call and is returned as it is. A row is valid until sink
-// returns. Where r names no limit the call names one of its own. Where it names one the call asks for a row more, which is not handed
+// Report asks for r on behalf of c and hands every row to sink, whose error ends the call and is returned as it is. A row is valid until
+// sink returns. Where r names no limit the call names one of its own. Where it names one the call asks for a row more, which is not handed
 // on: it tells whether there are rows past the limit.
 //
-// Errors: *PauseError when Adobe is not to be asked for now; *NotReportError when what came is no report; those of Token and Refused;
-// those of cmu.Client.Report and cmu.ReadReport; the context's own.
-func (a *Adobe) Report(ctx context.Context, r cmu.Request, sink func(cmu.Row) error) (Reply, error) {
-	leave, err := a.enter(ctx)
-	if err != nil {
+// Errors: *PauseError when Adobe is not to be asked for now; *RefusedError when Adobe refuses this report (401); *NotReportError when what
+// came is no report; ErrGone; ErrTimeout; those of Token and Refused; those of cmu.Client.Report and cmu.ReadReport; the context's own.
+func (a *Adobe) Report(ctx context.Context, c *Caller, r cmu.Request, sink func(cmu.Row) error) (Reply, error) {
+	if err := a.enter(ctx, c); err != nil {
 		return Reply{}, err
 	}
-	defer leave()
+	defer a.queue.leave()
 	token, err := a.o.Token(ctx)
 	if err != nil {
 		return Reply{}, err
@@ -84,23 +86,19 @@ func (a *Adobe) Report(ctx context.Context, r cmu.Request, sink func(cmu.Row) er
 	} else if most < cmu.MaxLimit {
 		r.Limit++
 	}
-	out, err := a.call(ctx, token, r, most, sink)
+	call := func(token cmu.Secret) (Reply, error) { return a.call(ctx, token, r, most, sink) }
+	began := a.use.begin()
+	out, err := call(token)
 	if errors.Is(err, cmu.ErrUnauthorized) {
-		if token, err = a.o.Refused(ctx, token); err != nil {
+		if token, out, err = a.renewed(ctx, token, began, err, call, r); errors.As(err, new(*PauseError)) {
 			return Reply{}, err
-		}
-		if err := a.paused(); err != nil {
-			return Reply{}, err
-		}
-		if out, err = a.call(ctx, token, r, most, sink); errors.Is(err, cmu.ErrUnauthorized) {
-			return Reply{}, &PauseError{RetryAfter: accessPause, Reason: "Adobe refuses the access token", Cause: err}
 		}
 	}
 	var refused *cmu.Error
 	if errors.As(err, &refused) && refused.Status == http.StatusForbidden && a.o.Newer != nil {
 		if newer, ok := a.o.Newer(ctx, token); ok { // the client was replaced, in another process
 			token = newer
-			out, err = a.call(ctx, token, r, most, sink)
+			out, err = call(token)
 		}
 	}
 	if own && r.Limit > 0 {
@@ -109,7 +107,7 @@ func (a *Adobe) Report(ctx context.Context, r cmu.Request, sink func(cmu.Row) er
 			a.limits.note(limitTaken)
 		case mayRefuseLimit(err) && a.limits.heeded() != limitTaken:
 			r.Limit = 0
-			if again, second := a.call(ctx, token, r, most, sink); second == nil {
+			if again, second := call(token); second == nil {
 				a.limits.note(limitRefused)
 				out, err = again, nil
 			}
@@ -117,18 +115,9 @@ func (a *Adobe) Report(ctx context.Context, r cmu.Request, sink func(cmu.Row) er
 	}
 	if r.Limit > most && !own && mayRefuseLimit(err) { // the caller's limit may be the largest that Adobe takes
 		r.Limit = most
-		if again, second := a.call(ctx, token, r, most, sink); second == nil {
+		if again, second := call(token); second == nil {
 			out, err = again, nil
 		}
-	}
-	var e *cmu.Error
-	if errors.As(err, &e) && errors.Is(e, cmu.ErrThrottled) {
-		until := a.o.Now().Add(e.RetryAfter)
-		a.Pause(until)
-		if a.o.Paused != nil {
-			a.o.Paused(ctx, until)
-		}
-		return Reply{}, &PauseError{RetryAfter: e.RetryAfter, Reason: pauseReason, Cause: err}
 	}
 	if err == nil && own {
 		a.limits.learn(r.Limit, out)
@@ -136,23 +125,31 @@ func (a *Adobe) Report(ctx context.Context, r cmu.Request, sink func(cmu.Row) er
 	return out, err
 }
 
-// enter waits for a turn, and returns what ends it.
-func (a *Adobe) enter(ctx context.Context) (leave func(), err error) {
+// enter waits for a turn.
+func (a *Adobe) enter(ctx context.Context, c *Caller) error {
 	if err := a.paused(); err != nil {
-		return nil, err
+		return err
 	}
-	select {
-	case a.slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := a.queue.enter(ctx, c); errors.Is(err, ErrOverloaded) {
+		return &PauseError{RetryAfter: a.wait(), Reason: "too many requests wait for Adobe", Cause: err}
+	} else if err != nil {
+		return err
 	}
-	leave = func() { <-a.slots }
 	// While this call waited for its turn another may have met a pause.
 	if err := a.paused(); err != nil {
-		leave()
-		return nil, err
+		a.queue.leave()
+		return err
 	}
-	return leave, nil
+	return nil
+}
+
+// longestWait bounds what who finds too many waiting is asked to wait.
+const longestWait = time.Minute
+
+// wait is about how long those that wait for a turn take.
+func (a *Adobe) wait() time.Duration {
+	calls := time.Duration(a.queue.length() / a.o.Parallel)
+	return min(max(calls*time.Duration(a.latency.Load()), time.Second), longestWait)
 }
 
 // call makes one HTTP call, and logs it for metric filters. It hands at most so many rows on; zero: all.
@@ -160,10 +157,12 @@ func (a *Adobe) call(ctx context.Context, token cmu.Secret, r cmu.Request, most 
 	out, err := a.read(ctx, token, r, most, sink)
 	a.calls.Add(1)
 	status := http.StatusOK
-	if err == nil && a.o.Accepted != nil {
-		a.o.Accepted(ctx, token)
-	}
-	if err != nil {
+	if err == nil {
+		a.use.taken(token, r)
+		if a.o.Accepted != nil {
+			a.o.Accepted(ctx, token)
+		}
+	} else {
 		status = 0 // no answer, or a broken one
 		var e *cmu.Error
 		if errors.As(err, &e) {
@@ -175,14 +174,18 @@ func (a *Adobe) call(ctx context.Context, token cmu.Secret, r cmu.Request, most 
 	}
 	a.o.Log.InfoContext(ctx, "Adobe called", "event", "adobe_called", "status", status, "rows", out.Rows, "full", out.Truncated,
 		"milliseconds", a.o.Now().Sub(out.At).Milliseconds())
-	return out, err
+	if out.stopped {
+		_ = a.met(ctx, r, nil) // Adobe had answered
+		return out, err
+	}
+	return out, a.met(ctx, r, err)
 }
 
 func (a *Adobe) read(ctx context.Context, token cmu.Secret, r cmu.Request, most int, sink func(cmu.Row) error) (Reply, error) {
 	out := Reply{At: a.o.Now()}
 	resp, err := a.o.Client.Report(ctx, token, r, "application/json")
 	if err != nil {
-		return out, err
+		return out, told(ctx, err)
 	}
 	defer resp.Body.Close()
 	tee := &firstBytes{r: resp.Body}
@@ -190,13 +193,15 @@ func (a *Adobe) read(ctx context.Context, token cmu.Secret, r cmu.Request, most 
 		if out.Rows++; most > 0 && out.Rows > most {
 			return nil
 		}
-		return sink(row)
+		err := sink(row)
+		out.stopped = err != nil
+		return err
 	})
 	if errors.Is(err, cmu.ErrNotReport) && out.Rows == 0 {
 		err = tee.notReport(err)
 	}
-	if err != nil && ctx.Err() != nil {
-		err = ctx.Err() // which closed the connection, and may show as that
+	if err != nil && !out.stopped {
+		err = told(ctx, err)
 	}
 	if err != nil {
 		return out, err
@@ -207,6 +212,17 @@ func (a *Adobe) read(ctx context.Context, token cmu.Secret, r cmu.Request, most 
 		out.Rows, out.Truncated = most, true
 	}
 	return out, nil
+}
+
+// told is the error of a call: that of its context where that has ended, which closed the connection and may show as that.
+func told(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, context.DeadlineExceeded):
+		return ErrTimeout // the client's
+	}
+	return err
 }
 
 // CallTime is how long one more call should be expected to take, judged by the last one.
