@@ -131,8 +131,12 @@ func (f *fetcher) round(ctx context.Context, batch []plan.Span) (again []plan.Sp
 // one asks for one span. It is done unless what came is not the whole and the span can be asked for in parts.
 func (f *fetcher) one(ctx context.Context, s plan.Span) (done bool, err error) {
 	out, c, err := f.call(ctx, s)
-	if passing(err) && f.sleep(ctx, firstPause) == nil && f.goOn(ctx, 1) == nil {
-		out, c, err = f.call(ctx, s)
+	if passing(err) && f.sleep(ctx, firstPause) == nil {
+		if stop := f.goOn(ctx, 1); stop == nil {
+			out, c, err = f.call(ctx, s)
+		} else if errors.Is(stop, upstream.ErrGone) {
+			err = stop // who comes next need not suffer for it
+		}
 	}
 	if done, err := f.judge(s, out, c, err); !done {
 		return false, err

@@ -94,7 +94,7 @@ func TestAProcessThatIsKilledHoldsNobodyUpForLong(t *testing.T) {
 				t.Errorf("clocks differ by %v: Adobe was asked after %v", differs, waited)
 			}
 			began = time.Now()
-			short, end := context.WithTimeout(t.Context(), 3*time.Second)
+			short, end := r.within(3 * time.Second)
 			defer end()
 			if err := r.store.Acquire(t.Context(), r.lease(costly), "the dead", r.clock.Now().Add(leaseTime)); err != nil {
 				t.Fatal(err)

@@ -41,6 +41,15 @@ type waiter struct {
 	turn   chan error // holds nil when it is its turn, or why it never will be
 }
 
+func (c *Caller) gone() bool {
+	select {
+	case <-c.Gone:
+		return true
+	default:
+		return false
+	}
+}
+
 // cost is what a caller has had and wants.
 func (c *Caller) cost() int { return c.Wants + c.made }
 
@@ -73,12 +82,13 @@ func last(waiting []*waiter) (index int) {
 // enter waits for a turn, which leave ends. Errors: ErrGone, ErrOverloaded, the context's own.
 func (q *queue) enter(ctx context.Context, c *Caller) error {
 	w := q.join(c)
-	if w == nil {
-		return nil
-	}
 	var err error
 	select {
-	case err := <-w.turn:
+	case err = <-w.turn:
+		if err == nil && c.gone() {
+			q.leave()
+			return ErrGone
+		}
 		return err
 	case <-c.Gone:
 		err = ErrGone
@@ -95,17 +105,16 @@ func (q *queue) enter(ctx context.Context, c *Caller) error {
 	return err
 }
 
-// join takes a free turn, or returns what waits for one.
+// join waits for a turn, which may be free.
 func (q *queue) join(c *Caller) *waiter {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.free > 0 {
-		q.free--
-		c.made++
-		return nil
-	}
 	w := &waiter{c, make(chan error, 1)}
 	q.waiting = append(q.waiting, w)
+	if q.free > 0 {
+		q.free--
+		q.pass()
+	}
 	if len(q.waiting) > maxWaiting {
 		q.take(last(q.waiting)).turn <- ErrOverloaded
 	}
