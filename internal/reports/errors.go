@@ -44,7 +44,7 @@ func (s *Service) explain(h *holding, err error) error {
 	case errors.As(err, &paused):
 		u.RetryAfter, u.Reason = paused.RetryAfter, paused.Reason
 	case errors.Is(err, errManyCalls):
-		u.RetryAfter, u.Reason = time.Second, "so much is asked of Adobe in parts"
+		u.RetryAfter, u.Reason = time.Second, "so much is fetched in parts"
 	case !errors.Is(err, errNoTime) && !errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
@@ -60,14 +60,13 @@ func (s *Service) explain(h *holding, err error) error {
 	return u
 }
 
-// What ends a fetch before it has all.
-var (
-	errNoTime    = errors.New("no time left for another call")
-	errManyCalls = errors.New("as many calls were made as one fetch may make")
-)
+// ErrUnfinished is the cause of an *UnavailableError where a fetch has had what one may have, in calls or in time: the next one goes on.
+var ErrUnfinished = errors.New("not all was fetched")
 
-// isUnfinished reports whether a fetch ended before it had all, and the next goes on.
-func isUnfinished(err error) bool { return errors.Is(err, errNoTime) || errors.Is(err, errManyCalls) }
+var (
+	errNoTime    = fmt.Errorf("%w: no time is left for another call", ErrUnfinished)
+	errManyCalls = fmt.Errorf("%w: so many calls were made", ErrUnfinished)
+)
 
 // outsideError is returned when an answer holds a row outside the range asked: what slicing by calendar rests on is wrong.
 // With noPeriod the row has no period at all, which tells of its report only.

@@ -119,7 +119,7 @@ const leaseCalendar = "calendar"
 // answered whole, its rows are sliced into blocks first. An error means that nothing was shown either way; what was known then
 // stays.
 func (s *Service) Prove(ctx context.Context, r cmu.Request) (Verdict, error) {
-	release, err := s.turns.claim(ctx, leaseCalendar)
+	release, err := s.turns.claim(ctx, leaseCalendar, s.turns.holder)
 	if err != nil {
 		return Verdict{}, err
 	}

@@ -88,13 +88,13 @@ func (t *turn) lastFailure() error { return t.turns.failures.last(t.name, t.turn
 func (t *turn) lease(ctx context.Context) error {
 	o := t.turns
 	for {
-		err := o.acquire(ctx, t.name)
+		err := o.acquire(ctx, t.name, o.holder)
 		switch {
 		case err == nil, ctx.Err() == nil && !errors.As(err, new(*store.HeldError)):
 			if err != nil {
 				o.log.WarnContext(ctx, "no lease can be had; fetching without", "error", err)
 			}
-			t.hold = o.keep(ctx, t.name, err == nil)
+			t.hold = o.keep(ctx, t.name, o.holder, err == nil)
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -117,31 +117,31 @@ func (t *turn) end() {
 	t.turns.drop(t.name, t.lock)
 }
 
-// claim takes a lease and keeps it, or fails if another process has it.
-func (t *turns) claim(ctx context.Context, name string) (release func(), err error) {
-	if err := t.acquire(ctx, name); err != nil {
+// claim takes a lease and keeps it, or fails if another holder has it.
+func (t *turns) claim(ctx context.Context, name, holder string) (release func(), err error) {
+	if err := t.acquire(ctx, name, holder); err != nil {
 		return nil, err
 	}
-	return t.keep(ctx, name, true).end, nil
+	return t.keep(ctx, name, holder, true).end, nil
 }
 
-func (t *turns) acquire(ctx context.Context, name string) error {
-	return t.leases.Acquire(ctx, name, t.holder, t.now().Add(leaseTime))
+func (t *turns) acquire(ctx context.Context, name, holder string) error {
+	return t.leases.Acquire(ctx, name, holder, t.now().Add(leaseTime))
 }
 
 // hold is a lease that is renewed for as long as its holder lives.
 type hold struct {
-	turns *turns
-	name  string
-	ctx   context.Context
-	stop  context.CancelFunc
-	ended chan struct{}
-	had   bool // guarded by ended
+	turns        *turns
+	name, holder string
+	ctx          context.Context
+	stop         context.CancelFunc
+	ended        chan struct{}
+	had          bool // guarded by ended
 }
 
 // keep renews a lease until hold.end; had: it is held already. One that could not be had at first may yet be.
-func (t *turns) keep(ctx context.Context, name string, had bool) *hold {
-	h := &hold{turns: t, name: name, ended: make(chan struct{}), had: had}
+func (t *turns) keep(ctx context.Context, name, holder string, had bool) *hold {
+	h := &hold{turns: t, name: name, holder: holder, ended: make(chan struct{}), had: had}
 	h.ctx, h.stop = context.WithCancel(context.WithoutCancel(ctx))
 	go h.renew()
 	return h
@@ -157,7 +157,7 @@ func (h *hold) renew() {
 		case <-h.ctx.Done():
 			return
 		}
-		if err := h.turns.acquire(h.ctx, h.name); err == nil {
+		if err := h.turns.acquire(h.ctx, h.name, h.holder); err == nil {
 			h.had = true
 		} else if h.ctx.Err() == nil {
 			h.turns.log.WarnContext(h.ctx, "a lease could not be renewed", "lease", h.name, "error", err)
@@ -174,7 +174,7 @@ func (h *hold) end() {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.ctx), saveTime)
 	defer cancel()
-	if err := h.turns.leases.Release(ctx, h.name, h.turns.holder); err != nil {
+	if err := h.turns.leases.Release(ctx, h.name, h.holder); err != nil {
 		h.turns.log.WarnContext(ctx, "a lease could not be released and runs out", "lease", h.name, "error", err)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"cmu-gateway/pkg/cmu"
 )
 
-// Options say how calls are made. All fields are required but Paused, Newer and Accepted.
+// Options say how calls are made. All fields are required but Paused, Newer, Accepted and Slot.
 type Options struct {
 	Client *cmu.Client
 	// Token returns the access token; Refused is called with one that Adobe refused and returns another, or an error.
@@ -28,6 +28,8 @@ type Options struct {
 	RowLimit int
 	// Parallel is how many calls may run at once.
 	Parallel int
+	// Slot waits until this process may make one more call beside those of others; leave ends that. Nil: it always may.
+	Slot func(context.Context, *Caller) (leave func(), err error)
 	// Paused is told of a pause that a call has met. Nil: nobody is told.
 	Paused func(ctx context.Context, until time.Time)
 	Now    func() time.Time
@@ -71,10 +73,11 @@ type Reply struct {
 // Errors: *PauseError when Adobe is not to be asked for now; *RefusedError when Adobe refuses this report (401); *NotReportError when what
 // came is no report; ErrGone; ErrTimeout; those of Token and Refused; those of cmu.Client.Report and cmu.ReadReport; the context's own.
 func (a *Adobe) Report(ctx context.Context, c *Caller, r cmu.Request, sink func(cmu.Row) error) (Reply, error) {
-	if err := a.enter(ctx, c); err != nil {
+	leave, err := a.enter(ctx, c)
+	if err != nil {
 		return Reply{}, err
 	}
-	defer a.queue.leave()
+	defer leave()
 	token, err := a.o.Token(ctx)
 	if err != nil {
 		return Reply{}, err
@@ -125,22 +128,31 @@ func (a *Adobe) Report(ctx context.Context, c *Caller, r cmu.Request, sink func(
 	return out, err
 }
 
-// enter waits for a turn.
-func (a *Adobe) enter(ctx context.Context, c *Caller) error {
+// enter waits for a turn, and returns what ends it.
+func (a *Adobe) enter(ctx context.Context, c *Caller) (leave func(), err error) {
 	if err := a.paused(); err != nil {
-		return err
+		return nil, err
 	}
 	if err := a.queue.enter(ctx, c); errors.Is(err, ErrOverloaded) {
-		return &PauseError{RetryAfter: a.wait(), Reason: "too many requests wait for Adobe", Cause: err}
+		return nil, &PauseError{RetryAfter: a.wait(), Reason: "too many requests wait for Adobe", Cause: err}
 	} else if err != nil {
-		return err
+		return nil, err
+	}
+	leave = a.queue.leave
+	if a.o.Slot != nil {
+		out, err := a.o.Slot(ctx, c)
+		if err != nil {
+			leave()
+			return nil, err
+		}
+		leave = func() { out(); a.queue.leave() }
 	}
 	// While this call waited for its turn another may have met a pause.
 	if err := a.paused(); err != nil {
-		a.queue.leave()
-		return err
+		leave()
+		return nil, err
 	}
-	return nil
+	return leave, nil
 }
 
 // longestWait bounds what who finds too many waiting is asked to wait.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // Caller is on whose behalf calls are made: one fetch, which may make many, also at once. The zero Caller will do.
@@ -15,7 +16,7 @@ type Caller struct {
 	// on. Nil: somebody does.
 	Gone <-chan struct{}
 
-	made int // calls so far; guarded by queue.mu
+	made atomic.Int64 // calls so far
 }
 
 // ErrGone is returned for a call that was not made, as its Caller is gone.
@@ -41,7 +42,8 @@ type waiter struct {
 	turn   chan error // holds nil when it is its turn, or why it never will be
 }
 
-func (c *Caller) gone() bool {
+// HasGone reports whether nobody waits any more.
+func (c *Caller) HasGone() bool {
 	select {
 	case <-c.Gone:
 		return true
@@ -50,8 +52,8 @@ func (c *Caller) gone() bool {
 	}
 }
 
-// cost is what a caller has had and wants.
-func (c *Caller) cost() int { return c.Wants + c.made }
+// Cost is what a caller has had, in calls, and what it wants.
+func (c *Caller) Cost() int { return c.Wants + int(c.made.Load()) }
 
 // next returns which of those that wait has its turn. Every other turn is the one's that waits longest, so that all come to an end;
 // those between are the one's that has had and wants least, and among equals the one's that came last: under a crowd of wide or old
@@ -61,7 +63,7 @@ func next(waiting []*waiter, turn int) (index int) {
 		return 0
 	}
 	for i, w := range waiting {
-		if w.caller.cost() <= waiting[index].caller.cost() {
+		if w.caller.Cost() <= waiting[index].caller.Cost() {
 			index = i
 		}
 	}
@@ -72,7 +74,7 @@ func next(waiting []*waiter, turn int) (index int) {
 // came last.
 func last(waiting []*waiter) (index int) {
 	for i, w := range waiting {
-		if w.caller.cost() >= waiting[index].caller.cost() {
+		if w.caller.Cost() >= waiting[index].caller.Cost() {
 			index = i
 		}
 	}
@@ -85,7 +87,7 @@ func (q *queue) enter(ctx context.Context, c *Caller) error {
 	var err error
 	select {
 	case err = <-w.turn:
-		if err == nil && c.gone() {
+		if err == nil && c.HasGone() {
 			q.leave()
 			return ErrGone
 		}
@@ -136,7 +138,7 @@ func (q *queue) pass() {
 	}
 	w := q.take(next(q.waiting, q.turns))
 	q.turns++
-	w.caller.made++
+	w.caller.made.Add(1)
 	w.turn <- nil
 }
 

@@ -15,7 +15,9 @@ import (
 // crowd is what waits, each as what its caller wants and has had; the name is its place.
 func crowd(callers ...[2]int) (all []*waiter) {
 	for _, c := range callers {
-		all = append(all, &waiter{caller: &Caller{Wants: c[0], made: c[1]}, turn: make(chan error, 1)})
+		w := &waiter{caller: &Caller{Wants: c[0]}, turn: make(chan error, 1)}
+		w.caller.made.Store(int64(c[1]))
+		all = append(all, w)
 	}
 	return all
 }

@@ -67,7 +67,7 @@ func reportsOptions(s settings.Settings, blocks store.Store, tokens *access.Toke
 			Minute: s.FreshMinute, Hour: s.FreshHour, Day: s.FreshDay, Month: s.FreshMonth, Level: s.FreshLevel, Settled: s.FreshSettled,
 			Stale: s.StaleWindow, StaleIfError: s.StaleIfError, Zone: s.ReportZone, Margin: s.SettleMargin,
 		},
-		RowLimit: s.RowLimit, Parallel: s.FetchParallel, Memory: int64(s.Memory),
+		RowLimit: s.RowLimit, Parallel: s.FetchParallel, Total: s.FetchTotal, Memory: int64(s.Memory),
 		Token: func(ctx context.Context) (cmu.Secret, error) { return secret(tokens.Token(ctx)) },
 		Refused: func(ctx context.Context, refused cmu.Secret) (cmu.Secret, error) {
 			return secret(tokens.Refused(ctx, cmu.Token{Value: refused}))
