@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"cmu-gateway/internal/fair"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
@@ -145,7 +146,7 @@ func kindOf(err error) problem {
 		return problem{Status: http.StatusBadRequest, Code: "bad_request", Detail: sentence("The request is not valid: " + request.Error())}
 	case errors.As(err, &unavailable):
 		p := problem{Status: http.StatusServiceUnavailable, Code: "unavailable", RetryAfter: max(unavailable.RetryAfter, time.Second)}
-		if errors.Is(err, upstream.ErrOverloaded) {
+		if errors.Is(err, fair.ErrOverloaded) {
 			p = problem{Status: p.Status, Code: "overloaded", RetryAfter: p.RetryAfter}
 		}
 		if unavailable.Total > 0 {

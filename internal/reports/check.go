@@ -8,9 +8,9 @@ import (
 	"strings"
 	"time"
 
+	"cmu-gateway/internal/fair"
 	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/rows"
-	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -70,7 +70,7 @@ func (s *Service) hours(ctx context.Context, path []string, w plan.Span) ([]hour
 	o := rows.NewOrder(r, cmu.Hour, cmu.Day)
 	var list []hourRow
 	var k rows.Key
-	out, err := s.adobe.Report(ctx, new(upstream.Caller), r, func(row cmu.Row) error {
+	out, err := s.adobe.Report(ctx, new(fair.Caller), r, func(row cmu.Row) error {
 		bad := o.Read(row, &k)
 		var fields []string
 		row.Each(func(name, value []byte) bool {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"cmu-gateway/internal/fair"
 	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/store"
 	"cmu-gateway/internal/upstream"
@@ -66,6 +67,8 @@ var ErrUnfinished = errors.New("not all was fetched")
 var (
 	errNoTime    = fmt.Errorf("%w: no time is left for another call", ErrUnfinished)
 	errManyCalls = fmt.Errorf("%w: so many calls were made", ErrUnfinished)
+	// errGaveWay: others go first, and the same caller goes on after them.
+	errGaveWay = fmt.Errorf("%w: others go first", ErrUnfinished)
 )
 
 // outsideError is returned when an answer holds a row outside the range asked: what slicing by calendar rests on is wrong.
@@ -124,5 +127,5 @@ func passing(err error) bool {
 
 // ended reports whether something ended as nobody waits for it any more, or its time was up.
 func ended(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, upstream.ErrGone)
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, fair.ErrGone)
 }

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmu-gateway/internal/fair"
 	"context"
 	"errors"
 	"fmt"
@@ -9,8 +10,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"cmu-gateway/internal/upstream"
 )
 
 const adobeTakes = 860 * time.Millisecond
@@ -145,7 +144,7 @@ func TestTooManyRequestsAreTurnedAway(t *testing.T) {
 			crowd.Go(func() {
 				_, _, err := r.Get(ctx, request(t, fmt.Sprintf("tenant/year/month/day?start=2026-05&end=2026-06&tenant!=no-%d", i)), Directives{})
 				var u *UnavailableError
-				if errors.Is(err, upstream.ErrOverloaded) && errors.As(err, &u) && u.RetryAfter >= time.Second && u.RetryAfter <= time.Minute {
+				if errors.Is(err, fair.ErrOverloaded) && errors.As(err, &u) && u.RetryAfter >= time.Second && u.RetryAfter <= time.Minute {
 					mu.Lock()
 					defer mu.Unlock()
 					turned++

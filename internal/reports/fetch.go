@@ -2,22 +2,48 @@ package reports
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
+	"cmu-gateway/internal/fair"
 	"cmu-gateway/internal/plan"
-	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
 )
 
 // fetchTime bounds a fetch, and the wait for the one before it.
 const fetchTime = 2 * time.Minute
 
-// fetch gets from Adobe what is not known of a piece, one fetch at a time. Who had to wait looks again first.
+// fetch gets from Adobe what is not known of a piece, one fetch at a time: between its rounds of calls it lets those go first that want far
+// less of the same report.
 func (s *Service) fetch(ctx context.Context, p *piece, d Directives) (v view, err error) {
+	w := &want{piece: p, directives: d, caller: &fair.Caller{Wants: p.width(s.now()), Gone: ctx.Done()}, until: s.now().Add(fetchTime)}
+	if deadline, ok := ctx.Deadline(); ok && deadline.Before(w.until) {
+		w.until = deadline
+	}
+	for {
+		if v, err = s.fetchInTurn(ctx, w); !errors.Is(err, errGaveWay) {
+			return v, err
+		}
+	}
+}
+
+// want is what one caller wants fetched.
+type want struct {
+	piece      *piece
+	directives Directives
+	caller     *fair.Caller
+	until      time.Time // when the last call must have ended
+	learnt     learnt
+}
+
+// fetchInTurn fetches until all is there, or others go first. Who had to wait looks again first.
+func (s *Service) fetchInTurn(ctx context.Context, w *want) (v view, err error) {
+	p, demand := w.piece, w.directives.demand(s.policy)
 	wait, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
-	turn, err := s.turns.begin(wait, p.lease)
+	// Turns are not what the caller's calls are: each has a count of its own.
+	turn, err := s.turns.begin(wait, p.lease, &fair.Caller{Wants: w.caller.Wants})
 	if err != nil {
 		return v, waited(ctx, err)
 	}
@@ -27,7 +53,7 @@ func (s *Service) fetch(ctx context.Context, p *piece, d Directives) (v view, er
 			turn.end()
 		}
 	}()
-	if v := s.shelf.inMemory(p).view(d.demand(s.policy), s.now()); v.plan.Complete() {
+	if v := s.shelf.inMemory(p).view(demand, s.now()); v.plan.Complete() {
 		return v, nil
 	}
 	if err := turn.lastFailure(); err != nil {
@@ -37,7 +63,7 @@ func (s *Service) fetch(ctx context.Context, p *piece, d Directives) (v view, er
 		return v, waited(ctx, err)
 	}
 	s.notebook.freshen(wait)
-	v = s.shelf.loadAround(wait, p).view(d.demand(s.policy), s.now())
+	v = s.shelf.loadAround(wait, p).view(demand, s.now())
 	if v.plan.Complete() {
 		return v, nil
 	}
@@ -45,7 +71,7 @@ func (s *Service) fetch(ctx context.Context, p *piece, d Directives) (v view, er
 		return v, waited(ctx, wait.Err())
 	}
 	taken = true
-	j := s.begin(ctx, turn, v)
+	j := s.begin(ctx, turn, w, v)
 	select {
 	case <-j.done:
 		return v.held.view(plan.Demand{Stale: s.policy.Stale}, s.now()), j.err
@@ -74,14 +100,10 @@ type job struct {
 }
 
 // begin fetches what v lacks, in the turn that it ends.
-func (s *Service) begin(ctx context.Context, t *turn, v view) *job {
-	p, until := v.held.piece, s.now().Add(fetchTime)
+func (s *Service) begin(ctx context.Context, t *turn, w *want, v view) *job {
 	f := &fetcher{
-		adobe: s.adobe, held: v.held, caller: &upstream.Caller{Wants: p.width(s.now()), Gone: ctx.Done()}, teller: newTeller(ctx),
-		until: until, parallel: s.parallel, now: s.now, sleep: s.turns.sleep,
-	}
-	if deadline, ok := ctx.Deadline(); ok && deadline.Before(f.until) {
-		f.until = deadline
+		adobe: s.adobe, held: v.held, caller: w.caller, teller: newTeller(ctx), until: w.until, giveWay: t.givesWay, learnt: w.learnt,
+		parallel: s.parallel, now: s.now, sleep: s.turns.sleep,
 	}
 	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTime)
 	j := &job{teller: f.teller, cancel: cancel, done: make(chan struct{})}
@@ -90,8 +112,9 @@ func (s *Service) begin(ctx context.Context, t *turn, v view) *job {
 		defer cancel()
 		defer t.end()
 		err := f.run(own, v.plan)
+		w.learnt = f.learnt
 		j.err = t.note(err)
-		s.learn(own, p, f.latest, err)
+		s.learn(own, w.piece, f.latest, err)
 	}()
 	return j
 }

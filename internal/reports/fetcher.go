@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"cmu-gateway/internal/fair"
 	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
@@ -18,22 +19,28 @@ import (
 type fetcher struct {
 	adobe    *upstream.Adobe
 	held     *holding // grows as blocks become whole
-	caller   *upstream.Caller
+	caller   *fair.Caller
 	teller   *teller
 	until    time.Time // before which the last call must have ended
+	giveWay  func(*fair.Caller) bool
 	parallel int
 	now      func() time.Time
 	sleep    func(context.Context, time.Duration) error
 
 	mu sync.Mutex // guards what follows against the calls of one round
+	learnt
+	pending map[cmu.Civil][]part // by start of block, not yet in blocks
+	links   cmu.Links
+	latest  latest
+}
+
+// learnt is what answers tell of how much to ask for in one call.
+type learnt struct {
 	// perPeriod is the densest that answers were seen to be; zero: not known.
 	perPeriod float64
 	// widest is the most periods that a call may ask for, as more was refused; guess what it asks for while the density
 	// is not known, as more was truncated. Zero: no bound.
 	widest, guess int
-	pending       map[cmu.Civil][]part // by start of block, not yet in blocks
-	links         cmu.Links
-	latest        latest
 }
 
 // maxFill is which part of an answer's capacity a sized call aims to use, firstShare which part of a span is asked for next
@@ -51,18 +58,20 @@ const maxCalls = 100
 // run fetches what a plan lacks. All that arrives becomes known, also when it fails part of the way. A block is saved as soon as
 // nothing more of it is wanted.
 func (f *fetcher) run(ctx context.Context, lacks plan.Plan) error {
-	f.perPeriod = density(f.held.piece.grid, f.held.blocks)
+	f.perPeriod = max(f.perPeriod, density(f.held.piece.grid, f.held.blocks))
 	f.pending = map[cmu.Civil][]part{}
 	queue := f.widened(lacks.Calls())
 	f.teller.tell(f.held.piece, queue)
 	var failure error
-	for calls := 0; len(queue) > 0 && failure == nil; {
-		// The first call is made however little time is left: it is kept, and the next fetch has less to do.
-		if failure = f.goOn(ctx, calls); failure != nil {
+	for rounds := 0; len(queue) > 0 && failure == nil; rounds++ {
+		if failure = f.goOn(ctx); failure != nil {
+			break
+		}
+		if rounds > 0 && f.giveWay(f.caller) {
+			failure = errGaveWay
 			break
 		}
 		batch, rest := f.next(queue)
-		calls += len(batch)
 		var again []plan.Span
 		again, failure = f.round(ctx, batch)
 		queue = append(again, rest...)
@@ -132,9 +141,9 @@ func (f *fetcher) round(ctx context.Context, batch []plan.Span) (again []plan.Sp
 func (f *fetcher) one(ctx context.Context, s plan.Span) (done bool, err error) {
 	out, c, err := f.call(ctx, s)
 	if passing(err) && f.sleep(ctx, firstPause) == nil {
-		if stop := f.goOn(ctx, 1); stop == nil {
+		if stop := f.goOn(ctx); stop == nil {
 			out, c, err = f.call(ctx, s)
-		} else if errors.Is(stop, upstream.ErrGone) {
+		} else if errors.Is(stop, fair.ErrGone) {
 			err = stop // who comes next need not suffer for it
 		}
 	}
@@ -228,14 +237,13 @@ func (f *fetcher) perCall() int {
 	return n
 }
 
-// goOn reports an error when no more calls are to be made after so many.
-func (f *fetcher) goOn(ctx context.Context, calls int) error {
-	select {
-	case <-f.caller.Gone:
-		return upstream.ErrGone
-	default:
-	}
+// goOn reports an error when no more calls are to be made. The first is made however little time is left: it is kept, and the next fetch
+// has less to do.
+func (f *fetcher) goOn(ctx context.Context) error {
+	calls := f.caller.Had()
 	switch {
+	case f.caller.HasGone():
+		return fair.ErrGone
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case calls >= maxCalls:

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/clock"
+	"cmu-gateway/internal/fair"
 	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/store"
 	"cmu-gateway/internal/upstream"
@@ -96,7 +97,7 @@ func New(o Options) *Service {
 		}
 	})
 	s.notebook = &notebook{notes: o.Store, now: o.Now, log: o.Log, pause: func(t time.Time) { s.adobe.Pause(t) }, shelf: s.shelf}
-	var slot func(context.Context, *upstream.Caller) (func(), error)
+	var slot func(context.Context, *fair.Caller) (func(), error)
 	if o.Total > 0 {
 		slot = slots{s.turns, o.Total}.take
 	}

@@ -8,8 +8,8 @@ import (
 	mathrand "math/rand/v2"
 	"time"
 
+	"cmu-gateway/internal/fair"
 	"cmu-gateway/internal/store"
-	"cmu-gateway/internal/upstream"
 )
 
 // slots bound the calls to Adobe of all processes together: each call holds one of so many leases.
@@ -27,7 +27,7 @@ const (
 )
 
 // take waits for a slot, which leave gives back. A store that fails is no reason to wait: the call is made without.
-func (s slots) take(ctx context.Context, c *upstream.Caller) (leave func(), err error) {
+func (s slots) take(ctx context.Context, c *fair.Caller) (leave func(), err error) {
 	holder := rand.Text()
 	for {
 		first := mathrand.N(s.total)
@@ -48,7 +48,7 @@ func (s slots) take(ctx context.Context, c *upstream.Caller) (leave func(), err 
 			return nil, err
 		}
 		if c.HasGone() {
-			return nil, upstream.ErrGone
+			return nil, fair.ErrGone
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"cmu-gateway/internal/fair"
 	"cmu-gateway/internal/store"
 )
 
@@ -26,8 +27,8 @@ type turns struct {
 
 // lock is that of a name, for callers that may give up waiting.
 type lock struct {
-	free chan struct{} // holds a value while nobody has the lock
-	refs int           // those who have it or wait for it; guarded by turns.mu
+	queue *fair.Queue
+	refs  int // those who have it or wait for it; guarded by turns.mu
 }
 
 // turn is the right to fetch under a name.
@@ -39,12 +40,11 @@ type turn struct {
 }
 
 // begin waits until no other fetch goes on in this process under a name. The turn must be ended.
-func (t *turns) begin(ctx context.Context, name string) (*turn, error) {
+func (t *turns) begin(ctx context.Context, name string, c *fair.Caller) (*turn, error) {
 	t.mu.Lock()
 	l, ok := t.locks[name]
 	if !ok {
-		l = &lock{free: make(chan struct{}, 1)}
-		l.free <- struct{}{}
+		l = &lock{queue: fair.New(1, 0)}
 		if t.locks == nil {
 			t.locks = map[string]*lock{}
 		}
@@ -52,13 +52,11 @@ func (t *turns) begin(ctx context.Context, name string) (*turn, error) {
 	}
 	l.refs++
 	t.mu.Unlock()
-	select {
-	case <-l.free:
-		return &turn{turns: t, name: name, lock: l}, nil
-	case <-ctx.Done():
+	if err := l.queue.Enter(ctx, c); err != nil {
 		t.drop(name, l)
-		return nil, ctx.Err()
+		return nil, err
 	}
+	return &turn{turns: t, name: name, lock: l}, nil
 }
 
 func (t *turns) drop(name string, l *lock) {
@@ -108,12 +106,15 @@ func (t *turn) lease(ctx context.Context) error {
 // note remembers how the fetch failed, and returns that with the time after which another may be tried; nil: it did not fail.
 func (t *turn) note(err error) error { return t.turns.failures.note(t.name, err, t.turns.now()) }
 
+// givesWay reports whether one waits that wants far less than c, so that c is to go on after it.
+func (t *turn) givesWay(c *fair.Caller) bool { return t.lock.queue.Narrower(c) }
+
 // end lets the next one fetch.
 func (t *turn) end() {
 	if t.hold != nil {
 		t.hold.end()
 	}
-	t.lock.free <- struct{}{}
+	t.lock.queue.Leave()
 	t.turns.drop(t.name, t.lock)
 }
 

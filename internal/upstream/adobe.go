@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"cmu-gateway/internal/fair"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -29,7 +30,7 @@ type Options struct {
 	// Parallel is how many calls may run at once.
 	Parallel int
 	// Slot waits until this process may make one more call beside those of others; leave ends that. Nil: it always may.
-	Slot func(context.Context, *Caller) (leave func(), err error)
+	Slot func(context.Context, *fair.Caller) (leave func(), err error)
 	// Paused is told of a pause that a call has met. Nil: nobody is told.
 	Paused func(ctx context.Context, until time.Time)
 	Now    func() time.Time
@@ -39,7 +40,7 @@ type Options struct {
 // Adobe makes the calls of one process. It may be used by many goroutines at once.
 type Adobe struct {
 	o      Options
-	queue  queue
+	queue  *fair.Queue
 	limits limits
 	pause  pause
 	use    tokenUse
@@ -51,7 +52,7 @@ type Adobe struct {
 
 // New returns an Adobe that has learnt nothing yet.
 func New(o Options) *Adobe {
-	return &Adobe{o: o, queue: queue{free: o.Parallel}, limits: limits{own: o.RowLimit, now: o.Now}}
+	return &Adobe{o: o, queue: fair.New(o.Parallel, maxWaiting), limits: limits{own: o.RowLimit, now: o.Now}}
 }
 
 // Reply is what one call yielded beside its rows.
@@ -70,9 +71,9 @@ type Reply struct {
 // sink returns. Where r names no limit the call names one of its own. Where it names one the call asks for a row more, which is not handed
 // on: it tells whether there are rows past the limit.
 //
-// Errors: *PauseError when Adobe is not to be asked for now; *RefusedError when Adobe refuses this report (401); *NotReportError when what
-// came is no report; ErrGone; ErrTimeout; those of Token and Refused; those of cmu.Client.Report and cmu.ReadReport; the context's own.
-func (a *Adobe) Report(ctx context.Context, c *Caller, r cmu.Request, sink func(cmu.Row) error) (Reply, error) {
+// Errors: *PauseError when Adobe is not to be asked for now, or too many wait (fair.ErrOverloaded); *RefusedError when Adobe refuses this report (401); *NotReportError when what
+// came is no report; fair.ErrGone; ErrTimeout; those of Token and Refused; those of cmu.Client.Report and cmu.ReadReport; the context's own.
+func (a *Adobe) Report(ctx context.Context, c *fair.Caller, r cmu.Request, sink func(cmu.Row) error) (Reply, error) {
 	leave, err := a.enter(ctx, c)
 	if err != nil {
 		return Reply{}, err
@@ -129,23 +130,23 @@ func (a *Adobe) Report(ctx context.Context, c *Caller, r cmu.Request, sink func(
 }
 
 // enter waits for a turn, and returns what ends it.
-func (a *Adobe) enter(ctx context.Context, c *Caller) (leave func(), err error) {
+func (a *Adobe) enter(ctx context.Context, c *fair.Caller) (leave func(), err error) {
 	if err := a.paused(); err != nil {
 		return nil, err
 	}
-	if err := a.queue.enter(ctx, c); errors.Is(err, ErrOverloaded) {
+	if err := a.queue.Enter(ctx, c); errors.Is(err, fair.ErrOverloaded) {
 		return nil, &PauseError{RetryAfter: a.wait(), Reason: "too many requests wait for Adobe", Cause: err}
 	} else if err != nil {
 		return nil, err
 	}
-	leave = a.queue.leave
+	leave = a.queue.Leave
 	if a.o.Slot != nil {
 		out, err := a.o.Slot(ctx, c)
 		if err != nil {
 			leave()
 			return nil, err
 		}
-		leave = func() { out(); a.queue.leave() }
+		leave = func() { out(); a.queue.Leave() }
 	}
 	// While this call waited for its turn another may have met a pause.
 	if err := a.paused(); err != nil {
@@ -155,12 +156,15 @@ func (a *Adobe) enter(ctx context.Context, c *Caller) (leave func(), err error) 
 	return leave, nil
 }
 
+// maxWaiting bounds the calls that wait for their turn.
+const maxWaiting = 1000
+
 // longestWait bounds what who finds too many waiting is asked to wait.
 const longestWait = time.Minute
 
 // wait is about how long those that wait for a turn take.
 func (a *Adobe) wait() time.Duration {
-	calls := time.Duration(a.queue.length() / a.o.Parallel)
+	calls := time.Duration(a.queue.Waiting() / a.o.Parallel)
 	return min(max(calls*time.Duration(a.latency.Load()), time.Second), longestWait)
 }
 

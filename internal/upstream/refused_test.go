@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"cmu-gateway/internal/fair"
 	testrig "cmu-gateway/internal/rig"
 	"cmu-gateway/pkg/cmu"
 )
@@ -99,7 +100,7 @@ func TestOneReportThatIsRefusedDoubtsNoToken(t *testing.T) {
 	for _, fresh := range []bool{true, false} {
 		a, doubts, calls := refusing(t, func(path, _ string) bool { return strings.HasSuffix(path, "/mvpd") })
 		get := func(path ...string) error {
-			_, err := a.Report(t.Context(), new(Caller), cmu.Request{Path: path}, ignore)
+			_, err := a.Report(t.Context(), new(fair.Caller), cmu.Request{Path: path}, ignore)
 			return err
 		}
 		if !fresh {
@@ -130,7 +131,7 @@ func TestATokenThatIsRefusedIsRenewedAtOnce(t *testing.T) {
 		a, doubts, calls := refusing(t, func(_, token string) bool { return revoked && token == "x" })
 		if !fresh {
 			for range 3 {
-				if _, err := a.Report(t.Context(), new(Caller), ask, ignore); err != nil {
+				if _, err := a.Report(t.Context(), new(fair.Caller), ask, ignore); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -138,7 +139,7 @@ func TestATokenThatIsRefusedIsRenewedAtOnce(t *testing.T) {
 		}
 		before := calls()
 		for _, r := range []cmu.Request{{Path: []string{"mvpd"}}, ask, {Path: []string{"year", "month"}}} {
-			if _, err := a.Report(t.Context(), new(Caller), r, ignore); err != nil {
+			if _, err := a.Report(t.Context(), new(fair.Caller), r, ignore); err != nil {
 				t.Errorf("fresh %v: %v: %v", fresh, r.Path, err)
 			}
 		}
@@ -153,7 +154,7 @@ func TestAReportThatIsWithdrawn(t *testing.T) {
 	withdrawn := false
 	a, doubts, _ := refusing(t, func(path, _ string) bool { return withdrawn && strings.HasSuffix(path, "/mvpd") })
 	get := func(path string) error {
-		_, err := a.Report(t.Context(), new(Caller), cmu.Request{Path: []string{path}}, ignore)
+		_, err := a.Report(t.Context(), new(fair.Caller), cmu.Request{Path: []string{path}}, ignore)
 		return err
 	}
 	if err := get("mvpd"); err != nil {

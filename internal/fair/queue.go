@@ -1,4 +1,6 @@
-package upstream
+// Package fair gives turns to those who wait for something of which there is little: who has had and wants least goes first, and nobody
+// waits for ever.
+package fair
 
 import (
 	"context"
@@ -8,35 +10,37 @@ import (
 	"sync/atomic"
 )
 
-// Caller is on whose behalf calls are made: one fetch, which may make many, also at once. The zero Caller will do.
+// Caller is on whose behalf turns are taken: one request's fetch of a report, which may take many, also at once. The zero Caller will do.
 type Caller struct {
-	// Wants is how much is asked for, in blocks of the calendar: who wants little goes first.
+	// Wants is how much is asked for, in any unit: who wants little goes first.
 	Wants int
-	// Gone is closed when nobody waits for the outcome any more. A call that has not begun is not made then; one that has begun goes
-	// on. Nil: somebody does.
+	// Gone is closed when nobody waits for the outcome any more. A turn that has not begun is not taken then; one that has goes on.
+	// Nil: somebody does.
 	Gone <-chan struct{}
 
-	made atomic.Int64 // calls so far
+	had atomic.Int64
 }
 
-// ErrGone is returned for a call that was not made, as its Caller is gone.
-var ErrGone = errors.New("nobody waits for the call any more")
+// ErrGone is returned where a Caller has gone before its turn.
+var ErrGone = errors.New("nobody waits for it any more")
 
-// ErrOverloaded is the cause of a *PauseError for a call that was not made, as too many wait.
-var ErrOverloaded = errors.New("too many calls wait for their turn")
+// ErrOverloaded is returned to who is given up, as too many wait.
+var ErrOverloaded = errors.New("too many wait for their turn")
 
-// maxWaiting bounds the calls that wait.
-const maxWaiting = 1000
+// Queue lets so many at once. The others wait for their turn: see next. It may be used by many goroutines at once.
+type Queue struct {
+	most int // that wait; zero: any number
 
-// queue lets so many calls run at once. The others wait for a turn: see next.
-type queue struct {
 	mu      sync.Mutex // guards what follows
 	free    int        // turns that nobody has
 	waiting []*waiter  // in the order in which they came
 	turns   int        // given to those who waited
 }
 
-// waiter is a call that waits.
+// New returns a Queue that gives so many turns at once, and has no more than most wait; zero: any number.
+func New(turns, most int) *Queue { return &Queue{most: most, free: turns} }
+
+// waiter is one that waits.
 type waiter struct {
 	caller *Caller
 	turn   chan error // holds nil when it is its turn, or why it never will be
@@ -52,8 +56,11 @@ func (c *Caller) HasGone() bool {
 	}
 }
 
-// Cost is what a caller has had, in calls, and what it wants.
-func (c *Caller) Cost() int { return c.Wants + int(c.made.Load()) }
+// Had is how many turns a caller has had.
+func (c *Caller) Had() int { return int(c.had.Load()) }
+
+// Cost is what a caller has had and what it wants.
+func (c *Caller) Cost() int { return c.Wants + c.Had() }
 
 // next returns which of those that wait has its turn. Every other turn is the one's that waits longest, so that all come to an end;
 // those between are the one's that has had and wants least, and among equals the one's that came last: under a crowd of wide or old
@@ -81,14 +88,14 @@ func last(waiting []*waiter) (index int) {
 	return index
 }
 
-// enter waits for a turn, which leave ends. Errors: ErrGone, ErrOverloaded, the context's own.
-func (q *queue) enter(ctx context.Context, c *Caller) error {
+// Enter waits for a turn, which Leave ends. Errors: ErrGone, ErrOverloaded, the context's own.
+func (q *Queue) Enter(ctx context.Context, c *Caller) error {
 	w := q.join(c)
 	var err error
 	select {
 	case err = <-w.turn:
 		if err == nil && c.HasGone() {
-			q.leave()
+			q.Leave()
 			return ErrGone
 		}
 		return err
@@ -108,7 +115,7 @@ func (q *queue) enter(ctx context.Context, c *Caller) error {
 }
 
 // join waits for a turn, which may be free.
-func (q *queue) join(c *Caller) *waiter {
+func (q *Queue) join(c *Caller) *waiter {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	w := &waiter{c, make(chan error, 1)}
@@ -117,41 +124,48 @@ func (q *queue) join(c *Caller) *waiter {
 		q.free--
 		q.pass()
 	}
-	if len(q.waiting) > maxWaiting {
+	if q.most > 0 && len(q.waiting) > q.most {
 		q.take(last(q.waiting)).turn <- ErrOverloaded
 	}
 	return w
 }
 
-// leave ends a turn.
-func (q *queue) leave() {
+// Leave ends a turn.
+func (q *Queue) Leave() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.pass()
 }
 
 // pass gives a turn to the next. q.mu is held.
-func (q *queue) pass() {
+func (q *Queue) pass() {
 	if len(q.waiting) == 0 {
 		q.free++
 		return
 	}
 	w := q.take(next(q.waiting, q.turns))
 	q.turns++
-	w.caller.made.Add(1)
+	w.caller.had.Add(1)
 	w.turn <- nil
 }
 
 // take takes one out of those that wait. q.mu is held.
-func (q *queue) take(i int) *waiter {
+func (q *Queue) take(i int) *waiter {
 	w := q.waiting[i]
 	q.waiting = slices.Delete(q.waiting, i, i+1)
 	return w
 }
 
-// length is how many wait.
-func (q *queue) length() int {
+// Waiting is how many wait.
+func (q *Queue) Waiting() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return len(q.waiting)
+}
+
+// Narrower reports whether one waits that wants less than half of what c does.
+func (q *Queue) Narrower(c *Caller) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.ContainsFunc(q.waiting, func(w *waiter) bool { return 2*w.caller.Wants < c.Wants })
 }

@@ -1,4 +1,4 @@
-package upstream
+package fair
 
 import (
 	"context"
@@ -12,11 +12,13 @@ import (
 	"pgregory.net/rapid"
 )
 
+const maxWaiting = 1000
+
 // crowd is what waits, each as what its caller wants and has had; the name is its place.
 func crowd(callers ...[2]int) (all []*waiter) {
 	for _, c := range callers {
 		w := &waiter{caller: &Caller{Wants: c[0]}, turn: make(chan error, 1)}
-		w.caller.made.Store(int64(c[1]))
+		w.caller.had.Store(int64(c[1]))
 		all = append(all, w)
 	}
 	return all
@@ -73,17 +75,17 @@ func TestEveryTurnComes(t *testing.T) {
 
 func TestTooManyWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		q := queue{free: 1}
-		if err := q.enter(t.Context(), new(Caller)); err != nil {
+		q := New(1, maxWaiting)
+		if err := q.Enter(t.Context(), new(Caller)); err != nil {
 			t.Fatal(err)
 		}
 		outcomes := make(chan string, 2*maxWaiting)
 		enter := func(ctx context.Context, c *Caller, name string) {
 			go func() {
-				err := q.enter(ctx, c)
+				err := q.Enter(ctx, c)
 				outcomes <- fmt.Sprint(name, err)
 				if err == nil {
-					q.leave()
+					q.Leave()
 				}
 			}()
 			synctest.Wait()
@@ -113,16 +115,16 @@ func TestTooManyWait(t *testing.T) {
 				t.Errorf("%s, want %s", got, want)
 			}
 		}
-		waiting := q.length()
-		q.leave() // and so on
+		waiting := q.Waiting()
+		q.Leave() // and so on
 		synctest.Wait()
 		for range waiting {
 			if got := <-outcomes; got != "wide<nil>" && got != "narrow <nil>" {
 				t.Errorf("%s", got)
 			}
 		}
-		if q.free != 1 || q.length() != 0 {
-			t.Errorf("%d free, %d wait", q.free, q.length())
+		if q.free != 1 || q.Waiting() != 0 {
+			t.Errorf("%d free, %d wait", q.free, q.Waiting())
 		}
 	})
 }
@@ -130,17 +132,17 @@ func TestTooManyWait(t *testing.T) {
 // TestWhoLeavesAsTheTurnComesPassesItOn has callers go at the instant at which they are let in.
 func TestWhoLeavesAsTheTurnComesPassesItOn(t *testing.T) {
 	for range 200 {
-		q := queue{free: 1}
-		_ = q.enter(t.Context(), new(Caller))
+		q := New(1, maxWaiting)
+		_ = q.Enter(t.Context(), new(Caller))
 		gone, done := make(chan struct{}), make(chan error)
-		go func() { done <- q.enter(t.Context(), &Caller{Gone: gone}) }()
-		for q.length() == 0 {
+		go func() { done <- q.Enter(t.Context(), &Caller{Gone: gone}) }()
+		for q.Waiting() == 0 {
 			time.Sleep(time.Microsecond)
 		}
 		go close(gone)
-		q.leave()
+		q.Leave()
 		if err := <-done; err == nil {
-			q.leave()
+			q.Leave()
 		} else if !errors.Is(err, ErrGone) {
 			t.Fatal(err)
 		}
