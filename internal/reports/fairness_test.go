@@ -68,6 +68,38 @@ func TestANewNarrowReportIsNotHeldUpByWideOnes(t *testing.T) {
 	}
 }
 
+// TestAWideFetchLetsNarrowOnesOfTheSameReportGoFirst has many wide windows of one report under way, and asks for narrow ones of it.
+func TestAWideFetchLetsNarrowOnesOfTheSameReportGoFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.prove()
+		r.slow(adobeTakes)
+		r.restart(limit(300))
+		ctx, leave := context.WithCancel(t.Context())
+		before := r.calls()
+		var crowd sync.WaitGroup
+		for i := range 30 {
+			crowd.Go(func() {
+				r.Get(ctx, request(t, fmt.Sprintf("tenant/year/month/day/mvpd/platform/application-id?start=2024-08-%02d&end=2026-06", i+1)), Directives{})
+			})
+		}
+		for i := range 4 {
+			time.Sleep(5 * time.Second)
+			began := time.Now()
+			_, _, err := r.Get(t.Context(), request(t, fmt.Sprintf("tenant/year/month/day/mvpd/platform/application-id?start=2026-06-%02d&end=2026-06-%02d", 2*i+1, 2*i+2)), Directives{})
+			if took := time.Since(began); err != nil || took > 5*adobeTakes { // two rounds of others, and its own
+				t.Errorf("a narrow window after %v, %v", took, err)
+			}
+		}
+		leave()
+		crowd.Wait()
+		time.Sleep(time.Minute)
+		if n := r.calls() - before; n < 60 {
+			t.Errorf("%d calls: the wide ones stood still", n)
+		}
+	})
+}
+
 // TestAllWideOnesComeToAnEnd has more wide requests than turns, and asks each again until it is answered.
 func TestAllWideOnesComeToAnEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
