@@ -11,8 +11,13 @@ import (
 	"cmu-gateway/pkg/cmu"
 )
 
-// fetchTime bounds a fetch, and the wait for the one before it.
-const fetchTime = 2 * time.Minute
+const (
+	// fetchTime bounds a fetch, and the wait for the one before it.
+	fetchTime = 2 * time.Minute
+	// lingerTime is how long a call goes on that nobody waits for: as long as calls may well take, yet a report that hangs must not keep
+	// others waiting.
+	lingerTime = 10 * time.Second
+)
 
 // fetch gets from Adobe what is not known of a piece, one fetch at a time: between its rounds of calls it lets those go first that want far
 // less of the same report.
@@ -107,9 +112,17 @@ func (s *Service) begin(ctx context.Context, t *turn, w *want, v view) *job {
 	}
 	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTime)
 	j := &job{teller: f.teller, cancel: cancel, done: make(chan struct{})}
+	present := context.AfterFunc(ctx, func() {
+		time.AfterFunc(lingerTime, func() {
+			if !t.awaited() {
+				cancel()
+			}
+		})
+	})
 	go func() {
 		defer close(j.done)
 		defer cancel()
+		defer present()
 		defer t.end()
 		err := f.run(own, v.plan)
 		w.learnt = f.learnt

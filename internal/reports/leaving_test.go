@@ -3,6 +3,7 @@ package reports
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sync"
@@ -160,4 +161,29 @@ func TestWhatALeavingCallerLeavesIsNoFailure(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWhatHangsHoldsNobodyUpForLong has as many reports hang as calls may run at once, and their callers go.
+func TestWhatHangsHoldsNobodyUpForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.prove()
+		r.slow(time.Second)
+		r.behave(func(b *sandbox.Behaviour) {
+			b.Faults = []sandbox.Fault{{On: "report", Kind: "hang", Of: "hanging"}}
+		})
+		var crowd sync.WaitGroup
+		ctx, leave := context.WithTimeout(t.Context(), 2*time.Second)
+		defer leave()
+		for i := range 8 {
+			crowd.Go(func() {
+				r.Get(ctx, request(t, fmt.Sprintf("tenant/year/month/day?start=2026-05&end=2026-06&tenant!=hanging-%d", i)), Directives{})
+			})
+		}
+		crowd.Wait()
+		began := time.Now()
+		if _, _, err := r.Get(t.Context(), request(t, daily), Directives{}); err != nil || time.Since(began) > lingerTime+time.Second {
+			t.Errorf("another report after %v: %v", time.Since(began), err)
+		}
+	})
 }

@@ -109,6 +109,9 @@ func (t *turn) note(err error) error { return t.turns.failures.note(t.name, err,
 // givesWay reports whether one waits that wants far less than c, so that c is to go on after it.
 func (t *turn) givesWay(c *fair.Caller) bool { return t.lock.queue.Narrower(c) }
 
+// awaited reports whether others wait for the turn to end: for the same rows, mostly.
+func (t *turn) awaited() bool { return t.lock.queue.Waiting() > 0 }
+
 // end lets the next one fetch.
 func (t *turn) end() {
 	if t.hold != nil {
