@@ -21,7 +21,7 @@ const (
 
 // fetch gets from Adobe what is not known of a piece, one fetch at a time: between its rounds of calls it lets those go first that want far
 // less of the same report.
-func (s *Service) fetch(ctx context.Context, p *piece, d Directives) (v view, err error) {
+func (s *licence) fetch(ctx context.Context, p *piece, d Directives) (v view, err error) {
 	w := &want{piece: p, directives: d, caller: &fair.Caller{Wants: p.width(s.now()), Gone: ctx.Done()}, until: s.now().Add(fetchTime)}
 	if deadline, ok := ctx.Deadline(); ok && deadline.Before(w.until) {
 		w.until = deadline
@@ -43,7 +43,7 @@ type want struct {
 }
 
 // fetchInTurn fetches until all is there, or others go first. Who had to wait looks again first.
-func (s *Service) fetchInTurn(ctx context.Context, w *want) (v view, err error) {
+func (s *licence) fetchInTurn(ctx context.Context, w *want) (v view, err error) {
 	p, demand := w.piece, w.directives.demand(s.policy)
 	wait, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
@@ -105,9 +105,9 @@ type job struct {
 }
 
 // begin fetches what v lacks, in the turn that it ends.
-func (s *Service) begin(ctx context.Context, t *turn, w *want, v view) *job {
+func (s *licence) begin(ctx context.Context, t *turn, w *want, v view) *job {
 	f := &fetcher{
-		adobe: s.adobe, held: v.held, caller: w.caller, teller: newTeller(ctx), until: w.until, giveWay: t.givesWay, learnt: w.learnt,
+		adobe: s.adobe, licence: s.name, notebook: s.notebook, held: v.held, caller: w.caller, teller: newTeller(ctx), until: w.until, giveWay: t.givesWay, learnt: w.learnt,
 		parallel: s.parallel, now: s.now, sleep: s.turns.sleep,
 	}
 	own, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTime)
@@ -133,7 +133,7 @@ func (s *Service) begin(ctx context.Context, t *turn, w *want, v view) *job {
 }
 
 // outlive keeps the process awake until a fetch whose caller has gone has ended, or the time for that is up.
-func (s *Service) outlive(j *job) {
+func (s *licence) outlive(j *job) {
 	s.background.after(func(awake context.Context) {
 		select {
 		case <-j.done:
@@ -144,7 +144,7 @@ func (s *Service) outlive(j *job) {
 }
 
 // learn draws what a fetch says of the calendar, the path and the zone.
-func (s *Service) learn(ctx context.Context, p *piece, found latest, err error) {
+func (s *licence) learn(ctx context.Context, p *piece, found latest, err error) {
 	s.contradictedBy(ctx, err)
 	if other, ok := asNature(err); ok {
 		s.notebook.noteNature(ctx, other)

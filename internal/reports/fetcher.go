@@ -18,6 +18,8 @@ import (
 // for in parts, sized by the rows per period that were seen.
 type fetcher struct {
 	adobe    *upstream.Adobe
+	licence  string
+	notebook *notebook
 	held     *holding // grows as blocks become whole
 	caller   *fair.Caller
 	teller   *teller
@@ -154,6 +156,9 @@ func (f *fetcher) one(ctx context.Context, s plan.Span) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if out.Simulated {
+		f.notebook.noteSimulated(ctx) // before anything of it is kept
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.links = out.Links
@@ -161,6 +166,7 @@ func (f *fetcher) one(ctx context.Context, s plan.Span) (done bool, err error) {
 		f.latest = latest{c.latest, out.At}
 	}
 	for start, p := range parts {
+		p.simulated = out.Simulated
 		f.pending[start] = append(f.pending[start], p)
 	}
 	return true, nil
@@ -191,7 +197,7 @@ func (f *fetcher) judge(s plan.Span, out upstream.Reply, c *collector, err error
 
 func (f *fetcher) call(ctx context.Context, s plan.Span) (upstream.Reply, *collector, error) {
 	c := newCollector(f.held.piece, s)
-	out, err := f.adobe.Report(ctx, f.caller, f.held.piece.call(s), c.add)
+	out, err := f.adobe.Report(ctx, f.caller, f.licence, f.held.piece.call(s), c.add)
 	return out, c, err
 }
 
@@ -270,7 +276,7 @@ func (f *fetcher) settle(ctx context.Context, queue []plan.Span) error {
 		done = append(done, b)
 	}
 	if len(done) > 0 {
-		f.held.save(ctx, done)
+		f.held.save(ctx, f.notebook, done)
 	}
 	return nil
 }

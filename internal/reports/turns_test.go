@@ -24,7 +24,7 @@ func (r *rig) slow(latency time.Duration) {
 }
 
 func (r *rig) lease(ask string) string {
-	return newQuery(request(r.t, ask), nature{}, policy, r.clock.Now()).leaseName()
+	return newQuery(r.under(r.name).scope, request(r.t, ask), nature{}, policy, r.clock.Now()).leaseName()
 }
 
 func TestTheLeaseLastsAsLongAsTheFetch(t *testing.T) {

@@ -128,15 +128,15 @@ func (u *tokenUse) now() trust {
 // renewed settles a 401 that a call for r met with a token: where the token is to blame the call is made again with another one. It
 // returns the token that was used last.
 //
-// Errors: *RefusedError when the report is to blame, *PauseError when nobody can be blamed or new tokens are refused, too; those of
-// Refused.
-func (a *Adobe) renewed(ctx context.Context, token cmu.Secret, began int64, refused error,
-	call func(cmu.Secret) (Reply, error), r cmu.Request) (cmu.Secret, Reply, error) {
-	if err := a.settle(ctx, token, began, refused, r); err != nil {
+// Errors: *RefusedError when the report is to blame, *PauseError when nobody can be blamed or new tokens are refused, too; ErrOtherLicence;
+// those of Refused.
+func (a *Adobe) renewed(ctx context.Context, licence string, token Token, began int64, refused error,
+	call func(Token) (Reply, error), r cmu.Request) (Token, Reply, error) {
+	if err := a.settle(ctx, token.Value, began, refused, r); err != nil {
 		return token, Reply{}, err
 	}
-	token, err := a.o.Refused(ctx, token)
-	if err != nil {
+	token, err := a.o.Refused(ctx, token.Value)
+	if err = under(licence, token, err); err != nil {
 		return token, Reply{}, err
 	}
 	if err := a.paused(); err != nil {
@@ -145,7 +145,7 @@ func (a *Adobe) renewed(ctx context.Context, token cmu.Secret, began int64, refu
 	began = a.use.begin()
 	out, err := call(token)
 	if errors.Is(err, cmu.ErrUnauthorized) {
-		if err := a.settle(ctx, token, began, err, r); err != nil {
+		if err := a.settle(ctx, token.Value, began, err, r); err != nil {
 			return token, Reply{}, err
 		}
 		err = &PauseError{RetryAfter: accessPause, Reason: "Adobe refuses the access token", Cause: err}

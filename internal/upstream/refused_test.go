@@ -88,8 +88,10 @@ func refusing(t *testing.T, refuses func(path string, token string) bool) (a *Ad
 			return resp, err
 		})
 		o.Client = &client
-		o.Token = func(context.Context) (cmu.Secret, error) { return cmu.Secret(strings.Repeat("x", *doubts+1)), nil }
-		o.Refused = func(ctx context.Context, _ cmu.Secret) (cmu.Secret, error) { *doubts++; return o.Token(ctx) }
+		o.Token = func(context.Context) (Token, error) {
+			return Token{Value: cmu.Secret(strings.Repeat("x", *doubts+1))}, nil
+		}
+		o.Refused = func(ctx context.Context, _ cmu.Secret) (Token, error) { *doubts++; return o.Token(ctx) }
 	})
 	return a, doubts, simulated.Calls
 }
@@ -100,7 +102,7 @@ func TestOneReportThatIsRefusedDoubtsNoToken(t *testing.T) {
 	for _, fresh := range []bool{true, false} {
 		a, doubts, calls := refusing(t, func(path, _ string) bool { return strings.HasSuffix(path, "/mvpd") })
 		get := func(path ...string) error {
-			_, err := a.Report(t.Context(), new(fair.Caller), cmu.Request{Path: path}, ignore)
+			_, err := a.Report(t.Context(), new(fair.Caller), "", cmu.Request{Path: path}, ignore)
 			return err
 		}
 		if !fresh {
@@ -131,7 +133,7 @@ func TestATokenThatIsRefusedIsRenewedAtOnce(t *testing.T) {
 		a, doubts, calls := refusing(t, func(_, token string) bool { return revoked && token == "x" })
 		if !fresh {
 			for range 3 {
-				if _, err := a.Report(t.Context(), new(fair.Caller), ask, ignore); err != nil {
+				if _, err := a.Report(t.Context(), new(fair.Caller), "", ask, ignore); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -139,7 +141,7 @@ func TestATokenThatIsRefusedIsRenewedAtOnce(t *testing.T) {
 		}
 		before := calls()
 		for _, r := range []cmu.Request{{Path: []string{"mvpd"}}, ask, {Path: []string{"year", "month"}}} {
-			if _, err := a.Report(t.Context(), new(fair.Caller), r, ignore); err != nil {
+			if _, err := a.Report(t.Context(), new(fair.Caller), "", r, ignore); err != nil {
 				t.Errorf("fresh %v: %v: %v", fresh, r.Path, err)
 			}
 		}
@@ -154,7 +156,7 @@ func TestAReportThatIsWithdrawn(t *testing.T) {
 	withdrawn := false
 	a, doubts, _ := refusing(t, func(path, _ string) bool { return withdrawn && strings.HasSuffix(path, "/mvpd") })
 	get := func(path string) error {
-		_, err := a.Report(t.Context(), new(fair.Caller), cmu.Request{Path: []string{path}}, ignore)
+		_, err := a.Report(t.Context(), new(fair.Caller), "", cmu.Request{Path: []string{path}}, ignore)
 		return err
 	}
 	if err := get("mvpd"); err != nil {

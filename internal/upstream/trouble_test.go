@@ -94,7 +94,7 @@ func TestOneReportsTroubleIsItsOwn(t *testing.T) {
 	told := 0
 	a, simulated, clock := newAdobe(t, func(_ *testrig.Adobe, o *Options) { o.Paused = func(context.Context, time.Time) { told++ } })
 	get := func(path string) error {
-		_, err := a.Report(t.Context(), new(fair.Caller), cmu.Request{Path: strings.Split(path, "/")}, ignore)
+		_, err := a.Report(t.Context(), new(fair.Caller), "", cmu.Request{Path: strings.Split(path, "/")}, ignore)
 		return err
 	}
 	fail := func(headers map[string]string) {
@@ -138,12 +138,12 @@ func TestATimeoutIsNotTheCallers(t *testing.T) {
 	})
 	for _, f := range []sandbox.Fault{{On: "report", Kind: "hang"}} {
 		simulated.Behave(func(b *sandbox.Behaviour) { b.Faults = []sandbox.Fault{f} })
-		if _, err := a.Report(t.Context(), new(fair.Caller), ask, ignore); !errors.Is(err, ErrTimeout) || ended(err) {
+		if _, err := a.Report(t.Context(), new(fair.Caller), "", ask, ignore); !errors.Is(err, ErrTimeout) || ended(err) {
 			t.Errorf("%v: %v", f, err)
 		}
 		gone, cancel := context.WithTimeout(t.Context(), time.Millisecond)
 		defer cancel()
-		if _, err := a.Report(gone, new(fair.Caller), ask, ignore); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := a.Report(gone, new(fair.Caller), "", ask, ignore); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v: %v", f, err)
 		}
 	}
