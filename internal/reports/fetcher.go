@@ -62,6 +62,8 @@ const maxCalls = 100
 func (f *fetcher) run(ctx context.Context, lacks plan.Plan) error {
 	f.perPeriod = max(f.perPeriod, density(f.held.piece.grid, f.held.blocks))
 	f.pending = map[cmu.Civil][]part{}
+	memory := f.held.shelf.gathered.begin()
+	defer memory.end()
 	queue := f.widened(lacks.Calls())
 	f.teller.tell(f.held.piece, queue)
 	var failure error
@@ -73,6 +75,11 @@ func (f *fetcher) run(ctx context.Context, lacks plan.Plan) error {
 			failure = errGaveWay
 			break
 		}
+		if rounds > 0 {
+			if failure = memory.hold(ctx, min(f.size(), memory.flight.single)); failure != nil {
+				break
+			}
+		}
 		batch, rest := f.next(queue)
 		var again []plan.Span
 		again, failure = f.round(ctx, batch)
@@ -83,6 +90,19 @@ func (f *fetcher) run(ctx context.Context, lacks plan.Plan) error {
 		}
 	}
 	return errors.Join(failure, f.settle(ctx, nil))
+}
+
+// size is about the memory that takes what is there already.
+func (f *fetcher) size() (n int64) {
+	for _, b := range f.held.blocks {
+		n += int64(b.size())
+	}
+	for _, parts := range f.pending {
+		for _, p := range parts {
+			n += int64(len(p.rows.Deflate))
+		}
+	}
+	return n
 }
 
 // widened stretches spans where that saves calls to come.
@@ -141,10 +161,12 @@ func (f *fetcher) round(ctx context.Context, batch []plan.Span) (again []plan.Sp
 
 // one asks for one span. It is done unless what came is not the whole and the span can be asked for in parts.
 func (f *fetcher) one(ctx context.Context, s plan.Span) (done bool, err error) {
-	out, c, err := f.call(ctx, s)
+	memory := f.held.shelf.flight.begin()
+	defer memory.end()
+	out, c, err := f.call(ctx, s, memory)
 	if passing(err) && f.sleep(ctx, firstPause) == nil {
 		if stop := f.goOn(ctx); stop == nil {
-			out, c, err = f.call(ctx, s)
+			out, c, err = f.call(ctx, s, memory)
 		} else if errors.Is(stop, fair.ErrGone) {
 			err = stop // who comes next need not suffer for it
 		}
@@ -185,7 +207,7 @@ func (f *fetcher) judge(s plan.Span, out upstream.Reply, c *collector, err error
 	case err != nil:
 		return false, err
 	}
-	if n := natureOf(p.ask, p.nature, out.Links, c.fields); !n.equal(p.nature) {
+	if n := natureOf(p.ask, p.nature, out.Links, c.fields.Names()); !n.equal(p.nature) {
 		return false, &natureError{pathName(p.ask), n}
 	}
 	if f.learn(total, out, c); out.Truncated && total > 1 {
@@ -195,8 +217,8 @@ func (f *fetcher) judge(s plan.Span, out upstream.Reply, c *collector, err error
 	return true, nil
 }
 
-func (f *fetcher) call(ctx context.Context, s plan.Span) (upstream.Reply, *collector, error) {
-	c := newCollector(f.held.piece, s)
+func (f *fetcher) call(ctx context.Context, s plan.Span, memory *share) (upstream.Reply, *collector, error) {
+	c := newCollector(f.held.piece, s, func(bytes int64) error { return memory.hold(ctx, bytes) })
 	out, err := f.adobe.Report(ctx, f.caller, f.licence, f.held.piece.call(s), c.add)
 	return out, c, err
 }
