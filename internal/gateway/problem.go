@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"cmu-gateway/internal/fair"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
@@ -129,8 +130,17 @@ func (g Gateway) Explain(ctx context.Context, asked cmu.Request, err error) (det
 	return p.Detail, p.RetryAfter
 }
 
-// problemOf is what callers are told of an error.
+// problemOf is what callers are told of an error. What is no fault of the request tells when it is tried again, where that is known.
 func problemOf(err error) problem {
+	p := kindOf(err)
+	var failed *reports.FailedError
+	if errors.As(err, &failed) && (p.Status >= 500 || p.Code == "report_refused") {
+		p.RetryAfter = max(failed.RetryAfter, time.Second)
+	}
+	return p
+}
+
+func kindOf(err error) problem {
 	var (
 		request     *cmu.RequestError
 		unavailable *reports.UnavailableError
@@ -145,6 +155,9 @@ func problemOf(err error) problem {
 		return problem{Status: http.StatusBadRequest, Code: "bad_request", Detail: sentence("The request is not valid: " + request.Error())}
 	case errors.As(err, &unavailable):
 		p := problem{Status: http.StatusServiceUnavailable, Code: "unavailable", RetryAfter: max(unavailable.RetryAfter, time.Second)}
+		if errors.Is(err, fair.ErrOverloaded) {
+			p = problem{Status: p.Status, Code: "overloaded", RetryAfter: p.RetryAfter}
+		}
 		if unavailable.Total > 0 {
 			p.Done, p.Total = &unavailable.Done, unavailable.Total
 		}
@@ -156,9 +169,12 @@ func problemOf(err error) problem {
 	case errors.Is(err, reports.ErrNotCached):
 		return problem{Status: http.StatusGatewayTimeout, Code: "not_cached",
 			Detail: "Not in the cache, and only-if-cached forbids to ask Adobe."}
+	case errors.As(err, new(*upstream.RefusedError)):
+		return problem{Status: http.StatusForbidden, Code: "report_refused", Adobe: http.StatusUnauthorized,
+			Detail: "Adobe refuses this report (401), though it takes the gateway's access token for others."}
 	case errors.As(err, &adobe):
 		return adobeProblem(adobe)
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case errors.Is(err, upstream.ErrTimeout), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return problem{Status: http.StatusGatewayTimeout, Code: "timeout", Detail: "Adobe did not answer in time."}
 	case errors.As(err, &size):
 		return problem{Status: http.StatusBadGateway, Code: "adobe_too_large",
