@@ -165,10 +165,12 @@ func (h *handler) represent(w http.ResponseWriter, r *http.Request, d *document)
 	if rep.length == nil {
 		h.size(d, k, rep)
 	}
-	// A caller that gets a part must be told the size of all; one of HTTP/1.0 sees by it that the end is missing.
-	measured := rep.length == nil && (part || !r.ProtoAtLeast(1, 1))
-	small := rep.length == nil || rep.size <= h.keepLimit()
-	if r.Method != http.MethodHead && rep.segments == nil && (measured || small) && !h.write(w, r, d, k, rep, measured) {
+	// A caller that gets a part must be told the size of all, one that scans NDJSON asks for it by HEAD, and one of HTTP/1.0 sees by it
+	// that the end is missing.
+	head := r.Method == http.MethodHead
+	measured := rep.length == nil && (part || !r.ProtoAtLeast(1, 1) || head && d.media.format == formatNDJSON)
+	small := !head && (rep.length == nil || rep.size <= h.keepLimit())
+	if rep.segments == nil && (measured || small) && !h.write(w, r, d, k, rep, measured) {
 		return
 	}
 	sent := span{0, rep.size}
@@ -190,7 +192,7 @@ func (h *handler) represent(w http.ResponseWriter, r *http.Request, d *document)
 		w.WriteHeader(http.StatusPartialContent)
 	}
 	switch {
-	case r.Method == http.MethodHead:
+	case head:
 		w.WriteHeader(http.StatusOK)
 	case rep.segments != nil:
 		rep.send(w, sent)

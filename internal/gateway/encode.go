@@ -82,8 +82,6 @@ func (d *document) size() (n int, ok bool) {
 	switch d.media.format {
 	case formatJSON:
 		return len(d.jsonHead()) + int(plain+max(pieces-1, 0)) + len(jsonTail), true
-	case formatNDJSON:
-		return int(plain + pieces), true
 	case formatCSV:
 		if d.Rows > 0 && d.Columns == nil {
 			return 0, false

@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"encoding/xml"
+	"fmt"
 	"html"
 	"mime"
 	"regexp"
@@ -161,9 +162,15 @@ func table(t testing.TB, format, body string) (rows []map[string]string) {
 		return decodeHAL(t, body).Report
 	case "ndjson":
 		for line := range strings.Lines(body) {
-			row := map[string]string{}
-			if err := json.Unmarshal([]byte(line), &row); err != nil || !strings.HasSuffix(line, "\n") {
+			fields := map[string]any{}
+			decoder := json.NewDecoder(strings.NewReader(line))
+			decoder.UseNumber()
+			if err := decoder.Decode(&fields); err != nil || !strings.HasSuffix(line, "\n") {
 				t.Fatalf("line %q: %v", line, err)
+			}
+			row := map[string]string{}
+			for name, value := range fields {
+				row[name] = fmt.Sprint(value)
 			}
 			rows = append(rows, row)
 		}

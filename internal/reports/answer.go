@@ -32,6 +32,8 @@ type Answer struct {
 	Incomplete bool
 	// Simulated tells that rows are made up: they come from a simulated Adobe, which said so.
 	Simulated bool
+	// Licence is the one that the rows belong to, as tokens bear it; empty: not known.
+	Licence string
 	// Fetched is when the rows that may still change were asked for, or where none may the oldest. Fresh is until when
 	// the answer is fresh.
 	Fetched, Fresh time.Time
