@@ -78,7 +78,7 @@ func (f *archiving) run(ctx context.Context, t *terminal, in *call) error {
 	var steps []archive.Step
 	result, err := archive.Run(ctx, archive.Options{
 		Reports: list, Place: place, Policy: wire.Policy(s), DryRun: f.dryRun, Log: log,
-		Get: (&patient{desk: d, meter: m}).get,
+		Get: (&persistent{desk: d, meter: m}).get,
 		Told: func(s archive.Step) {
 			m.say(fmt.Sprintf("month %d of %d: %s of %s", s.Done+1, s.Total, s.Month, s.Report))
 			if f.dryRun {
@@ -166,8 +166,8 @@ func archivePlace(t *terminal, name string) (archive.Place, error) {
 	return p, nil
 }
 
-// patient asks a desk, and where Adobe cannot be had for a while waits for that to pass.
-type patient struct {
+// persistent asks a desk, and where Adobe cannot be had for a while waits for that to pass.
+type persistent struct {
 	desk  desk
 	meter *meter
 	waits int // since rows came last
@@ -178,7 +178,7 @@ const (
 	maxWait  = 5 * time.Minute
 )
 
-func (p *patient) get(ctx context.Context, r cmu.Request, d reports.Directives) (*reports.Answer, error) {
+func (p *persistent) get(ctx context.Context, r cmu.Request, d reports.Directives) (*reports.Answer, error) {
 	o := reportOrder{Request: r, Bounds: "start=" + r.Start.String() + "&end=" + r.End.String(), Directives: d}
 	for {
 		a, _, err := p.desk.rows(ctx, o, func(progress) {})

@@ -48,6 +48,7 @@ type local struct {
 
 // start makes the parts, once the addresses of Adobe are known.
 func (l *local) start() {
+	limitMemory(l.settings.Memory)
 	l.keeper = wire.Keeper(l.settings, l.secrets, l.store, "", nil, l.log)
 	tokens := wire.Tokens(l.settings, l.secrets, l.store, l.keeper, nil, l.log)
 	l.reports = wire.Reports(l.settings, l.place.name, l.store, tokens, l.after.Go, l.log)

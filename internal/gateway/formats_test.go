@@ -107,10 +107,10 @@ func TestFileNamesTellReportsApart(t *testing.T) {
 }
 
 func TestXMLIsWellFormedWhateverTheNames(t *testing.T) {
-	names := attributes{}
+	names := attributes{of: map[string]string{}, taken: map[string]int{}}
 	seen := map[string]string{}
 	for _, field := range []string{"duration_0-15", "a b", "a_b", "a:b", "xmlns", "XMLx", "", "9", "-", "é", "日本", "x=\"y\"", "<", "a\x00b"} {
-		name := names.of([]byte(field))
+		name := names.name([]byte(field))
 		if other, again := seen[name]; again {
 			t.Errorf("%q and %q are both %s", field, other, name)
 		}
@@ -123,7 +123,7 @@ func TestXMLIsWellFormedWhateverTheNames(t *testing.T) {
 			t.Errorf("%q: attribute %s: %v", field, name, err)
 		}
 	}
-	if names.of([]byte("duration_0-15")) != "duration_0-15" {
+	if names.name([]byte("duration_0-15")) != "duration_0-15" {
 		t.Error("a good name was changed")
 	}
 }

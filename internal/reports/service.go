@@ -249,7 +249,7 @@ func (s *licence) assemble(ctx context.Context, q *query, pieces []*piece, d Dir
 		}
 	}
 	s.count.answered(source)
-	a, err := newAnswer(q, views)
+	a, err := newAnswer(ctx, q, views, s.shelf.flight)
 	if err == nil {
 		a.Licence = s.name
 	}

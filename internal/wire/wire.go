@@ -22,6 +22,7 @@ import (
 func Client(s settings.Settings) *cmu.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = s.FetchParallel // the default of two would cost the others a handshake each time
+	transport.MaxResponseHeaderBytes = 256 << 10
 	return &cmu.Client{
 		Transport: transport,
 		AuthURL:   s.AuthURL, ReportsURL: s.ReportsURL, RedirectURI: s.RedirectURI, DeviceInfo: s.DeviceInfo, Timeout: s.AdobeTimeout,
