@@ -193,7 +193,7 @@ func (a *Adobe) read(ctx context.Context, token cmu.Secret, r cmu.Request, most 
 		return sink(row)
 	})
 	if errors.Is(err, cmu.ErrNotReport) && out.Rows == 0 {
-		err = tee.notReport(err)
+		err = tee.notReport(err, token)
 	}
 	if err != nil && ctx.Err() != nil {
 		err = ctx.Err() // which closed the connection, and may show as that
