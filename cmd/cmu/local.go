@@ -70,8 +70,9 @@ func (l *local) simulate(ctx context.Context, listener net.Listener, latency tim
 	server := newServer(l.sandbox, l.log)
 	go server.Serve(listener) //nolint:errcheck // it ends with Close
 	l.closers = append(l.closers, func() { server.Close() })
-	base := "http://" + listener.Addr().String()
+	base := baseOf(listener)
 	l.settings.AuthURL, l.settings.ReportsURL = base, base+sandbox.ReportsPath
+	l.settings.AllowHTTP = true // nothing there is worth hiding
 	statement := l.sandbox.Statement()
 	if kept, err := l.secrets.Read(ctx, statementName); err == nil && string(kept) == statement {
 		return nil

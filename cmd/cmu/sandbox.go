@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/sandbox"
+	"cmu-gateway/pkg/cmu"
 )
 
 var sandboxCommand = command{
@@ -60,7 +61,10 @@ func (s *simulation) run(ctx context.Context, t *terminal, _ *call) error {
 	server := newServer(adobe, slog.New(slog.NewTextHandler(t.stderr, nil)))
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	base := "http://" + listener.Addr().String()
+	base, clear := baseOf(listener), ""
+	if cmu.PlainHTTP(base) {
+		clear = " CMU_ALLOW_HTTP=true"
+	}
 	t.sayf(`The simulated Adobe answers at %[1]s, each call in %[2]v.
 
   curl %[1]s/_sandbox/             what it is told to do, and how it behaves
@@ -69,10 +73,10 @@ func (s *simulation) run(ctx context.Context, t *terminal, _ *call) error {
 The gateway in front of it:
 
   curl -o statement.txt %[1]s/_sandbox/statement
-  CMU_AUTH_URL=%[1]s CMU_REPORTS_URL=%[1]s%[3]s cmu serve --statement statement.txt
+  CMU_AUTH_URL=%[1]s CMU_REPORTS_URL=%[1]s%[3]s%[4]s cmu serve --statement statement.txt
 
 Ctrl-C ends it.
-`, base, s.latency, sandbox.ReportsPath)
+`, base, s.latency, sandbox.ReportsPath, clear)
 	if err := t.document(map[string]string{
 		"auth_url": base, "reports_url": base + sandbox.ReportsPath, "statement": base + "/_sandbox/statement", "about": base + "/_sandbox/",
 	}); err != nil {

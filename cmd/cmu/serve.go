@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -123,7 +124,7 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 	defer door.Close()
 	l.address = address{
 		Instance: rand.Text(), Release: version.String(), Process: os.Getpid(), Since: time.Now(), Key: rand.Text(), Proof: rand.Text(),
-		Gateway: "http://" + listener.Addr().String(), Control: "http://" + door.Addr().String(),
+		Gateway: baseOf(listener), Control: "http://" + door.Addr().String(),
 	}
 	if l.place.simulated {
 		sandboxListener, err := listen(s.sandboxListen, "--sandbox-listen")
@@ -296,6 +297,15 @@ func listen(address, flag string) (net.Listener, error) {
 		return nil, fmt.Errorf("nothing can listen at %s: %w; choose another with %s", address, op.Err, flag)
 	}
 	return l, err
+}
+
+// baseOf is where this machine reaches what listens.
+func baseOf(l net.Listener) string {
+	at := l.Addr().String()
+	if tcp, ok := l.Addr().(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		at = net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
+	}
+	return "http://" + at
 }
 
 func loopback(a net.Addr) bool {

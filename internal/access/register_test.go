@@ -98,7 +98,7 @@ func TestDryRun(t *testing.T) {
 		k := w.keeper()
 		r := must[RegisterResult](t)(k.Register(background, RegisterOptions{DryRun: true}))
 		if r.Outcome != Checked || r.Statement == nil || r.Statement.SoftwareID == "" || r.Statement.Issuer != "auth.adobe.com" ||
-			r.Statement.RegistersAt != "http://adobe.test" || r.Statement.AgeDays < 800 {
+			r.Statement.RegistersAt != "https://adobe.test" || r.Statement.AgeDays < 800 {
 			t.Errorf("%+v %+v", r, r.Statement)
 		}
 		if _, err := tell(k.Register(background, RegisterOptions{DryRun: true, Statement: []byte("nonsense")})); !errors.Is(err, cmu.ErrStatement) {

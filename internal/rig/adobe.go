@@ -29,7 +29,7 @@ func NewAdobe(t testing.TB, c *Clock) *Adobe {
 func Serve(t testing.TB, s *sandbox.Sandbox, c *Clock) *Adobe {
 	t.Helper()
 	url, to := serve(t, s)
-	a := &Adobe{Sandbox: s, Client: &cmu.Client{AuthURL: url, ReportsURL: url + sandbox.ReportsPath, Transport: to, Now: c.Now}, t: t}
+	a := &Adobe{Sandbox: s, Client: &cmu.Client{AuthURL: url, ReportsURL: url + sandbox.ReportsPath, AllowHTTP: true, Transport: to, Now: c.Now}, t: t}
 	a.Login()
 	return a
 }

@@ -52,7 +52,7 @@ func (c *Client) Register(ctx context.Context, s Statement) (Credentials, error)
 	if err != nil {
 		return Credentials{}, fmt.Errorf("adobe register: %w", err)
 	}
-	base, err := checkBase("AuthURL", c.AuthURL)
+	base, err := c.base("AuthURL", c.AuthURL)
 	if err != nil {
 		return Credentials{}, fmt.Errorf("adobe register: %w", err)
 	}

@@ -29,6 +29,8 @@ type Client struct {
 	// ReportsURL is the reports base with its path prefix. Report and Rows need it. The two URLs are checked by each call: they
 	// are http or https, name a host, hold no credentials, query or fragment, and may end in a slash.
 	ReportsURL string
+	// AllowHTTP lets secrets go over plain http to other machines; without it, calls to a base of which [PlainHTTP] is true fail.
+	AllowHTTP bool
 	// RedirectURI is sent on registration unless empty. Adobe's pages call it optional, its OpenAPI file does not.
 	RedirectURI string
 	// DeviceInfo is the X-Device-Info header (base64 of a JSON object) of registration and token calls, unless empty.

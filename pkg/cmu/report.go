@@ -24,7 +24,7 @@ func (c *Client) Report(ctx context.Context, token Secret, r Request, accept str
 	if err := r.Check(); err != nil {
 		return nil, fmt.Errorf("adobe report: %w", err)
 	}
-	base, err := checkBase("ReportsURL", c.ReportsURL)
+	base, err := c.base("ReportsURL", c.ReportsURL)
 	if err != nil {
 		return nil, fmt.Errorf("adobe report: %w", err)
 	}

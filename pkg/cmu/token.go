@@ -36,7 +36,7 @@ type Token struct {
 //
 // Source: RFC 6749 section 4.4; Adobe, DCR: "Retrieve access token". Adobe answers 201 with created_at in milliseconds.
 func (c *Client) Token(ctx context.Context, cred Credentials) (Token, error) {
-	base, err := checkBase("AuthURL", c.AuthURL)
+	base, err := c.base("AuthURL", c.AuthURL)
 	if err != nil {
 		return Token{}, fmt.Errorf("adobe token: %w", err)
 	}
