@@ -67,7 +67,7 @@ func (l *local) accessStatus(ctx context.Context) (access.Status, error) {
 // simulate makes the simulated Adobe answer at an address, and its statement known here.
 func (l *local) simulate(ctx context.Context, listener net.Listener, latency time.Duration) error {
 	l.sandbox = sandbox.New(sandbox.Options{Seed: l.place.seed, Latency: latency})
-	server := newServer(l.sandbox, l.log)
+	server := newServer(answering(hostRule(listener.Addr(), nil), l.sandbox), l.log)
 	go server.Serve(listener) //nolint:errcheck // it ends with Close
 	l.closers = append(l.closers, func() { server.Close() })
 	base := baseOf(listener)

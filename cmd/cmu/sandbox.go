@@ -33,6 +33,7 @@ It takes orders below /_sandbox/: its statement, counts of calls, revocations, a
 	define: func(fs *flag.FlagSet) func(context.Context, *terminal, *call) error {
 		var s simulation
 		fs.StringVar(&s.listen, "listen", "127.0.0.1:8090", "`ADDRESS` to listen at; port 0 takes a free one")
+		fs.Var(&s.hosts, "host", "`NAME` that it is reached by; repeatable. Without: localhost and IP addresses")
 		fs.Uint64Var(&s.seed, "seed", defaultSeed, "`NUMBER` that chooses data and credentials")
 		fs.DurationVar(&s.latency, "latency", adobeLatency, "`TIME` that each call takes")
 		fs.StringVar(&s.behaviour, "behaviour", "", "`JSON` object of the fields to change, or @FILE that holds it; /_sandbox/ lists them")
@@ -42,6 +43,7 @@ It takes orders below /_sandbox/: its statement, counts of calls, revocations, a
 
 type simulation struct {
 	listen, behaviour string
+	hosts             hostNames
 	seed              uint64
 	latency           time.Duration
 }
@@ -58,7 +60,7 @@ func (s *simulation) run(ctx context.Context, t *terminal, _ *call) error {
 	if err != nil {
 		return err
 	}
-	server := newServer(adobe, slog.New(slog.NewTextHandler(t.stderr, nil)))
+	server := newServer(answering(hostRule(listener.Addr(), s.hosts), adobe), slog.New(slog.NewTextHandler(t.stderr, nil)))
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	base, clear := baseOf(listener), ""

@@ -144,8 +144,8 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 		l.recognise(ctx, t)
 	}
 	if l.settings.Key == "" && (!loopback(listener.Addr()) || len(s.hosts) > 0) {
-		t.warnf("warning: %s can be reached from other machines, and no key is asked (CMU_KEY): whoever reaches it can read the reports",
-			listener.Addr())
+		t.warnf("warning: %s can be reached from other machines, and no key is asked (CMU_KEY): whoever reaches it can read all reports and "+
+			"have Adobe asked for any; it answers to IP addresses, localhost, names without a dot, and those of --host", listener.Addr())
 	}
 	l.start()
 	if err := s.register(ctx, t, l, statement); err != nil {
