@@ -12,6 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"cmu-gateway/internal/private"
 )
 
 // address is what a running cmu serve leaves in its folder, readable by its user alone, for the commands that ask it.
@@ -47,7 +49,7 @@ var helloTime = 5 * time.Second
 // owner returns the address of the cmu serve that has the folder, or nil: none has left one, or whoever left it has ended. Its error
 // is that it does not answer.
 func (f *folder) owner(ctx context.Context, waits func(string)) (*address, error) {
-	text, err := os.ReadFile(f.addressFile())
+	text, err := readPrivate(f.addressFile())
 	var a address
 	if err != nil || json.Unmarshal(text, &a) != nil {
 		return nil, nil
@@ -71,6 +73,18 @@ func (f *folder) owner(ctx context.Context, waits func(string)) (*address, error
 		return nil, nil // it has ended, and somebody else may answer in its place
 	}
 	return &a, nil
+}
+
+// maxAddress bounds an address file, in bytes.
+const maxAddress = 16 << 10
+
+func readPrivate(path string) ([]byte, error) {
+	file, err := private.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, maxAddress))
 }
 
 // keyHeader holds the key. No page in a browser can send it to another origin.

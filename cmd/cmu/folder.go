@@ -12,6 +12,7 @@ import (
 
 	"cmu-gateway/internal/after"
 	"cmu-gateway/internal/clock"
+	"cmu-gateway/internal/private"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/internal/secrets"
 	"cmu-gateway/internal/settings"
@@ -54,6 +55,9 @@ func chooseFolder(t *terminal, f deskFlags, m meant, least slog.Level) (folder, 
 	}
 	log := slog.New(slog.NewTextHandler(t.stderr, &slog.HandlerOptions{Level: least}))
 	slog.SetDefault(log)
+	if err := private.Parent(data); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return folder{}, unusable(data, err)
+	}
 	k, err := look(data)
 	if err != nil {
 		return folder{}, unusable(data, err)
@@ -94,6 +98,9 @@ const (
 // commands have it for a moment: it waits for them, and tells so.
 func (f *folder) take(ctx context.Context, waits func(string)) (store.Store, *address, error) {
 	began, told := time.Now(), false
+	if err := private.Folder(f.path); err != nil {
+		return nil, nil, unusable(f.data, err)
+	}
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err

@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"cmu-gateway/pkg/cmu"
 )
 
 // Exit codes.
@@ -43,7 +45,7 @@ type terminal struct {
 }
 
 // printf prints what was asked for.
-func (t *terminal) printf(format string, a ...any) { fmt.Fprintf(t.stdout, format, a...) }
+func (t *terminal) printf(format string, a ...any) { io.WriteString(t.stdout, shown(fmt.Sprintf(format, a...))) }
 
 // sayf tells in words what was done, where nobody wants to be without, and nobody wants JSON.
 func (t *terminal) sayf(format string, a ...any) {
@@ -72,7 +74,9 @@ func (t *terminal) warnf(format string, a ...any) {
 }
 
 // errorf says in a line what must not be missed.
-func (t *terminal) errorf(format string, a ...any) { fmt.Fprintf(t.stderr, "cmu: "+format+"\n", a...) }
+func (t *terminal) errorf(format string, a ...any) {
+	io.WriteString(t.stderr, "cmu: "+shown(cmu.Redact(fmt.Sprintf(format, a...)))+"\n")
+}
 
 // waits says why nothing happens.
 func (t *terminal) waits(message string) { t.warnf("%s; Ctrl-C gives up", message) }

@@ -223,7 +223,11 @@ func (f *reporting) run(ctx context.Context, t *terminal, in *call) error {
 	m := t.meter()
 	defer m.end()
 	var result outcome
-	err = to.write(t.stdout, func(w io.Writer) (err error) {
+	stdout := t.stdout
+	if t.interactive {
+		stdout = &screenWriter{w: stdout}
+	}
+	err = to.write(stdout, func(w io.Writer) (err error) {
 		out := &sink{Writer: w, begins: m.end}
 		result, err = d.report(ctx, o, m.tell, out)
 		m.end()

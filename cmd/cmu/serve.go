@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/access"
+	"cmu-gateway/internal/private"
 	"cmu-gateway/internal/settings"
 	"cmu-gateway/internal/version"
 	"cmu-gateway/pkg/cmu"
@@ -135,8 +136,10 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 			return err
 		}
 		l.address.Sandbox = l.settings.AuthURL
-		if err := os.WriteFile(filepath.Join(l.path, served), nil, 0o600); err != nil {
-			return unusable(l.data, err)
+		if _, err := os.Lstat(filepath.Join(l.path, served)); err != nil {
+			if err := private.WriteFile(filepath.Join(l.path, served), nil, 0o600); err != nil {
+				return unusable(l.data, err)
+			}
 		}
 		s.tellSimulated(t, l.address.Sandbox)
 	} else {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
+
+	"cmu-gateway/internal/private"
 )
 
 // room is what a full disk still has for secrets, in bytes: as much as a few of the largest take.
@@ -20,7 +22,7 @@ func (s *files) reserve() error {
 	if stat, err := os.Stat(s.reserved()); err == nil && stat.Size() == room {
 		return nil
 	}
-	err := os.WriteFile(s.reserved(), noise(room), 0o600)
+	err := private.WriteFile(s.reserved(), noise(room), 0o600)
 	if err != nil {
 		_ = os.Remove(s.reserved())
 	}

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"cmu-gateway/internal/private"
+
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 )
@@ -218,7 +220,7 @@ func openBolt(path string, o *openFile) (*bbolt.DB, error) {
 		Timeout:      time.Nanosecond,
 		FreelistType: bbolt.FreelistArrayType, // takes the first pages that fit, which keeps the others in a row
 		OpenFile: func(path string, flag int, mode os.FileMode) (*os.File, error) {
-			file, err := os.OpenFile(path, flag, mode)
+			file, err := private.OpenFile(path, flag, mode)
 			if err == nil {
 				o.handle = file
 				o.info, err = file.Stat()
@@ -276,7 +278,7 @@ func (f *boltFile) replace(o *openFile, cause error) {
 // setAside renames a damaged file. Only the last such file is kept. Of several processes that find a file damaged one renames it,
 // and none renames the new one: bbolt's lock of a small file beside it sees to that.
 func (f *boltFile) setAside(o *openFile, cause error) error {
-	turn, err := bbolt.Open(f.path+".mend", 0o600, &bbolt.Options{Timeout: 10 * time.Second})
+	turn, err := bbolt.Open(f.path+".mend", 0o600, &bbolt.Options{Timeout: 10 * time.Second, OpenFile: private.OpenFile})
 	if err != nil {
 		return fmt.Errorf("store: the damaged file %s cannot be set aside: %s.mend: %w", f.path, f.path, err)
 	}

@@ -97,13 +97,7 @@ func Reason(body []byte, secrets ...Secret) string {
 	if t := strings.TrimSpace(s); strings.HasPrefix(t, "<") {
 		s = html.UnescapeString(markup.ReplaceAllString(invisible.ReplaceAllString(t, " "), " "))
 	}
-	s = strings.Map(func(r rune) rune {
-		if steers(r) {
-			return ' '
-		}
-		return r
-	}, s)
-	s = Redact(strings.Join(strings.Fields(s), " "), secrets...)
+	s = Redact(strings.Join(strings.Fields(visible(s)), " "), secrets...)
 	if r := []rune(s); len(r) > maxReason {
 		s = string(r[:maxReason]) + "…"
 	}
@@ -114,6 +108,16 @@ func Reason(body []byte, secrets ...Secret) string {
 // joiners of scripts and of emoji are harmless.
 func steers(r rune) bool {
 	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) && r != '\u200c' && r != '\u200d'
+}
+
+// visible has a space in the place of each character that steers.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if steers(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 // Waits where Adobe names none: a bucket refills at one request a second at the authorization server, and reports ask for

@@ -211,10 +211,11 @@ func (v view) joined() (out view) {
 	return out
 }
 
-// redactedError is err, or a flat error in its place if its text holds secrets: net/http quotes what servers send.
+// redactedError is err, or a flat error in its place if its text holds secrets, or what steers terminals: net/http quotes what servers
+// send.
 func redactedError(err error, secret Secret) error {
 	text := err.Error()
-	if clean := Redact(text, secret); clean != text {
+	if clean := Redact(visible(text), secret); clean != text {
 		return errors.New(clean)
 	}
 	return err
