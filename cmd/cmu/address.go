@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"cmu-gateway/internal/private"
+	"cmu-gateway/internal/disk"
 )
 
 // address is what a running cmu serve leaves in its folder, readable by its user alone, for the commands that ask it.
@@ -79,7 +79,7 @@ func (f *folder) owner(ctx context.Context, waits func(string)) (*address, error
 const maxAddress = 16 << 10
 
 func readPrivate(path string) ([]byte, error) {
-	file, err := private.OpenFile(path, os.O_RDONLY, 0)
+	file, err := disk.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}

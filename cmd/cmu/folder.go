@@ -12,7 +12,7 @@ import (
 
 	"cmu-gateway/internal/after"
 	"cmu-gateway/internal/clock"
-	"cmu-gateway/internal/private"
+	"cmu-gateway/internal/disk"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/internal/secrets"
 	"cmu-gateway/internal/settings"
@@ -55,7 +55,7 @@ func chooseFolder(t *terminal, f deskFlags, m meant, least slog.Level) (folder, 
 	}
 	log := slog.New(slog.NewTextHandler(t.stderr, &slog.HandlerOptions{Level: least}))
 	slog.SetDefault(log)
-	if err := private.Parent(data); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := disk.Parent(data); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return folder{}, unusable(data, err)
 	}
 	k, err := look(data)
@@ -98,7 +98,7 @@ const (
 // commands have it for a moment: it waits for them, and tells so.
 func (f *folder) take(ctx context.Context, waits func(string)) (store.Store, *address, error) {
 	began, told := time.Now(), false
-	if err := private.Folder(f.path); err != nil {
+	if err := disk.Folder(f.path); err != nil {
 		return nil, nil, unusable(f.data, err)
 	}
 	for {
@@ -148,7 +148,7 @@ func cause(err error) error {
 
 // open returns the desk of this process over the folder's store, and closes that if it fails.
 func (f *folder) open(kept store.Store) (*local, error) {
-	l := &local{folder: *f, store: kept, madeUp: f.place.simulated, after: after.NewGoroutines(f.log), began: time.Now()}
+	l := &local{folder: *f, store: &watchedStore{Store: kept}, madeUp: f.place.simulated, after: after.NewGoroutines(f.log), began: time.Now()}
 	l.closers = append(l.closers, func() {
 		if err := kept.Close(); err != nil {
 			f.log.Warn("the store could not be closed", "error", err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,6 @@ import (
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/internal/sandbox"
 	"cmu-gateway/internal/secrets"
-	"cmu-gateway/internal/store"
 	"cmu-gateway/internal/wire"
 	"cmu-gateway/pkg/cmu"
 )
@@ -27,7 +27,7 @@ import (
 // local is the desk of the process that has the folder: a cmu serve, or a command while none runs.
 type local struct {
 	folder
-	store   store.Store
+	store   *watchedStore
 	secrets secrets.Store
 	sandbox *sandbox.Sandbox // nil: Adobe is not simulated, or need not be asked
 	madeUp  bool             // rows are those of a simulated Adobe, here or elsewhere
@@ -60,6 +60,9 @@ func (l *local) accessStatus(ctx context.Context) (access.Status, error) {
 	s, err := l.keeper.Status(ctx)
 	if full := secrets.Spare(filepath.Join(l.path, "secrets")); full != nil && !errors.Is(full, fs.ErrNotExist) {
 		s.Problems = append(s.Problems, "Nothing more can be kept in the data folder: "+secrets.Reason(full)+".")
+	}
+	if unkept := l.store.problem(); unkept != "" {
+		s.Problems = append(s.Problems, unkept)
 	}
 	return s, err
 }
@@ -288,6 +291,9 @@ func (l *local) register(ctx context.Context, o registerOrder, waits func(string
 		result.Warnings = append(result.Warnings, "The token is still the old client's, as no other could be had yet: "+err.Error())
 	}
 	if o.Statement == nil || len(result.Warnings) > 0 && result.Outcome == access.Kept {
+		return result, nil
+	}
+	if kept, err := l.secrets.Read(ctx, statementName); err == nil && bytes.Equal(kept, o.Statement) {
 		return result, nil
 	}
 	if err := l.secrets.Write(ctx, statementName, result.ClientID, o.Statement); err != nil {

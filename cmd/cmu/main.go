@@ -45,7 +45,9 @@ type terminal struct {
 }
 
 // printf prints what was asked for.
-func (t *terminal) printf(format string, a ...any) { io.WriteString(t.stdout, shown(fmt.Sprintf(format, a...))) }
+func (t *terminal) printf(format string, a ...any) {
+	io.WriteString(t.stdout, shown(fmt.Sprintf(format, a...)))
+}
 
 // sayf tells in words what was done, where nobody wants to be without, and nobody wants JSON.
 func (t *terminal) sayf(format string, a ...any) {

@@ -18,7 +18,8 @@ import (
 	"time"
 
 	"cmu-gateway/internal/access"
-	"cmu-gateway/internal/private"
+	"cmu-gateway/internal/disk"
+	"cmu-gateway/internal/secrets"
 	"cmu-gateway/internal/settings"
 	"cmu-gateway/internal/version"
 	"cmu-gateway/pkg/cmu"
@@ -137,7 +138,7 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 		}
 		l.address.Sandbox = l.settings.AuthURL
 		if _, err := os.Lstat(filepath.Join(l.path, served)); err != nil {
-			if err := private.WriteFile(filepath.Join(l.path, served), nil, 0o600); err != nil {
+			if err := disk.WriteFile(filepath.Join(l.path, served), nil, 0o600); err != nil {
 				return unusable(l.data, err)
 			}
 		}
@@ -188,7 +189,7 @@ func (s *serving) serve(ctx context.Context, t *terminal, l *local, listener, do
 	failed := make(chan error, len(servers))
 	go func() { failed <- servers[0].Serve(listener) }()
 	go func() { failed <- servers[1].Serve(door) }()
-	if err := l.announce(l.address); err != nil {
+	if err := secrets.WithRoom(filepath.Join(l.path, "secrets"), func() error { return l.announce(l.address) }); err != nil {
 		return fmt.Errorf("the address could not be left in the data folder: %w", err)
 	}
 	defer l.withdraw()

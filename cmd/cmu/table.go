@@ -74,4 +74,3 @@ func writeTable(w io.Writer, path []string, each func(func(cmu.Row) error) error
 	}
 	return b.Flush()
 }
-

@@ -1,11 +1,14 @@
-// Package private is for folders and files that one user has for himself: it refuses those in which others may have a hand, such as
-// links that they left, which would have this user read or write elsewhere.
-package private
+// Package disk is for folders and files that one user has for himself: it refuses those in which others may have a hand, such as
+// links that they left, which would have this user read or write elsewhere. And it knows a full disk.
+package disk
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
+	"syscall"
 )
 
 // OpenFile is os.OpenFile, but for a symbolic link at the path, which it refuses.
@@ -57,3 +60,11 @@ func Parent(path string) error {
 	}
 	return checkParent(path, stat)
 }
+
+// Full tells whether an error is that of a disk without room, or of a user whose part of it is used up.
+func Full(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || runtime.GOOS == "windows" && errors.Is(err, errDiskFull)
+}
+
+// errDiskFull is ERROR_DISK_FULL of Windows.
+const errDiskFull = syscall.Errno(112)
