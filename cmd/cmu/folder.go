@@ -110,7 +110,7 @@ func (f *folder) take(ctx context.Context, waits func(string)) (store.Store, *ad
 		})
 		switch {
 		case err == nil:
-			f.withdraw() // what a killed cmu serve has left
+			f.clean() // what a killed cmu serve has left
 			return kept, nil, nil
 		case !errors.Is(err, store.ErrInUse):
 			return nil, nil, unusable(f.data, err)

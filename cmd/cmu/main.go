@@ -92,13 +92,20 @@ func usagef(format string, a ...any) error { return usageError{fmt.Errorf(format
 var errIncomplete = errors.New("rows are missing")
 
 func main() {
-	// The first signal ends things in good order, the second at once.
 	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
 		ends = append(ends, syscall.SIGHUP)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), ends...)
-	context.AfterFunc(ctx, stop)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, ends...)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		// The first ends things in good order, the second at once: also where a shell has it ignored, as for what it runs behind.
+		<-signals
+		cancel()
+		<-signals
+		os.Exit(exitFailure)
+	}()
 	t := &terminal{
 		stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), interactive: isScreen(os.Stdout), progress: isScreen(os.Stderr),
 	}

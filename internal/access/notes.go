@@ -19,6 +19,7 @@ const (
 	noteRefusedStatement = "access.refused-statement"
 	noteCooldown         = "access.cooldown"
 	noteRegisterAsked    = "access.asked"
+	noteLicence          = "access.licence"
 )
 
 // notes are what processes tell each other. What was never noted is zero.
@@ -31,6 +32,7 @@ type notes struct {
 	RefusedStatement refusedStatement
 	Cooldown         cooldown
 	RegisterAsked    registerAsked
+	Licence          notedLicence
 }
 
 // registrations counts them. An attempt is noted before Adobe is called, so that not even a crash makes a loop of calls.
@@ -113,7 +115,7 @@ func readNotes(ctx context.Context, from store.Notes, log *slog.Logger) (notes, 
 	for name, into := range map[string]any{
 		noteRegistrations: &n.Registrations, noteRefusedClient: &n.RefusedClient, noteRefusedStatement: &n.RefusedStatement,
 		noteRefusedToken: &n.RefusedToken, noteAcceptedToken: &n.AcceptedToken, noteUnstoredToken: &n.UnstoredToken,
-		noteCooldown: &n.Cooldown, noteRegisterAsked: &n.RegisterAsked,
+		noteCooldown: &n.Cooldown, noteRegisterAsked: &n.RegisterAsked, noteLicence: &n.Licence,
 	} {
 		if note, ok := stored[name]; ok && json.Unmarshal(note.Value, into) != nil {
 			log.WarnContext(ctx, "a note cannot be read and counts as absent", "note", name)

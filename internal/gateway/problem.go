@@ -85,8 +85,12 @@ const statusClientGone = 499
 func (h *handler) fail(w http.ResponseWriter, r *http.Request, source reports.Source, err error) {
 	ctx := r.Context()
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		h.Log.InfoContext(ctx, "the caller left before the answer", "path", r.URL.Path)
 		w.WriteHeader(statusClientGone)
 		return
+	}
+	if h.madeUp() { // which may just have been learnt
+		w.Header()[cmu.HeaderSimulated] = simulated
 	}
 	p := h.explained(ctx, r.URL.Path, err)
 	switch {
@@ -96,7 +100,7 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, source reports.So
 	case source == reports.FromMemory:
 		w.Header().Set("Cache-Status", cacheName+"; hit; detail=memory") // a refusal, remembered
 	default:
-		w.Header().Set("Cache-Status", failureStatus(p.Adobe))
+		w.Header().Set("Cache-Status", failureStatus(p.Adobe, err))
 	}
 	h.problem(w, r, p)
 }
