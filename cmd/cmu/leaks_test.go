@@ -123,7 +123,7 @@ func echoed(t *testing.T, fault sandbox.Fault, on string) {
 	}
 	all := told.String()
 	for _, secret := range hidden {
-		own := secret[strings.LastIndexByte(secret, '.')+1:]
+		own := secret[strings.IndexByte(secret, '.')+1:] // the first part of a JWT is the same in many
 		for at := 0; at+16 <= len(own); at++ {
 			if i := strings.Index(all, own[at:at+16]); i >= 0 {
 				t.Errorf("%.40q… is shown: %s", secret, all[max(i-200, 0):min(i+100, len(all))])
