@@ -289,9 +289,8 @@ func (l *local) purge(ctx context.Context, r cmu.Request) (int, error) {
 }
 
 func (l *local) status(ctx context.Context) (status, error) {
-	return status{
-		Adobe: l.adobe(), Simulated: l.madeUp, Folder: l.path, Gateway: l.address.Gateway, Status: l.gateway.Status(ctx),
-	}, nil
+	known := l.gateway.Status(ctx)
+	return status{Adobe: l.adobe(), Simulated: known.Simulated, Folder: l.path, Gateway: l.address.Gateway, Status: known}, nil
 }
 
 // register registers unless that was done, and keeps the statement so that it can be done again without anybody there.

@@ -93,8 +93,9 @@ func (t *Tokens) Noted(ctx context.Context, all map[string]store.Note) {
 	t.adopt()
 	t.noted = noted
 	replaced := t.token != nil && t.token.licence() != noted.Name && noted.At.After(t.token.ObtainedAt)
+	unseen := !t.readAt.After(noted.At) // however short a while ago that was
 	t.mu.Unlock()
 	if replaced {
-		_ = t.read(ctx, false)
+		_ = t.read(ctx, unseen)
 	}
 }

@@ -24,9 +24,9 @@ const (
 	refutedFor = 7 * 24 * time.Hour
 )
 
-// aheadOf reports whether a period had not begun at an instant by the clock of a zone; nil: nobody knows.
+// aheadOf reports whether a period had not begun at an instant, zero: no row was read, by the clock of a zone; nil: nobody knows.
 func aheadOf(zone *time.Location, period cmu.Civil, at time.Time) bool {
-	return zone != nil && period > cmu.CivilAt(at.Add(zoneLeeway), zone)
+	return zone != nil && !at.IsZero() && period > cmu.CivilAt(at.Add(zoneLeeway), zone)
 }
 
 // believed is the policy without a zone that was refuted.
