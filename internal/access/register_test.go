@@ -246,3 +246,16 @@ func TestStoredButFailed(t *testing.T) {
 		}
 	})
 }
+
+// A reason is shown to others, in status and in logs: nothing in it steers their terminals, and no statement pasted into it stays.
+func TestReasonIsCleaned(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.ready()
+		k := w.keeper()
+		r := must[RegisterResult](t)(k.Register(background, RegisterOptions{Force: true, Reason: "new\u202e \x1b[2Jone eyJhbGciOiJSUzI1NiJ9.eyJzdWIi.c2ln"}))
+		s := must[Status](t)(k.Status(background))
+		if want := "new [2Jone [redacted]"; s.Registrations.Reason != want || !strings.Contains(r.Message, want) {
+			t.Errorf("%q, %q", s.Registrations.Reason, r.Message)
+		}
+	})
+}
