@@ -139,7 +139,7 @@ func (q *query) pieces(sliced, inclusive bool, read *holding) (pieces []*piece) 
 // adopt takes over what has been read of a piece that begins with the same block; nil: nothing.
 func (p *piece) adopt(read *holding) {
 	if read != nil && read.piece.names[0] == p.names[0] {
-		p.read = &holding{read.shelf, p, read.stamp, read.blocks}
+		p.read = &holding{shelf: read.shelf, piece: p, stamp: read.stamp, blocks: read.blocks}
 	}
 }
 
@@ -171,22 +171,6 @@ func (p *piece) settled(at time.Time) cmu.Civil {
 		return plan.Undivided().To
 	}
 	return plan.Undivided().From
-}
-
-// keepPeriods is how long a block is stored after it was last written; then its rows are asked for again.
-const keepPeriods = 400 * 24 * time.Hour
-
-// life is how long a block of the piece is stored: periods for as long as anybody may ask for them, an exact answer for as long as it
-// may be served.
-func (p *piece) life(b *block) time.Duration {
-	fresh := p.pace.OpenLife()
-	switch {
-	case p.grid.Divided():
-		return keepPeriods
-	case b.coverage[0].Settled:
-		fresh = p.pace.Policy.Settled
-	}
-	return fresh + max(p.pace.Policy.Stale, p.pace.Policy.StaleIfError)
 }
 
 // exactPrefix begins the names of blocks that hold an exact answer.
