@@ -117,6 +117,10 @@ func readStatement(file string) ([]byte, error) {
 	if file == "" {
 		return nil, nil
 	}
+	if looksLikeStatement(file) {
+		return nil, usagef("--statement takes the name of a file, and what was given looks like the statement itself, which is not shown here; " +
+			"it may be in the history of the shell now")
+	}
 	f, err := os.Open(file)
 	if err != nil {
 		return nil, fmt.Errorf("the software statement %s cannot be read: %w", file, cause(err))
@@ -131,4 +135,11 @@ func readStatement(file string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
 	return []byte(s.Text.Reveal()), nil // out of what surrounds it
+}
+
+// looksLikeStatement tells whether the name of a file is what a file should hold: too long or of several lines, or like a JWT.
+func looksLikeStatement(name string) bool {
+	const longest = 4096 // PATH_MAX
+	last := name[strings.LastIndexAny(name, `/\`)+1:]
+	return len(name) > longest || len(last) > 255 || strings.ContainsAny(name, "\n\r{") || cmu.Redact(name) != name
 }

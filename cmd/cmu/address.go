@@ -12,6 +12,9 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"cmu-gateway/internal/clock"
+	"cmu-gateway/internal/disk"
 )
 
 // address is what a running cmu serve leaves in its folder, readable by its user alone, for the commands that ask it.
@@ -44,6 +47,20 @@ func (l *local) withdrawOwn() {
 	}
 }
 
+// clean removes what killed processes have left of address files, whole or half written, in the forms of earlier releases too. It is
+// for the owner of the folder.
+func (f *folder) clean() {
+	f.withdraw()
+	entries, _ := os.ReadDir(f.path)
+	for _, e := range entries {
+		for _, pattern := range []string{"serve.json.*", "serve-*.json", "serve-*.json.*"} {
+			if match, _ := filepath.Match(pattern, e.Name()); match {
+				_ = os.Remove(filepath.Join(f.path, e.Name()))
+			}
+		}
+	}
+}
+
 func (f *folder) withdraw() {
 	if err := os.Remove(f.addressFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		f.log.Warn("the address file could not be removed", "error", err)
@@ -51,35 +68,74 @@ func (f *folder) withdraw() {
 }
 
 // helloTime is how long a cmu serve may take to say that it is there. Tests have less.
-var helloTime = 5 * time.Second
+var helloTime = 2 * time.Second
 
 // owner returns the address of the cmu serve that has the folder, or nil: none has left one, or whoever left it has ended. Its error
 // is that it does not answer.
 func (f *folder) owner(ctx context.Context, waits func(string)) (*address, error) {
-	text, err := os.ReadFile(f.addressFile())
+	text, err := readPrivate(f.addressFile())
 	var a address
 	if err != nil || json.Unmarshal(text, &a) != nil {
 		return nil, nil
 	}
-	limited, cancel := context.WithTimeout(ctx, helloTime)
-	defer cancel()
 	slow := time.AfterFunc(tellAfter, func() { waits("the cmu serve that has the data folder " + f.path + " does not answer yet") })
 	defer slow.Stop()
-	res, err := a.send(limited, http.MethodGet, "/hello", nil)
-	if err == nil {
-		defer res.Body.Close()
-		text, err = io.ReadAll(io.LimitReader(res.Body, 100))
-	}
-	switch {
+	switch proof, err := a.hello(ctx); {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case errors.Is(err, context.DeadlineExceeded):
-		return nil, fmt.Errorf("the cmu serve that has the data folder %s since %s, as process %d, does not answer: end it, and start it again",
-			f.path, at(a.Since), a.Process)
-	case err != nil, string(text) != a.Proof:
+		return nil, a.silent()
+	case err != nil, proof != a.Proof:
 		return nil, nil // it has ended, and somebody else may answer in its place
 	}
 	return &a, nil
+}
+
+// hello asks whether a cmu serve is there, which it proves.
+func (a *address) hello(ctx context.Context) (proof string, err error) {
+	limited, cancel := context.WithTimeout(ctx, helloTime)
+	defer cancel()
+	res, err := a.send(limited, http.MethodGet, "/hello", nil)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(res.Body, 100))
+	return string(text), err
+}
+
+// silent says that a cmu serve is there, and does not answer: it is stopped, or at its end.
+func (a *address) silent() error {
+	return fmt.Errorf("the cmu serve that has the data folder since %s, as process %d, does not answer: end it, and start it again", at(a.Since), a.Process)
+}
+
+// watch returns a context that ends, with the error of silent as its cause, when a cmu serve does not answer any more. It asks now
+// and then, until stop is called.
+func (a *address) watch(ctx context.Context) (watched context.Context, stop func()) {
+	watched, end := context.WithCancelCause(ctx)
+	go func() {
+		for clock.Sleep(watched, helloEvery) == nil {
+			if _, err := a.hello(watched); errors.Is(err, context.DeadlineExceeded) && watched.Err() == nil {
+				end(a.silent())
+			}
+		}
+	}()
+	return watched, func() { end(nil) }
+}
+
+// helloEvery is the pause between two looks whether a cmu serve that is at work still answers.
+const helloEvery = time.Second
+
+// maxAddress bounds an address file, in bytes.
+const maxAddress = 16 << 10
+
+func readPrivate(path string) ([]byte, error) {
+	file, err := disk.OpenFile(path, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return io.ReadAll(io.LimitReader(file, maxAddress))
 }
 
 // keyHeader holds the key. No page in a browser can send it to another origin.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -176,6 +177,40 @@ func TestOwnerHangs(t *testing.T) {
 		code, _, warned := on(t, t.Context(), false, append(args, "--data", data)...)
 		if code != exitFailure || !strings.Contains(warned, "as process 42, does not answer: end it, and start it again\n") {
 			t.Errorf("%s: code %d: %s", args[0], code, warned)
+		}
+	}
+}
+
+// One that is stopped in the middle of its work is given up as well, whatever it was asked for and however far it was.
+func TestOwnerStops(t *testing.T) {
+	usual := helloTime
+	helloTime = 200 * time.Millisecond
+	t.Cleanup(func() { helloTime = usual })
+	for _, sent := range []string{"", `{"waits":"something"}` + "\n", `{"result":{}}` + "\nthe begin"} {
+		for _, args := range [][]string{{"status"}, {"purge", "year"}, {"report", "year"}, {"refresh"}, {"register"}} {
+			var stopped atomic.Bool
+			data := ownedFolder(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/hello" && !stopped.Load() {
+					io.WriteString(w, "PROOF")
+					return
+				}
+				stopped.Store(true)
+				io.Copy(io.Discard, r.Body) // or its going is not seen
+				io.WriteString(w, sent)
+				http.NewResponseController(w).Flush()
+				<-r.Context().Done()
+			}), func(*address) {})
+			began := time.Now()
+			code, _, warned := on(t, t.Context(), false, append(args, "--data", data, "--sandbox")...)
+			if strings.HasPrefix(sent, `{"result"`) && args[0] != "report" {
+				continue // it has its answer
+			}
+			if code != exitFailure || !strings.Contains(warned, "as process 42, does not answer: end it, and start it again\n") {
+				t.Errorf("%s after %q: code %d: %s", args[0], sent, code, warned)
+			}
+			if took := time.Since(began); took > 20*time.Second {
+				t.Errorf("%s after %q: it took %v", args[0], sent, took)
+			}
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"cmu-gateway/internal/after"
 	"cmu-gateway/internal/clock"
+	"cmu-gateway/internal/disk"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/internal/secrets"
 	"cmu-gateway/internal/settings"
@@ -54,6 +55,9 @@ func chooseFolder(t *terminal, f deskFlags, m meant, least slog.Level) (folder, 
 	}
 	log := slog.New(slog.NewTextHandler(t.stderr, &slog.HandlerOptions{Level: least}))
 	slog.SetDefault(log)
+	if err := disk.Parent(data); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return folder{}, unusable(data, err)
+	}
 	k, err := look(data)
 	if err != nil {
 		return folder{}, unusable(data, err)
@@ -94,6 +98,9 @@ const (
 // commands have it for a moment: it waits for them, and tells so.
 func (f *folder) take(ctx context.Context, waits func(string)) (store.Store, *address, error) {
 	began, told := time.Now(), false
+	if err := disk.Folder(f.path); err != nil {
+		return nil, nil, unusable(f.data, err)
+	}
 	for {
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
@@ -103,7 +110,7 @@ func (f *folder) take(ctx context.Context, waits func(string)) (store.Store, *ad
 		})
 		switch {
 		case err == nil:
-			f.withdraw() // what a killed cmu serve has left
+			f.clean() // what a killed cmu serve has left
 			return kept, nil, nil
 		case !errors.Is(err, store.ErrInUse):
 			return nil, nil, unusable(f.data, err)
@@ -141,7 +148,7 @@ func cause(err error) error {
 
 // open returns the desk of this process over the folder's store, and closes that if it fails.
 func (f *folder) open(kept store.Store) (*local, error) {
-	l := &local{folder: *f, store: kept, madeUp: f.place.simulated, after: after.NewGoroutines(f.log), began: time.Now()}
+	l := &local{folder: *f, store: &watchedStore{Store: kept}, madeUp: f.place.simulated, after: after.NewGoroutines(f.log), began: time.Now()}
 	l.closers = append(l.closers, func() {
 		if err := kept.Close(); err != nil {
 			f.log.Warn("the store could not be closed", "error", err)

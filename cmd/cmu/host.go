@@ -2,23 +2,36 @@ package main
 
 import (
 	"net"
+	"net/http"
 	"net/netip"
 	"regexp"
 	"strings"
 )
 
 // hostRule tells which hosts a gateway at an address answers to: those names, localhost and IP addresses. A web page can make its own
-// host name lead to this machine (DNS rebinding), and would read here what it likes; it cannot have one of these. Without
-// names an address that is open to all answers to any: nil.
+// host name lead to this machine (DNS rebinding), and would read here what it likes; it cannot have one of these. An address that is
+// open to others answers to names without a dot as well, such as the machine's own: no page of the web has such a name.
 func hostRule(at net.Addr, names []string) func(host string) bool {
-	if !loopback(at) && len(names) == 0 {
-		return nil
-	}
+	open := !loopback(at)
 	known := map[string]bool{}
 	for _, name := range names {
 		known[name] = true
 	}
-	return func(host string) bool { return localName(host) || known[bareHost(host)] }
+	return func(host string) bool {
+		name := bareHost(host)
+		return localName(host) || known[name] || open && !strings.Contains(name, ".") && hostPattern.MatchString(name)
+	}
+}
+
+// answering lets h answer to the hosts of a rule alone.
+func answering(rule func(host string) bool, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !rule(r.Host) {
+			http.Error(w, "This address answers to localhost and to IP addresses, not to that host name.", http.StatusMisdirectedRequest)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // localName judges the Host of a request. Source: RFC 6761 section 6.3.

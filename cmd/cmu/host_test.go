@@ -18,8 +18,8 @@ func TestLocalNames(t *testing.T) {
 			t.Errorf("%s is not answered", host)
 		}
 	}
-	for _, host := range []string{"", "evil.example", "evil.example:8080", "localhost.evil.example", "evillocalhost", "127.0.0.1.evil.example", "127.1",
-		"2130706433", "[evil.example]:80", "a:b:c", ".", strings.Repeat("x", 10_000), "reports.example.evil", "xreports.example"} {
+	for _, host := range []string{"", "evil.example", "evil.example:8080", "localhost.evil.example", "127.0.0.1.evil.example", "127.1",
+		"[evil.example]:80", "a:b:c", ".", strings.Repeat("x", 10_000), "reports.example.evil", "xreports.example"} {
 		for _, address := range []string{"127.0.0.1", "::1", "0.0.0.0"} {
 			if rule(address, "reports.example")(host) {
 				t.Errorf("%.99s at %s is answered", host, address)
@@ -31,8 +31,18 @@ func TestLocalNames(t *testing.T) {
 			t.Errorf("%s: with its name %v", host, named(host))
 		}
 	}
-	if rule("0.0.0.0") != nil {
-		t.Error("an address open to all is closed")
+	for _, host := range []string{"gateway", "gateway:8080", "MyMac.", "my_host"} {
+		if !rule("0.0.0.0")(host) || !rule("::", "reports.example")(host) || rule("127.0.0.1")(host) {
+			t.Errorf("%s: wrong", host)
+		}
+	}
+	if rule("127.0.0.1", "reports.example")("evillocalhost") {
+		t.Error("evillocalhost is answered")
+	}
+	for _, host := range []string{"", "evil.example", "127.1", "a b", "gateway.example"} {
+		if rule("0.0.0.0")(host) {
+			t.Errorf("%s is answered at an address that is open", host)
+		}
 	}
 }
 

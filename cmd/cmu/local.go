@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -20,7 +21,6 @@ import (
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/internal/sandbox"
 	"cmu-gateway/internal/secrets"
-	"cmu-gateway/internal/store"
 	"cmu-gateway/internal/wire"
 	"cmu-gateway/pkg/cmu"
 )
@@ -28,7 +28,7 @@ import (
 // local is the desk of the process that has the folder: a cmu serve, or a command while none runs.
 type local struct {
 	folder
-	store   store.Store
+	store   *watchedStore
 	secrets secrets.Store
 	sandbox *sandbox.Sandbox // nil: Adobe is not simulated, or need not be asked
 	madeUp  bool             // rows are those of a simulated Adobe, here or elsewhere
@@ -66,6 +66,9 @@ func (l *local) accessStatus(ctx context.Context) (access.Status, error) {
 	if full := l.spare(); full != nil && !errors.Is(full, fs.ErrNotExist) {
 		s.Problems = append(s.Problems, "Nothing more can be kept in the data folder: "+secrets.Reason(full)+".")
 	}
+	if unkept := l.store.problem(); unkept != "" {
+		s.Problems = append(s.Problems, unkept)
+	}
 	return s, err
 }
 
@@ -89,11 +92,12 @@ func (l *local) spare() error {
 // simulate makes the simulated Adobe answer at an address, and its statement known here.
 func (l *local) simulate(ctx context.Context, listener net.Listener, latency time.Duration) error {
 	l.sandbox = sandbox.New(sandbox.Options{Seed: l.place.seed, Latency: latency})
-	server := newServer(l.sandbox, l.log)
+	server := newServer(answering(hostRule(listener.Addr(), nil), l.sandbox), l.log)
 	go server.Serve(listener) //nolint:errcheck // it ends with Close
 	l.closers = append(l.closers, func() { server.Close() })
-	base := "http://" + listener.Addr().String()
+	base := baseOf(listener)
 	l.settings.AuthURL, l.settings.ReportsURL = base, base+sandbox.ReportsPath
+	l.settings.AllowHTTP = true // nothing there is worth hiding
 	statement := l.sandbox.Statement()
 	if kept, err := l.secrets.Read(ctx, statementName); err == nil && string(kept) == statement {
 		return nil
@@ -352,6 +356,9 @@ func (l *local) register(ctx context.Context, o registerOrder, waits func(string
 		result.Warnings = append(result.Warnings, "The token is still the old client's, as no other could be had yet: "+err.Error())
 	}
 	if o.Statement == nil || len(result.Warnings) > 0 && result.Outcome == access.Kept {
+		return result, nil
+	}
+	if kept, err := l.secrets.Read(ctx, statementName); err == nil && bytes.Equal(kept, o.Statement) {
 		return result, nil
 	}
 	if err := l.secrets.Write(ctx, statementName, result.ClientID, o.Statement); err != nil {

@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"cmu-gateway/pkg/cmu"
 )
 
 // Exit codes.
@@ -43,7 +45,9 @@ type terminal struct {
 }
 
 // printf prints what was asked for.
-func (t *terminal) printf(format string, a ...any) { fmt.Fprintf(t.stdout, format, a...) }
+func (t *terminal) printf(format string, a ...any) {
+	io.WriteString(t.stdout, shown(fmt.Sprintf(format, a...)))
+}
 
 // sayf tells in words what was done, where nobody wants to be without, and nobody wants JSON.
 func (t *terminal) sayf(format string, a ...any) {
@@ -72,7 +76,9 @@ func (t *terminal) warnf(format string, a ...any) {
 }
 
 // errorf says in a line what must not be missed.
-func (t *terminal) errorf(format string, a ...any) { fmt.Fprintf(t.stderr, "cmu: "+format+"\n", a...) }
+func (t *terminal) errorf(format string, a ...any) {
+	io.WriteString(t.stderr, "cmu: "+shown(cmu.Redact(fmt.Sprintf(format, a...)))+"\n")
+}
 
 // waits says why nothing happens.
 func (t *terminal) waits(message string) { t.warnf("%s; Ctrl-C gives up", message) }
@@ -86,13 +92,20 @@ func usagef(format string, a ...any) error { return usageError{fmt.Errorf(format
 var errIncomplete = errors.New("rows are missing")
 
 func main() {
-	// The first signal ends things in good order, the second at once.
 	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
 	if !signal.Ignored(syscall.SIGHUP) { // as under nohup
 		ends = append(ends, syscall.SIGHUP)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), ends...)
-	context.AfterFunc(ctx, stop)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, ends...)
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		// The first ends things in good order, the second at once: also where a shell has it ignored, as for what it runs behind.
+		<-signals
+		cancel()
+		<-signals
+		os.Exit(exitFailure)
+	}()
 	t := &terminal{
 		stdout: os.Stdout, stderr: os.Stderr, environ: os.Environ(), interactive: isScreen(os.Stdout), progress: isScreen(os.Stderr),
 	}

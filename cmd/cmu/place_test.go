@@ -16,7 +16,7 @@ import (
 
 // Made-up rows are for those who ask for them, or who began with them and never named another Adobe.
 func TestMadeUpRowsAreNeverTakenForReal(t *testing.T) {
-	const own, other = "CMU_AUTH_URL=http://10.0.0.1:8090", "127.0.0.1_8090-0123abcd"
+	const own, other = "CMU_AUTH_URL=http://127.0.0.1:8090", "127.0.0.1_8090-0123abcd"
 	demo := kept{served: map[string]bool{"sandbox": true}}
 	with := func(k kept, registered ...string) kept {
 		k.registered = registered

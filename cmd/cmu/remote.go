@@ -37,18 +37,17 @@ func stream[Result any](ctx context.Context, r *remote, path string, what any, h
 	if err != nil {
 		return result, nil, err
 	}
+	ctx, stop := r.watch(ctx)
 	res, err := r.send(ctx, http.MethodPost, path, bytes.NewReader(text))
 	if err != nil {
+		defer stop()
 		return result, nil, brokenOff(ctx, err)
 	}
 	lines := bufio.NewReaderSize(res.Body, maxLine)
-	rest = struct {
-		io.Reader
-		io.Closer
-	}{lines, res.Body}
+	follows := &following{lines, ctx, func() { res.Body.Close(); stop() }}
 	defer func() {
 		if err != nil {
-			res.Body.Close()
+			follows.close()
 		}
 	}()
 	if res.StatusCode != http.StatusOK {
@@ -66,7 +65,7 @@ func stream[Result any](ctx context.Context, r *remote, path string, what any, h
 		case one.Error != "":
 			return result, nil, errors.New(one.Error)
 		case one.Result != nil:
-			return *one.Result, rest, nil
+			return *one.Result, follows, nil
 		case hear != nil:
 			hear(one.said)
 		}
@@ -76,9 +75,29 @@ func stream[Result any](ctx context.Context, r *remote, path string, what any, h
 // brokenOff is what came instead of an answer, or of its end.
 func brokenOff(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return context.Cause(ctx)
 	}
 	return fmt.Errorf("the running cmu serve broke off its answer: %w", err)
+}
+
+// following is what follows the lines of an answer, while whoever sends it is watched.
+type following struct {
+	io.Reader
+	watched context.Context
+	close   func()
+}
+
+func (f *following) Read(p []byte) (int, error) {
+	n, err := f.Reader.Read(p)
+	if err != nil && err != io.EOF && f.watched.Err() != nil {
+		err = context.Cause(f.watched)
+	}
+	return n, err
+}
+
+func (f *following) Close() error {
+	f.close()
+	return nil
 }
 
 // ask asks for what has no body.

@@ -226,7 +226,11 @@ func (f *reporting) run(ctx context.Context, t *terminal, in *call) error {
 	m := t.meter()
 	defer m.end()
 	var result outcome
-	err = to.write(t.stdout, func(w io.Writer) (err error) {
+	stdout := t.stdout
+	if t.interactive {
+		stdout = &screenWriter{w: stdout}
+	}
+	err = to.write(stdout, func(w io.Writer) (err error) {
 		out := &sink{Writer: w, begins: m.end}
 		if o.Request.Format == "parquet" {
 			result, err = writeParquet(ctx, d, o, m.tell, out)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/sandbox"
+	"cmu-gateway/pkg/cmu"
 )
 
 var sandboxCommand = command{
@@ -32,6 +33,7 @@ It takes orders below /_sandbox/: its statement, counts of calls, revocations, a
 	define: func(fs *flag.FlagSet) func(context.Context, *terminal, *call) error {
 		var s simulation
 		fs.StringVar(&s.listen, "listen", "127.0.0.1:8090", "`ADDRESS` to listen at; port 0 takes a free one")
+		fs.Var(&s.hosts, "host", "`NAME` that it is reached by; repeatable. Without: localhost and IP addresses")
 		fs.Uint64Var(&s.seed, "seed", defaultSeed, "`NUMBER` that chooses data and credentials")
 		fs.DurationVar(&s.latency, "latency", adobeLatency, "`TIME` that each call takes")
 		fs.StringVar(&s.behaviour, "behaviour", "", "`JSON` object of the fields to change, or @FILE that holds it; /_sandbox/ lists them")
@@ -41,6 +43,7 @@ It takes orders below /_sandbox/: its statement, counts of calls, revocations, a
 
 type simulation struct {
 	listen, behaviour string
+	hosts             hostNames
 	seed              uint64
 	latency           time.Duration
 }
@@ -57,10 +60,13 @@ func (s *simulation) run(ctx context.Context, t *terminal, _ *call) error {
 	if err != nil {
 		return err
 	}
-	server := newServer(adobe, slog.New(slog.NewTextHandler(t.stderr, nil)))
+	server := newServer(answering(hostRule(listener.Addr(), s.hosts), adobe), slog.New(slog.NewTextHandler(t.stderr, nil)))
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
-	base := "http://" + listener.Addr().String()
+	base, clear := baseOf(listener), ""
+	if cmu.PlainHTTP(base) {
+		clear = " CMU_ALLOW_HTTP=true"
+	}
 	t.sayf(`The simulated Adobe answers at %[1]s, each call in %[2]v.
 
   curl %[1]s/_sandbox/             what it is told to do, and how it behaves
@@ -69,10 +75,10 @@ func (s *simulation) run(ctx context.Context, t *terminal, _ *call) error {
 The gateway in front of it:
 
   curl -o statement.txt %[1]s/_sandbox/statement
-  CMU_AUTH_URL=%[1]s CMU_REPORTS_URL=%[1]s%[3]s cmu serve --statement statement.txt
+  CMU_AUTH_URL=%[1]s CMU_REPORTS_URL=%[1]s%[3]s%[4]s cmu serve --statement statement.txt
 
 Ctrl-C ends it.
-`, base, s.latency, sandbox.ReportsPath)
+`, base, s.latency, sandbox.ReportsPath, clear)
 	if err := t.document(map[string]string{
 		"auth_url": base, "reports_url": base + sandbox.ReportsPath, "statement": base + "/_sandbox/statement", "about": base + "/_sandbox/",
 	}); err != nil {

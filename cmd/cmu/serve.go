@@ -11,12 +11,15 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
 
 	"cmu-gateway/internal/access"
+	"cmu-gateway/internal/disk"
+	"cmu-gateway/internal/secrets"
 	"cmu-gateway/internal/settings"
 	"cmu-gateway/internal/version"
 	"cmu-gateway/pkg/cmu"
@@ -123,7 +126,7 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 	defer door.Close()
 	l.address = address{
 		Instance: rand.Text(), Release: version.String(), Process: os.Getpid(), Since: time.Now(), Key: rand.Text(), Proof: rand.Text(),
-		Gateway: "http://" + listener.Addr().String(), Control: "http://" + door.Addr().String(),
+		Gateway: baseOf(listener), Control: "http://" + door.Addr().String(),
 	}
 	if l.place.simulated {
 		sandboxListener, err := listen(s.sandboxListen, "--sandbox-listen")
@@ -134,8 +137,10 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 			return err
 		}
 		l.address.Sandbox = l.settings.AuthURL
-		if err := os.WriteFile(filepath.Join(l.path, served), nil, 0o600); err != nil {
-			return unusable(l.data, err)
+		if _, err := os.Lstat(filepath.Join(l.path, served)); err != nil {
+			if err := disk.WriteFile(filepath.Join(l.path, served), nil, 0o600); err != nil {
+				return unusable(l.data, err)
+			}
 		}
 		s.tellSimulated(t, l.address.Sandbox)
 	} else {
@@ -143,8 +148,8 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 		l.recognise(ctx, t)
 	}
 	if l.settings.Key == "" && (!loopback(listener.Addr()) || len(s.hosts) > 0) {
-		t.warnf("warning: %s can be reached from other machines, and no key is asked (CMU_KEY): whoever reaches it can read the reports",
-			listener.Addr())
+		t.warnf("warning: %s can be reached from other machines, and no key is asked (CMU_KEY): whoever reaches it can read all reports and "+
+			"have Adobe asked for any; it answers to IP addresses, localhost, names without a dot, and those of --host", listener.Addr())
 	}
 	l.start()
 	if err := s.register(ctx, t, l, statement); err != nil {
@@ -184,7 +189,7 @@ func (s *serving) serve(ctx context.Context, t *terminal, l *local, listener, do
 	failed := make(chan error, len(servers))
 	go func() { failed <- servers[0].Serve(bounded(listener, maxConnections)) }()
 	go func() { failed <- servers[1].Serve(door) }()
-	if err := l.announce(l.address); err != nil {
+	if err := secrets.WithRoom(filepath.Join(l.path, "secrets"), func() error { return l.announce(l.address) }); err != nil {
 		return fmt.Errorf("the address could not be left in the data folder: %w", err)
 	}
 	defer l.withdrawOwn()
@@ -296,6 +301,15 @@ func listen(address, flag string) (net.Listener, error) {
 		return nil, fmt.Errorf("nothing can listen at %s: %w; choose another with %s", address, op.Err, flag)
 	}
 	return l, err
+}
+
+// baseOf is where this machine reaches what listens.
+func baseOf(l net.Listener) string {
+	at := l.Addr().String()
+	if tcp, ok := l.Addr().(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
+		at = net.JoinHostPort("127.0.0.1", strconv.Itoa(tcp.Port))
+	}
+	return "http://" + at
 }
 
 func loopback(a net.Addr) bool {

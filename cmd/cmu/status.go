@@ -67,7 +67,9 @@ func (s status) problem() error {
 func (s status) tell(t *terminal, asked bool, now time.Time) error {
 	doc := s.Status
 	tab := tabwriter.NewWriter(t.stdout, 0, 8, 2, ' ', 0)
-	line := func(name, format string, a ...any) { fmt.Fprintf(tab, name+"\t"+format+"\n", a...) }
+	line := func(name, format string, a ...any) {
+		fmt.Fprintf(tab, "%s\t%s\n", name, plain(fmt.Sprintf(format, a...)))
+	}
 	adobe := s.Adobe
 	switch {
 	case s.Simulated && s.Adobe != theSimulated:

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"io"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -13,9 +12,12 @@ import (
 // writeTable prints rows as a table: a column for each dimension of the path, then one for each other name in the order
 // in which they appear. Metrics are aligned at their right.
 func writeTable(w io.Writer, path []string, each func(func(cmu.Row) error) error) error {
-	names := slices.Clone(path)
+	var names []string
+	for _, name := range path {
+		names = append(names, plain(name))
+	}
 	column := map[string]int{}
-	for i, name := range names {
+	for i, name := range path {
 		column[name] = i
 	}
 	var rows [][]string
@@ -25,12 +27,12 @@ func writeTable(w io.Writer, path []string, each func(func(cmu.Row) error) error
 			i, known := column[string(name)]
 			if !known {
 				i = len(names)
-				column[string(name)], names = i, append(names, string(name))
+				column[string(name)], names = i, append(names, plain(string(name)))
 			}
 			for len(cells) <= i {
 				cells = append(cells, "")
 			}
-			cells[i] = plain(value)
+			cells[i] = plain(string(value))
 			return true
 		})
 		rows = append(rows, cells)
@@ -71,14 +73,4 @@ func writeTable(w io.Writer, path []string, each func(func(cmu.Row) error) error
 		b.WriteString("(no rows)\n")
 	}
 	return b.Flush()
-}
-
-// plain is a value without what would steer a terminal.
-func plain(value []byte) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f && r < 0xa0 {
-			return '\ufffd'
-		}
-		return r
-	}, string(value))
 }

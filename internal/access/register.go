@@ -46,6 +46,7 @@ func (k *Keeper) Register(ctx context.Context, o RegisterOptions) (result Regist
 	if len(o.Reason) > maxReason {
 		return RegisterResult{}, fmt.Errorf("register: the reason is longer than %d bytes", maxReason)
 	}
+	o.Reason = cmu.Reason([]byte(o.Reason)) // it is shown to others, later
 	if o.DryRun {
 		result, err = k.checkStatement(ctx, o.Statement)
 	} else {

@@ -98,7 +98,7 @@ func TestDryRun(t *testing.T) {
 		k := w.keeper()
 		r := must[RegisterResult](t)(k.Register(background, RegisterOptions{DryRun: true}))
 		if r.Outcome != Checked || r.Statement == nil || r.Statement.SoftwareID == "" || r.Statement.Issuer != "auth.adobe.com" ||
-			r.Statement.RegistersAt != "http://adobe.test" || r.Statement.AgeDays < 800 {
+			r.Statement.RegistersAt != "https://adobe.test" || r.Statement.AgeDays < 800 {
 			t.Errorf("%+v %+v", r, r.Statement)
 		}
 		if _, err := tell(k.Register(background, RegisterOptions{DryRun: true, Statement: []byte("nonsense")})); !errors.Is(err, cmu.ErrStatement) {
@@ -243,6 +243,19 @@ func TestStoredButFailed(t *testing.T) {
 		}))
 		if r := must[RegisterResult](t)(k.Register(background, RegisterOptions{})); r.Outcome != Registered {
 			t.Errorf("%+v", r)
+		}
+	})
+}
+
+// A reason is shown to others, in status and in logs: nothing in it steers their terminals, and no statement pasted into it stays.
+func TestReasonIsCleaned(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		w.ready()
+		k := w.keeper()
+		r := must[RegisterResult](t)(k.Register(background, RegisterOptions{Force: true, Reason: "new\u202e \x1b[2Jone eyJhbGciOiJSUzI1NiJ9.eyJzdWIi.c2ln"}))
+		s := must[Status](t)(k.Status(background))
+		if want := "new [2Jone [redacted]"; s.Registrations.Reason != want || !strings.Contains(r.Message, want) {
+			t.Errorf("%q, %q", s.Registrations.Reason, r.Message)
 		}
 	})
 }

@@ -28,17 +28,17 @@ func TestErrorsAreSentences(t *testing.T) {
 				}
 			}
 		}
-		check := "http://adobe.test was asked: check CMU_AUTH_URL and CMU_ENVIRONMENT"
+		check := "https://adobe.test was asked: check CMU_AUTH_URL and CMU_ENVIRONMENT"
 		w.setDown(func(string) error { return &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED} })
 		_, err := tell(k.Register(background, RegisterOptions{}))
 		want(err, syscall.ECONNREFUSED, check)
 		w.setDown(nil)
 		time.Sleep(time.Minute)
 		client := *w.client
-		client.AuthURL = "http://adobe.test/nowhere"
+		client.AuthURL = "https://adobe.test/nowhere"
 		nowhere := w.keeper(func(o *KeeperOptions) { o.Client = &client })
 		_, err = tell(nowhere.Register(background, RegisterOptions{}))
-		want(err, nil, "adobe register: status 404", "http://adobe.test/nowhere was asked: check CMU_AUTH_URL and CMU_ENVIRONMENT")
+		want(err, nil, "adobe register: status 404", "https://adobe.test/nowhere was asked: check CMU_AUTH_URL and CMU_ENVIRONMENT")
 		time.Sleep(time.Minute)
 		w.change(func(b *sandbox.Behaviour) {
 			b.Faults = []sandbox.Fault{{On: "register", Kind: "status", Status: 400, Body: `{"error":"invalid_software_statement"}`}}

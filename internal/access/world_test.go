@@ -58,7 +58,7 @@ func inWorld(t *testing.T, f func(t *testing.T, w *world)) {
 			t: t, adobe: sandbox.New(sandbox.Options{Now: now, Latency: 580 * time.Millisecond}), secrets: &memorySecrets{}, store: &memoryStore{now: now},
 			calls: map[string]int{}, lines: &transcript{},
 		}
-		w.client = &cmu.Client{AuthURL: "http://adobe.test", ReportsURL: "http://adobe.test/cmu/v2", Transport: w, Now: now}
+		w.client = &cmu.Client{AuthURL: "https://adobe.test", ReportsURL: "https://adobe.test/cmu/v2", Transport: w, Now: now}
 		w.log = slog.New(slog.NewJSONHandler(io.MultiWriter(&said, w.lines), &slog.HandlerOptions{Level: slog.LevelDebug}))
 		w.put(statementName, w.adobe.Statement())
 		f(t, w)
@@ -130,7 +130,7 @@ func (w *world) accepted() error {
 }
 
 func (w *world) accepts(token cmu.Secret) error {
-	req := httptest.NewRequest(http.MethodGet, "http://adobe.test/cmu/v2/year/month?start=2026-01&end=2026-02", nil)
+	req := httptest.NewRequest(http.MethodGet, "https://adobe.test/cmu/v2/year/month?start=2026-01&end=2026-02", nil)
 	req.Header.Set("Authorization", "Bearer "+token.Reveal())
 	recorder := httptest.NewRecorder()
 	w.adobe.ServeHTTP(recorder, req)

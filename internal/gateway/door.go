@@ -19,10 +19,12 @@ type door struct {
 	key     [sha256.Size]byte // of what callers must send, hashed so that lengths are equal
 	origins []string          // that pages may come from
 	any     bool              // of all origins
+	pages   bool              // of other sites are to be told from people, unless the key is in a header that no page can send
 }
 
 func newDoor(g *Gateway) door {
-	d := door{host: g.Host, keyed: g.Key != "", origins: g.Origins, any: slices.Contains(g.Origins, "*")}
+	d := door{host: g.Host, keyed: g.Key != "", origins: g.Origins, any: slices.Contains(g.Origins, "*"),
+		pages: !g.KeyInFront}
 	d.key = sha256.Sum256([]byte(g.Key.Reveal()))
 	return d
 }
@@ -49,7 +51,7 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request) bool {
 	// A browser always names a host, so HTTP/1.0 without one is none.
 	if d.host != nil && (r.Host != "" || r.ProtoAtLeast(1, 1)) && !d.host(r.Host) {
 		h.problem(w, r, problem{Status: http.StatusMisdirectedRequest, Code: "no_such_host", Detail: fmt.Sprintf(
-			"This address answers to localhost and to IP addresses, not to the host name %.100q; cmu serve --host NAME adds one.", r.Host)})
+			"This address does not answer to the host name %.100q, as any web page can make its own name lead here; cmu serve --host NAME adds one.", r.Host)})
 		return false
 	}
 	origin := r.Header["Origin"]
@@ -65,10 +67,16 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request) bool {
 		h.preflight(w, r, allowed)
 		return false
 	}
-	if d.keyed && !open(r) && !d.knows(r.Header[headerKey]) && !d.knowsPassword(r) {
+	byHeader := d.keyed && d.knows(r.Header[headerKey])
+	if d.keyed && !open(r) && !byHeader && !d.knowsPassword(r) {
 		w.Header()["Www-Authenticate"] = challenges
 		h.problem(w, r, problem{Status: http.StatusUnauthorized, Code: "no_key", Detail: "The header x-api-key must hold the key of this gateway, " +
 			"or a login by HTTP Basic must have it as its password, under any user name."})
+		return false
+	}
+	if d.pages && !byHeader && !allowed && d.sentByPage(r) {
+		h.problem(w, r, problem{Status: http.StatusForbidden, Code: "no_such_origin", Detail: "A page of another site has this asked, and " +
+			"CMU_ALLOWED_ORIGINS does not name its origin. A person may go on by the link, or by the address itself."})
 		return false
 	}
 	return true
@@ -81,6 +89,27 @@ func open(r *http.Request) bool {
 		return false
 	}
 	return path == "" || path == "/" || strings.HasPrefix(path, assetsPath)
+}
+
+// sentByPage tells whether a page of another origin has a browser send a request: it cannot read the answer, yet would have Adobe
+// asked and answers stored. Who follows a link with a click is a person. Browsers say so of https and of loopback; of other plain http
+// they tell the origin at best. What is no browser says neither.
+//
+// Source: W3C Fetch Metadata Request Headers; Fetch Standard, Origin header.
+func (d *door) sentByPage(r *http.Request) bool {
+	if d.any {
+		return false
+	}
+	site := r.Header.Values("Sec-Fetch-Site")
+	switch {
+	case len(site) == 1 && (site[0] == "same-origin" || site[0] == "none"):
+		return false
+	case len(site) > 0:
+		clicked := r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" && r.Header.Get("Sec-Fetch-User") == "?1"
+		return !clicked || r.Method != http.MethodGet
+	}
+	origin := r.Header.Values("Origin")
+	return len(origin) > 1 || len(origin) == 1 && origin[0] != "http://"+r.Host && origin[0] != "https://"+r.Host
 }
 
 func (d *door) allows(origin string) bool {

@@ -139,6 +139,78 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
+// Without a key, pages of other sites have nothing asked, unless their origin is allowed; people who follow links are let in.
+func TestPagesOfOtherSites(t *testing.T) {
+	const here = "https://a.example"
+	plain, named := newRig(t), newRig(t, func(g *Gateway) { g.Origins = []string{here} })
+	all, keyed := newRig(t, func(g *Gateway) { g.Origins = []string{"*"} }), newRig(t, func(g *Gateway) { g.Key = teamKey })
+	site := func(site, mode, dest, user string) []string {
+		return []string{"Sec-Fetch-Site", site, "Sec-Fetch-Mode", mode, "Sec-Fetch-Dest", dest, "Sec-Fetch-User", user}
+	}
+	for name, test := range map[string]struct {
+		headers []string
+		refused bool // by whom knows no origin
+	}{
+		"a program":                          {nil, false},
+		"the address bar":                    {site("none", "navigate", "document", "?1"), false},
+		"our own page":                       {site("same-origin", "cors", "empty", ""), false},
+		"a link that a person follows":       {site("cross-site", "navigate", "document", "?1"), false},
+		"a link from another port":           {site("same-site", "navigate", "document", "?1"), false},
+		"a window that a script moves":       {site("cross-site", "navigate", "document", ""), true},
+		"a frame":                            {site("cross-site", "navigate", "iframe", "?1"), true},
+		"an image":                           {site("cross-site", "no-cors", "image", ""), true},
+		"a script":                           {site("cross-site", "no-cors", "script", ""), true},
+		"a fetch that is opaque":             {site("cross-site", "no-cors", "empty", ""), true},
+		"a prefetch":                         {append(site("cross-site", "no-cors", "empty", ""), "Sec-Purpose", "prefetch"), true},
+		"another port's image":               {site("same-site", "no-cors", "image", ""), true},
+		"a site of a new kind":               {site("somewhere", "navigate", "document", ""), true},
+		"two sites":                          {append(site("none", "cors", "empty", ""), "Sec-Fetch-Site", "none"), true},
+		"a fetch":                            {append(site("cross-site", "cors", "empty", ""), "Origin", "https://evil.example"), true},
+		"a fetch of another port":            {append(site("same-site", "cors", "empty", ""), "Origin", "http://localhost:3000"), true},
+		"a fetch, an old browser":            {[]string{"Origin", "https://evil.example"}, true},
+		"a fetch from a file":                {[]string{"Origin", "null"}, true},
+		"our own origin, an old browser":     {[]string{"Origin", "http://example.com"}, false},
+		"our own origin, a proxy in between": {[]string{"Origin", "https://example.com"}, false},
+	} {
+		for _, target := range []string{days, "/status", "/", "/openapi.json", "/nowhere"} {
+			before := plain.adobe.Calls()
+			got := plain.get(target, test.headers...)
+			if refused := got.StatusCode == http.StatusForbidden; refused != test.refused || refused && !strings.Contains(got.body, `"code":"no_such_origin"`) {
+				t.Errorf("%s, %s: %d %s", name, target, got.StatusCode, got.body)
+			}
+			if test.refused && plain.adobe.Calls() != before {
+				t.Errorf("%s, %s: Adobe was asked", name, target)
+			}
+			if got := all.get(target, test.headers...); got.StatusCode == http.StatusForbidden {
+				t.Errorf("%s, %s, all origins: %d", name, target, got.StatusCode)
+			}
+			if got := keyed.get(target, append([]string{"x-api-key", teamKey}, test.headers...)...); got.StatusCode == http.StatusForbidden {
+				t.Errorf("%s, %s, with the key: %d", name, target, got.StatusCode)
+			}
+			// A browser that has logged in sends the password along whatever page has it ask.
+			login := "Basic " + base64.StdEncoding.EncodeToString([]byte("x:"+teamKey))
+			if got := keyed.get(target, append([]string{"Authorization", login}, test.headers...)...); (got.StatusCode == http.StatusForbidden) != test.refused {
+				t.Errorf("%s, %s, logged in: %d", name, target, got.StatusCode)
+			}
+		}
+	}
+	if got := named.get(days, append(site("cross-site", "cors", "empty", ""), "Origin", here)...); got.StatusCode != 200 {
+		t.Errorf("an allowed origin: %d", got.StatusCode)
+	}
+	if got := named.get(days, site("cross-site", "no-cors", "image", "")...); got.StatusCode != 403 {
+		t.Errorf("an image of nobody knows whom: %d", got.StatusCode)
+	}
+	// Whom a script sent here can go on, to routes of ours alone.
+	for target, want := range map[string]string{
+		days: `href="/cmu/v2/tenant/year/month/day?start=`, "/status": `href="/status"`, "//evil.example/": `href="/"`, "/cmu/v2/year?Access_Token=hush&x=%22": `href="/cmu/v2/year?x=%22"`,
+	} {
+		got := plain.get(target, append(site("cross-site", "navigate", "document", ""), "Accept", browser)...)
+		if got.StatusCode != 403 || !strings.Contains(got.body, want) || strings.Contains(got.body, "hush") || strings.Contains(got.body, "//evil") {
+			t.Errorf("%s: %d %s", target, got.StatusCode, got.body)
+		}
+	}
+}
+
 func TestHosts(t *testing.T) {
 	r := newRig(t, func(g *Gateway) { g.Host = func(host string) bool { return host == "good.example" } })
 	ask := func(host, accept string, minor int) reply {

@@ -27,10 +27,10 @@ func neighbours(links []cmu.Link, path []string, up bool) []neighbour {
 	return list
 }
 
-// nameOf returns a link's name, else the dimension that it leads to. The root has none.
+// nameOf returns a link's name if it could be a dimension's, else the dimension that it leads to. The root has none.
 func nameOf(l cmu.Link, path []string) string {
 	switch {
-	case strings.TrimSpace(l.Name) != "":
+	case cmu.Request{Path: []string{l.Name}}.Check() == nil:
 		return l.Name
 	case len(path) > 0:
 		return path[len(path)-1]

@@ -88,6 +88,7 @@ const statusClientGone = 499
 func (h *handler) fail(w http.ResponseWriter, r *http.Request, source reports.Source, err error) {
 	ctx := r.Context()
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		h.Log.InfoContext(ctx, "the caller left before the answer", "path", r.URL.Path)
 		w.WriteHeader(statusClientGone)
 		return
 	}

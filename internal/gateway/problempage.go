@@ -72,6 +72,9 @@ func (h *handler) waysOn(r *http.Request, p problem) (ways []way) {
 	if p.Status == http.StatusMisdirectedRequest || p.Status == http.StatusUnauthorized {
 		return []way{{base + "/", "Front page"}}
 	}
+	if p.Code == "no_such_origin" {
+		return []way{{base + h.ownAddress(r), "Go on"}, {base + "/", "Front page"}}
+	}
 	below, ok := strings.CutPrefix(r.URL.EscapedPath(), reportsPath+"/")
 	if asked, err := cmu.Parse(below, ""); ok && err == nil && len(asked.Path) > 0 {
 		query, err := h.Reports.Parse(below, r.URL.RawQuery)
@@ -92,4 +95,19 @@ func (h *handler) waysOn(r *http.Request, p problem) (ways []way) {
 		}
 	}
 	return append(ways, way{base + reportsPath, "Usage reports"}, way{base + "/", "Front page"})
+}
+
+// ownAddress is that of a request, as a link of our own: a route of ours, with what the request means.
+func (h *handler) ownAddress(r *http.Request) string {
+	path := r.URL.EscapedPath()
+	if below, ok := strings.CutPrefix(path, reportsPath); ok && (below == "" || below[0] == '/') {
+		if asked, err := h.Reports.Parse(below, r.URL.RawQuery); err == nil {
+			return hrefOf(reportsPath, asked, asked.Format)
+		}
+		return reportsPath
+	}
+	if path == "/status" || path == "/openapi.json" {
+		return path
+	}
+	return "/"
 }

@@ -194,7 +194,9 @@ func (n *notebook) sync(ctx context.Context) error {
 func (n *notebook) freshen(ctx context.Context) bool {
 	err := n.sync(ctx)
 	if err != nil {
-		n.log.WarnContext(ctx, "the shared notes cannot be read", "error", err)
+		if !gone(ctx) {
+			n.log.WarnContext(ctx, "the shared notes cannot be read", "error", err)
+		}
 	}
 	return err == nil
 }

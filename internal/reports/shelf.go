@@ -176,6 +176,9 @@ func (s *shelf) load(ctx context.Context, p *piece) *holding {
 	return s.loadRange(ctx, p, p.names[0], p.names[len(p.names)-1])
 }
 
+// gone tells whether the caller has left: then it is no fault of the store that it gives nothing.
+func gone(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
+
 // loadAround is load with the neighbours of the piece's blocks.
 func (s *shelf) loadAround(ctx context.Context, p *piece) *holding {
 	return s.loadRange(ctx, p, p.before, p.after)
@@ -185,7 +188,9 @@ func (s *shelf) loadRange(ctx context.Context, p *piece, first, last string) *ho
 	h := s.inMemory(p)
 	kept, err := s.store.Blocks(ctx, p.report, first, last)
 	if err != nil {
-		s.log.WarnContext(ctx, "the store cannot be read", "report", p.report, "error", err)
+		if !gone(ctx) {
+			s.log.WarnContext(ctx, "the store cannot be read", "report", p.report, "error", err)
+		}
 		return h
 	}
 	// What could not be stored is in memory only.

@@ -48,7 +48,7 @@ func (q quiet) RoundTrip(r *http.Request) (*http.Response, error) {
 func Serve(t testing.TB, s *sandbox.Sandbox, c *Clock) *Adobe {
 	t.Helper()
 	url, to := serve(t, s)
-	a := &Adobe{Sandbox: s, Client: &cmu.Client{AuthURL: url, ReportsURL: url + sandbox.ReportsPath, Transport: to, Now: c.Now}, t: t}
+	a := &Adobe{Sandbox: s, Client: &cmu.Client{AuthURL: url, ReportsURL: url + sandbox.ReportsPath, AllowHTTP: true, Transport: to, Now: c.Now}, t: t}
 	a.Login()
 	return a
 }

@@ -33,8 +33,14 @@ The fields of the behaviour:
 
 `
 
-// serveControl answers below /_sandbox/.
+// serveControl answers below /_sandbox/. It takes orders of programs and people, and none of pages of other sites, which browsers
+// send as well.
 func (s *Sandbox) serveControl(w http.ResponseWriter, r *http.Request) {
+	site := r.Header.Get("Sec-Fetch-Site")
+	if _, page := r.Header["Origin"]; page || site != "" && site != "none" && site != "same-origin" {
+		plain(w, http.StatusForbidden, "Forbidden: no page of another site gives orders here\n")
+		return
+	}
 	order := strings.Trim(strings.TrimPrefix(r.URL.Path, "/_sandbox"), "/")
 	if order == "behaviour" {
 		s.serveBehaviour(w, r)

@@ -84,3 +84,31 @@ func TestControl(t *testing.T) {
 		t.Errorf("after revoke-clients: %d", w.Code)
 	}
 }
+
+// Pages of other sites, which can send a simple POST anywhere, give no orders.
+func TestControlIsNotForPages(t *testing.T) {
+	r := newRig(t)
+	for _, headers := range []map[string]string{
+		{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}, {"Sec-Fetch-Site": "same-site"}, {"Sec-Fetch-Site": "x"},
+		{"Origin": "https://evil.example", "Sec-Fetch-Site": "none"},
+	} {
+		for _, order := range []string{"POST /_sandbox/revoke-tokens", "POST /_sandbox/behaviour", "PATCH /_sandbox/behaviour", "GET /_sandbox/statement", "GET /_sandbox/"} {
+			method, path, _ := strings.Cut(order, " ")
+			ask := httptest.NewRequest(method, path, strings.NewReader(`{"latency_ms":7}`))
+			for name, value := range headers {
+				ask.Header.Set(name, value)
+			}
+			if w := r.do(ask); w.Code != http.StatusForbidden || strings.Contains(w.Body.String(), r.Statement()) {
+				t.Errorf("%s with %v: %d", order, headers, w.Code)
+			}
+		}
+	}
+	if r.Behaviour().LatencyMS != 0 {
+		t.Error("it behaves otherwise")
+	}
+	ask := httptest.NewRequest(http.MethodGet, "/_sandbox/", nil)
+	ask.Header.Set("Sec-Fetch-Site", "none")
+	if w := r.do(ask); w.Code != http.StatusOK {
+		t.Errorf("a person: %d", w.Code)
+	}
+}

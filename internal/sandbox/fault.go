@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httputil"
 	"slices"
 	"strings"
 )
@@ -14,6 +15,7 @@ type Fault struct {
 	On string `json:"on"`
 	// Kind is one of
 	//   - status: the answer is Status with Body and Headers; the call has no effect
+	//   - echo: the answer is Status with all that was asked, headers and body included, behind Body; the call has no effect
 	//   - hang: no answer until the caller gives up
 	//   - cut: the connection breaks after the first After bytes of the body
 	//   - truncated: the body ends well after its first After bytes
@@ -21,11 +23,11 @@ type Fault struct {
 	//   - lost: the call has its effect, and the connection breaks before the answer
 	//   - flood: a report that has no end, in the way that Shape names
 	Kind string `json:"kind"`
-	// Status of the kind status, 200 to 599.
+	// Status of the kinds status and echo, 200 to 599.
 	Status int `json:"status,omitempty"`
-	// Body of the kind status.
+	// Body of the kind status; what echo begins with.
 	Body string `json:"body,omitempty"`
-	// Headers of the kind status.
+	// Headers of the kinds status and echo.
 	Headers map[string]string `json:"headers,omitempty"`
 	// Shape of the kind flood: one of Floods.
 	Shape string `json:"shape,omitempty"`
@@ -40,7 +42,7 @@ type Fault struct {
 }
 
 var (
-	faultKinds = []string{"status", "hang", "cut", "truncated", "broken_gzip", "lost", "flood"}
+	faultKinds = []string{"status", "echo", "hang", "cut", "truncated", "broken_gzip", "lost", "flood"}
 	endpoints  = []string{"", "register", "token", "report"}
 )
 
@@ -50,7 +52,7 @@ func (f *Fault) check() error {
 		return fmt.Errorf("on: want one of %q", endpoints)
 	case !slices.Contains(faultKinds, f.Kind):
 		return fmt.Errorf("kind: want one of %q", faultKinds)
-	case f.Kind == "status" && (f.Status < 200 || f.Status > 599):
+	case (f.Kind == "status" || f.Kind == "echo") && (f.Status < 200 || f.Status > 599):
 		return fmt.Errorf("status: want 200 to 599, not %d", f.Status)
 	case f.Kind == "flood" && !slices.Contains(Floods(), f.Shape):
 		return fmt.Errorf("shape: want one of %q", Floods())
@@ -93,13 +95,18 @@ func (s *Sandbox) takeFault(endpoint, asked string) (Fault, bool) {
 // serve answers a call with the fault. Breaking the connection is a panic with http.ErrAbortHandler, as net/http has it.
 func (f *Fault) serve(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
 	switch f.Kind {
-	case "status":
+	case "status", "echo":
+		body := f.Body
+		if f.Kind == "echo" {
+			asked, _ := httputil.DumpRequest(r, true)
+			body += string(asked)
+		}
 		w.Header().Set("Content-Type", "text/html")
 		for name, value := range f.Headers {
 			w.Header().Set(name, value)
 		}
 		w.WriteHeader(f.Status)
-		_, _ = io.WriteString(w, f.Body)
+		_, _ = io.WriteString(w, body)
 	case "hang":
 		<-r.Context().Done()
 		panic(http.ErrAbortHandler)

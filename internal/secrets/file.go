@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"cmu-gateway/internal/disk"
 )
 
 // files is a Store of one file for each secret.
@@ -26,13 +28,14 @@ const (
 	tempAge     = time.Minute // an older one was left by a process that was killed
 )
 
-// NewFiles returns the store in a folder, which is made with mode 0700 if it does not exist. A secret is a file of mode 0600 that
+// NewFiles returns the store in a folder, which is made with mode 0700 if it does not exist, and must be as disk.Folder wants it. A
+// secret is a file of mode 0600 that
 // is named for it; bytes other than lower-case letters, digits, '-' and '_' are percent-encoded. A file that others than its
 // owner can read is refused with ErrDenied, and the error tells how to repair it; Windows has no such modes. The id of a
 // write is not used: writing the same value again changes nothing.
 func NewFiles(dir string) (Store, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("the folder of the secrets cannot be made: %w", err)
+	if err := disk.Folder(dir); err != nil {
+		return nil, fmt.Errorf("the folder of the secrets cannot be used: %w", err)
 	}
 	s := &files{dir, os.CreateTemp}
 	s.removeLeftovers()
@@ -89,7 +92,7 @@ func (s *files) Read(ctx context.Context, name string) ([]byte, error) {
 
 // readPrivate reads a file that nobody but its owner can read, one byte more than a secret may have at most.
 func readPrivate(path string) ([]byte, error) {
-	file, err := os.Open(path)
+	file, err := disk.OpenFile(path, os.O_RDONLY, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -127,7 +130,7 @@ func (s *files) Write(ctx context.Context, name, _ string, value []byte) error {
 // disk it takes the room that is reserved.
 func (s *files) replace(path string, value []byte) error {
 	err := s.tryReplace(path, value)
-	if full(err) && os.Remove(s.reserved()) == nil {
+	if disk.Full(err) && os.Remove(s.reserved()) == nil {
 		err = s.tryReplace(path, value)
 	}
 	return err

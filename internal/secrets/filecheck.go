@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+
+	"cmu-gateway/internal/disk"
 )
 
 // Check writes a file beside that of the secret, as Write does, and reads it as Read does.
@@ -24,7 +26,7 @@ func (s *files) Check(ctx context.Context, name string) error {
 	value := []byte("written to find out whether secrets can be kept here")
 	if err := s.replace(probe, value); err != nil {
 		switch {
-		case full(err):
+		case disk.Full(err):
 			return fmt.Errorf("the secret %s cannot be written, as the disk is full: make room, or name a folder on another disk: %w", name, err)
 		case errors.Is(err, os.ErrPermission):
 			return fmt.Errorf("the secret %s cannot be written: %w: allow this user to write in the folder %s, or name another: %w", name, ErrDenied, s.dir, err)
@@ -32,6 +34,9 @@ func (s *files) Check(ctx context.Context, name string) error {
 		return fmt.Errorf("the secret %s cannot be written in the folder %s: name another folder: %w", name, s.dir, err)
 	}
 	defer os.Remove(probe)
+	if err := s.reserve(); disk.Full(err) && s.hasReserved() < enough {
+		return fmt.Errorf("the secret %s cannot be kept for sure, as the disk is nearly full: make room, or name a folder on another disk: %w", name, err)
+	}
 	switch got, err := readPrivate(probe); {
 	case errors.Is(err, ErrDenied):
 		// A chmod would not help: the file was made with mode 0600.

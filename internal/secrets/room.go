@@ -5,8 +5,9 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 	"syscall"
+
+	"cmu-gateway/internal/disk"
 )
 
 // room is what a full disk still has for secrets, in bytes: as much as a few of the largest take.
@@ -15,14 +16,38 @@ const room = 4 * maxValue
 // reserved is the file that holds the room free. No secret's file has a dot in its name.
 func (s *files) reserved() string { return filepath.Join(s.dir, "room.reserved") }
 
-// reserve takes room on the disk as long as there is some. Where it cannot, secrets are written as long as the disk has room.
+// enough is how much of it must be there before Adobe is asked for what exists nowhere else: credentials, and a token after them.
+const enough = 2 * maxValue
+
+// reserve takes room on the disk as long as there is some: on a full disk what is left of it.
 func (s *files) reserve() error {
-	if stat, err := os.Stat(s.reserved()); err == nil && stat.Size() == room {
+	if s.hasReserved() == room {
 		return nil
 	}
-	err := os.WriteFile(s.reserved(), noise(room), 0o600)
-	if err != nil {
+	err := disk.WriteFile(s.reserved(), noise(room), 0o600)
+	if err != nil && !disk.Full(err) {
 		_ = os.Remove(s.reserved())
+	}
+	return err
+}
+
+// hasReserved is how much room is reserved, in bytes.
+func (s *files) hasReserved() int64 {
+	stat, err := os.Lstat(s.reserved())
+	if err != nil || !stat.Mode().IsRegular() {
+		return 0
+	}
+	return stat.Size()
+}
+
+// WithRoom runs write, which writes a small file beside the folder of the secrets. On a full disk it does so again in the room that is
+// reserved in there, and reserves what is left.
+func WithRoom(dir string, write func() error) error {
+	err := write()
+	s := &files{dir: dir}
+	if disk.Full(err) && os.Remove(s.reserved()) == nil {
+		err = write()
+		_ = s.reserve()
 	}
 	return err
 }
@@ -48,18 +73,10 @@ func Spare(dir string) error {
 	return errors.Join(err, file.Close())
 }
 
-// full tells whether an error is that of a disk without room.
-func full(err error) bool {
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || runtime.GOOS == "windows" && errors.Is(err, errDiskFull)
-}
-
-// errDiskFull is ERROR_DISK_FULL of Windows.
-const errDiskFull = syscall.Errno(112)
-
 // Reason says in a few words why a Write, Check or Spare failed, for people who must not be shown more: no path, no value, no name.
 func Reason(err error) string {
 	switch {
-	case full(err):
+	case disk.Full(err):
 		return "the disk is full"
 	case errors.Is(err, syscall.EROFS):
 		return "the disk can only be read"

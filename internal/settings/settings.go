@@ -23,6 +23,8 @@ type Settings struct {
 	// AuthURL is the base of registration and tokens, ReportsURL that of reports: the environment's, or what is set instead.
 	// Plain http is for a simulated Adobe on the same machine: over it, secrets travel in the clear. Neither ends in a slash.
 	AuthURL, ReportsURL string
+	// AllowHTTP says that they may do so to other machines.
+	AllowHTTP bool
 	// RedirectURI is sent on registration unless empty.
 	RedirectURI string
 	// DeviceInfo is the X-Device-Info header, base64 of a JSON object, sent on registration and token unless empty.
@@ -107,6 +109,11 @@ func FromEnv(environ []string) (Settings, error) {
 		errs = append(errs, unknown(name, all))
 	}
 
+	for _, base := range []struct{ name, url string }{{"CMU_AUTH_URL", s.AuthURL}, {"CMU_REPORTS_URL", s.ReportsURL}} {
+		if !s.AllowHTTP && cmu.PlainHTTP(base.url) {
+			errs = append(errs, &Error{base.name, "plain http to another machine, where secrets can be read on the way; want https, or CMU_ALLOW_HTTP=true"})
+		}
+	}
 	hosts, _ := cmu.LookupEnvironment(s.Environment)
 	s.AuthURL, s.ReportsURL = cmp.Or(s.AuthURL, hosts.AuthURL), cmp.Or(s.ReportsURL, hosts.ReportsURL)
 	return s, errors.Join(errs...)

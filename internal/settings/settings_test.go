@@ -46,6 +46,9 @@ func TestFromEnv(t *testing.T) {
 			e, _ := cmu.LookupEnvironment("prequal-staging")
 			s.Environment, s.AuthURL, s.ReportsURL = "prequal-staging", e.AuthURL, e.ReportsURL
 		}},
+		{"plain http, allowed", []string{"CMU_AUTH_URL=http://proxy", "CMU_REPORTS_URL=http://proxy/v2", "CMU_ALLOW_HTTP=true"}, func(s *Settings) {
+			s.AuthURL, s.ReportsURL, s.AllowHTTP = "http://proxy", "http://proxy/v2", true
+		}},
 		{"auth alone", []string{"CMU_AUTH_URL=http://127.0.0.1:9000/"}, func(s *Settings) { s.AuthURL = "http://127.0.0.1:9000" }},
 		{"reports alone", []string{"CMU_REPORTS_URL=https://cm-reports.adobeprimetime.com/v2"}, func(s *Settings) {
 			s.ReportsURL = "https://cm-reports.adobeprimetime.com/v2"
@@ -108,6 +111,8 @@ func TestProblems(t *testing.T) {
 		{"CMU_AUTH_URL", "https://:443/x", "without a host"},
 		{"CMU_AUTH_URL", "https://u:hidden@host", "with credentials"},
 		{"CMU_AUTH_URL", "https://u:hidden@host:x", "not a URL"},
+		{"CMU_AUTH_URL", "http://adobe.example", "want https, or CMU_ALLOW_HTTP=true"},
+		{"CMU_REPORTS_URL", "http://192.0.2.1:8090/cmu/v2", "want https, or CMU_ALLOW_HTTP=true"},
 		{"CMU_REPORTS_URL", "https://host/cmu/v2?limit=1", "want none"},
 		{"CMU_REPORTS_URL", "https://host/cmu/v2?", "want none"},
 		{"CMU_REPORTS_URL", "https://host/cmu/v2#x", "want none"},

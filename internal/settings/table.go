@@ -48,6 +48,7 @@ func table(s *Settings) []Variable {
 		{"CMU_ENVIRONMENT", "production", Laptop | lambda, "Adobe's environment: " + strings.Join(environments, ", "), oneOf(&s.Environment, environments)},
 		{"CMU_AUTH_URL", "", access, "base of registration and tokens, instead of the environment's", base(&s.AuthURL)},
 		{"CMU_REPORTS_URL", "", report, "base of reports with its path prefix, instead of the environment's", base(&s.ReportsURL)},
+		{"CMU_ALLOW_HTTP", "false", Laptop | lambda, "true: statement, client secret and token may go over plain http to other machines", truth(&s.AllowHTTP)},
 		{"CMU_REDIRECT_URI", "", Laptop | Register, "redirect_uri to register with; none: not sent", uri(&s.RedirectURI)},
 		{"CMU_DEVICE_INFO", "", access, "X-Device-Info of registration and token, base64 of a JSON object; none: not sent", object(&s.DeviceInfo)},
 

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"time"
+
+	"cmu-gateway/internal/disk"
 
 	"go.etcd.io/bbolt"
 )
@@ -62,8 +63,8 @@ type bolt struct {
 	leases    boltLeases
 }
 
-// OpenBolt opens or makes the store in the file at path (mode 0600) and its folder (0700). The file has one owner: while it is
-// open, here or in another process, the error wraps ErrInUse. A file that is damaged, now or later, is set aside as
+// OpenBolt opens or makes the store in the file at path (mode 0600) and its folder (0700), which must be as disk.Folder wants it. The
+// file has one owner: while it is open, here or in another process, the error wraps ErrInUse. A file that is damaged, now or later, is set aside as
 // <path>.damaged-<time>, logged as a warning, and the store goes on empty: it is a cache. A file that belongs to another program is
 // refused. A file that is mostly free space is written anew without it.
 func OpenBolt(path string, o BoltOptions) (Store, error) {
@@ -76,8 +77,8 @@ func OpenBolt(path string, o BoltOptions) (Store, error) {
 	if o.GoesFirst == nil {
 		o.GoesFirst = func(string) bool { return false }
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("store: the data folder cannot be made: %w", err)
+	if err := disk.Folder(filepath.Dir(path)); err != nil {
+		return nil, fmt.Errorf("store: the data folder cannot be used: %w", err)
 	}
 	s := &bolt{now: o.Now, log: o.Log, goesFirst: o.GoesFirst, disk: max(o.Disk, 0)}
 	s.file = &boltFile{path: path, disk: s.disk, now: o.Now, log: o.Log, prepare: s.prepare}
@@ -94,9 +95,9 @@ const (
 
 // prepare makes the buckets that a file lacks, and removes what has expired or is beyond the bound.
 func (s *bolt) prepare(db *bbolt.DB) error {
-	err := change(db, func(tx *bbolt.Tx) error {
-		made, err := makeBuckets(tx)
-		if err != nil {
+	made := false
+	err := change(db, func(tx *bbolt.Tx) (err error) {
+		if made, err = makeBuckets(tx); err != nil {
 			return err
 		}
 		b := s.buckets(tx)
@@ -119,6 +120,10 @@ func (s *bolt) prepare(db *bbolt.DB) error {
 			}
 			return err
 		})
+	}
+	if disk.Full(err) && !made {
+		s.log.Warn("The disk is full. What has expired stays in the cache file until there is room.", "error", err)
+		return nil
 	}
 	return err
 }

@@ -76,7 +76,7 @@ func TestBoltRefuses(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		foreign:                          "belongs to another program",
-		filepath.Join(foreign, "x.db"):   "the data folder cannot be made",
+		filepath.Join(foreign, "x.db"):   "the data folder cannot be used",
 		dir:                              "cannot be used",
 		filepath.Join(dir, "a\x00b", ""): "cannot be used",
 	} {

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"cmu-gateway/internal/disk"
+
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 )
@@ -200,6 +202,9 @@ func (f *boltFile) tryOpen() (*openFile, error) {
 		o.release()
 		return o, err
 	}
+	if disk.Full(err) && o.info != nil && o.info.Size() == 0 && f.inPlace(o) {
+		_ = os.Remove(f.path) // it was begun, and cannot be made
+	}
 	if o.db != nil {
 		_ = o.db.Close()
 	}
@@ -218,7 +223,7 @@ func openBolt(path string, o *openFile) (*bbolt.DB, error) {
 		Timeout:      time.Nanosecond,
 		FreelistType: bbolt.FreelistArrayType, // takes the first pages that fit, which keeps the others in a row
 		OpenFile: func(path string, flag int, mode os.FileMode) (*os.File, error) {
-			file, err := os.OpenFile(path, flag, mode)
+			file, err := disk.OpenFile(path, flag, mode)
 			if err == nil {
 				o.handle = file
 				o.info, err = file.Stat()
@@ -276,7 +281,7 @@ func (f *boltFile) replace(o *openFile, cause error) {
 // setAside renames a damaged file. Only the last such file is kept. Of several processes that find a file damaged one renames it,
 // and none renames the new one: bbolt's lock of a small file beside it sees to that.
 func (f *boltFile) setAside(o *openFile, cause error) error {
-	turn, err := bbolt.Open(f.path+".mend", 0o600, &bbolt.Options{Timeout: 10 * time.Second})
+	turn, err := bbolt.Open(f.path+".mend", 0o600, &bbolt.Options{Timeout: 10 * time.Second, OpenFile: disk.OpenFile})
 	if err != nil {
 		return fmt.Errorf("store: the damaged file %s cannot be set aside: %s.mend: %w", f.path, f.path, err)
 	}

@@ -240,7 +240,7 @@ func (a *Adobe) read(ctx context.Context, token cmu.Secret, r cmu.Request, most 
 		return err
 	})
 	if errors.Is(err, cmu.ErrNotReport) && out.Rows == 0 {
-		err = tee.notReport(err)
+		err = tee.notReport(err, token)
 	}
 	if err != nil && !out.stopped {
 		err = told(ctx, err)

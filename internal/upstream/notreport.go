@@ -39,8 +39,8 @@ func (f *firstBytes) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// notReport adds how an answer begins to the error of reading it.
-func (f *firstBytes) notReport(err error) error {
+// notReport adds how an answer begins, to a call with that token, to the error of reading it.
+func (f *firstBytes) notReport(err error, token cmu.Secret) error {
 	_, _ = io.CopyN(io.Discard, f, int64(maxBegin-len(f.kept))) // who reads stops at the first byte that is wrong
-	return &NotReportError{cmu.Reason(f.kept), err}
+	return &NotReportError{cmu.Reason(f.kept, token), err}
 }

@@ -26,6 +26,7 @@ func Client(s settings.Settings) *cmu.Client {
 	return &cmu.Client{
 		Transport: transport,
 		AuthURL:   s.AuthURL, ReportsURL: s.ReportsURL, RedirectURI: s.RedirectURI, DeviceInfo: s.DeviceInfo, Timeout: s.AdobeTimeout,
+		AllowHTTP: s.AllowHTTP,
 	}
 }
 

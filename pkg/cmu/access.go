@@ -52,7 +52,7 @@ func (c *Client) Register(ctx context.Context, s Statement) (Credentials, error)
 	if err != nil {
 		return Credentials{}, fmt.Errorf("adobe register: %w", err)
 	}
-	base, err := checkBase("AuthURL", c.AuthURL)
+	base, err := c.base("AuthURL", c.AuthURL)
 	if err != nil {
 		return Credentials{}, fmt.Errorf("adobe register: %w", err)
 	}
@@ -62,7 +62,7 @@ func (c *Client) Register(ctx context.Context, s Statement) (Credentials, error)
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
-	resp, err := c.send(req, opRegister, maxAuthBody, http.StatusCreated, http.StatusOK)
+	resp, err := c.send(req, opRegister, s.Text, maxAuthBody, http.StatusCreated, http.StatusOK)
 	if err != nil {
 		return Credentials{}, err
 	}
@@ -84,7 +84,10 @@ func (c *Client) Register(ctx context.Context, s Statement) (Credentials, error)
 	if !isName(string(answer.ClientID)) {
 		return Credentials{}, fmt.Errorf("adobe register: the answer's client_id is not printable text of up to %d bytes", maxName)
 	}
-	scopes := slices.DeleteFunc(append(answer.Scopes, answer.Scope...), func(s string) bool { return !isName(s) })
+	if holds(string(answer.ClientID), s.Text) {
+		return Credentials{}, errors.New("adobe register: the answer's client_id quotes the software statement")
+	}
+	scopes := slices.DeleteFunc(append(answer.Scopes, answer.Scope...), func(scope string) bool { return !isName(scope) || holds(scope, s.Text) })
 	return Credentials{
 		ClientID: string(answer.ClientID), ClientSecret: Secret(answer.ClientSecret), Scopes: scopes,
 		IssuedAt: epoch(answer.IssuedAt), ExpiresAt: epoch(answer.ExpiresAt),

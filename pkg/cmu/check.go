@@ -48,8 +48,10 @@ func tooDeep() error { return &RequestError{"path", fmt.Sprintf("more than %d di
 // Check returns what is wrong with a Request built by hand, as a *[RequestError], or nil. One that passes can be written as a
 // URL that means the same: [Parse] of its canonical text gives its normal form. [Client.Report] checks by itself.
 //
-// Refused are: more than 32 dimensions, a dimension twice, empty, longer than 128 bytes or named "." or ".."; text that is not UTF-8
-// or holds control characters; a dimension in the path that holds a slash, or ends like a file extension (a.csv), as it would read as a format; a filter
+// Refused are: more than 32 dimensions, a dimension twice, empty, longer than 128 bytes, of dots and spaces alone, or with a slash, a
+// backslash, a semicolon, a percent sign or an invisible character in it, as servers and proxies read those in more ways than one; a
+// filter on a name that looks like a secret's, such as access_token; text that is not UTF-8 or holds control characters; a dimension in
+// the path that ends like a file extension (a.csv), as it would read as a format; a filter
 // with an unknown operator, on a reserved parameter, or Equal on a name that ends in "!"; a Limit that is negative or over
 // MaxLimit; bounds outside the years 1900 to 9999; an End before the Start; a path over 2 KiB or a query over 8 KiB. Whether Adobe has such a
 // report is not known here.
@@ -109,9 +111,6 @@ func (r Request) wrongPath() error {
 		if slices.Contains(r.Path[:i], d) {
 			return &RequestError{"path", fmt.Sprintf("dimension %q stands twice", d)}
 		}
-		if strings.Contains(d, "/") {
-			return &RequestError{"path", fmt.Sprintf("dimension %q holds a slash, which divides dimensions", d)}
-		}
 		if _, format, ok := cutExtension(d); ok {
 			return &RequestError{"path", fmt.Sprintf("the end of dimension %q reads as the format %q: one extension, at the end of the path, is one", d, format)}
 		}
@@ -131,8 +130,11 @@ func (f Filter) wrong() error {
 		return &RequestError{"query", err.Error()}
 	}
 	switch f.Dimension {
-	case "start", "end", "format", "limit", "metrics", "access_token":
+	case "start", "end", "format", "limit", "metrics":
 		return &RequestError{f.Dimension, "is not a dimension: it cannot be filtered or negated"}
+	}
+	if namesSecret(f.Dimension) {
+		return &RequestError{"filter", fmt.Sprintf("%q is the name of a secret, not of a dimension", bounded(f.Dimension))}
 	}
 	if err := checkDimension(f.Dimension); err != nil {
 		return &RequestError{"filter", err.Error()}
@@ -152,10 +154,16 @@ func checkDimension(d string) error {
 		return errors.New("a dimension is empty")
 	case len(d) > maxDimension:
 		return fmt.Errorf("a dimension is longer than %d bytes", maxDimension)
-	case d == "." || d == "..":
+	case strings.Trim(d, ". ") == "":
 		return fmt.Errorf("%q is not a dimension", d)
 	}
-	return checkText(d)
+	if err := checkText(d); err != nil {
+		return err
+	}
+	if strings.ContainsFunc(d, steers) || strings.ContainsAny(d, `/\;%`) {
+		return fmt.Errorf(`%q is not a dimension: it holds / \ ; %% or an invisible character`, bounded(d))
+	}
+	return nil
 }
 
 func checkText(s string) error {

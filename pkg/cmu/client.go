@@ -33,6 +33,8 @@ type Client struct {
 	// ReportsURL is the reports base with its path prefix. Report and Rows need it. The two URLs are checked by each call: they
 	// are http or https, name a host, hold no credentials, query or fragment, and may end in a slash.
 	ReportsURL string
+	// AllowHTTP lets secrets go over plain http to other machines; without it, calls to a base of which [PlainHTTP] is true fail.
+	AllowHTTP bool
 	// RedirectURI is sent on registration unless empty. Adobe's pages call it optional, its OpenAPI file does not.
 	RedirectURI string
 	// DeviceInfo is the X-Device-Info header (base64 of a JSON object) of registration and token calls, unless empty.
@@ -89,8 +91,9 @@ func (c *Client) now() time.Time {
 }
 
 // send does one HTTP call: the only place that talks to Adobe. The answer's status is one of want and its body is bounded
-// by limit, decompressed, and must be closed; any other outcome is an error, an *Error if Adobe answered.
-func (c *Client) send(req *http.Request, op string, limit int64, want ...int) (*http.Response, error) {
+// by limit, decompressed, and must be closed; any other outcome is an error, an *Error if Adobe answered. secret is what the call
+// sends: no error holds it.
+func (c *Client) send(req *http.Request, op string, secret Secret, limit int64, want ...int) (*http.Response, error) {
 	timeout := c.Timeout
 	if timeout == 0 {
 		timeout = defaultTimeout
@@ -108,9 +111,9 @@ func (c *Client) send(req *http.Request, op string, limit int64, want ...int) (*
 	resp, err := transport.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		cancel()
-		return nil, fmt.Errorf("adobe %s: %w", op, withoutURL(err))
+		return nil, fmt.Errorf("adobe %s: %w", op, redactedError(withoutURL(err), secret))
 	}
-	if resp.Body, err = newBody(resp, limit, cancel); err != nil {
+	if resp.Body, err = newBody(resp, secret, limit, cancel); err != nil {
 		return nil, fmt.Errorf("adobe %s: status %d: %w", op, resp.StatusCode, err)
 	}
 	for _, status := range want {
@@ -124,18 +127,17 @@ func (c *Client) send(req *http.Request, op string, limit int64, want ...int) (*
 		e.RetryAfter = e.wait(resp.Header, c.now())
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxReasonRead)) // what came before a fault is reason enough
-	e.read(text)
+	e.read(text, secret)
 	return nil, e
 }
 
-// read takes code and reason from an error body.
-func (e *Error) read(body []byte) {
-	if e.Op != opReport {
-		if e.Code = oauthCode(body); e.Code != "" {
-			return
-		}
+// read takes what may be known from an error body: of a report the reason, of all else the code alone.
+func (e *Error) read(body []byte, secret Secret) {
+	if e.Op == opReport {
+		e.Reason = Reason(body, secret)
+	} else if code := oauthCode(body); !holds(code, secret) {
+		e.Code = code
 	}
-	e.Reason = Reason(body)
 }
 
 func withoutURL(err error) error {
@@ -152,10 +154,11 @@ type body struct {
 	raw    io.Closer
 	gz     *gzip.Reader
 	cancel context.CancelFunc
+	secret Secret // of the call
 }
 
-func newBody(resp *http.Response, limit int64, cancel context.CancelFunc) (*body, error) {
-	b := &body{Reader: resp.Body, raw: resp.Body, cancel: cancel}
+func newBody(resp *http.Response, secret Secret, limit int64, cancel context.CancelFunc) (*body, error) {
+	b := &body{Reader: resp.Body, raw: resp.Body, cancel: cancel, secret: secret}
 	if strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
 		resp.Header.Del("Content-Encoding") // as http.Transport does where it decompresses by itself
 		resp.Header.Del("Content-Length")
@@ -166,7 +169,7 @@ func newBody(resp *http.Response, limit int64, cancel context.CancelFunc) (*body
 		}
 		if err != nil {
 			b.Close()
-			return nil, fmt.Errorf("broken compression: %w", err)
+			return nil, fmt.Errorf("broken compression: %w", redactedError(err, secret))
 		}
 		if b.gz = gz; gz != nil {
 			b.Reader = gz
@@ -174,6 +177,15 @@ func newBody(resp *http.Response, limit int64, cancel context.CancelFunc) (*body
 	}
 	b.Reader = &boundedReader{r: b.Reader, left: limit}
 	return b, nil
+}
+
+// Read reads on. A fault in the body may quote it.
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.Reader.Read(p)
+	if err != nil && err != io.EOF {
+		err = redactedError(err, b.secret)
+	}
+	return n, err
 }
 
 func (b *body) Close() error {

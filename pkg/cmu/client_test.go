@@ -135,7 +135,7 @@ func TestAuthErrors(t *testing.T) {
 	}{
 		{400, `{"error":"invalid_software_statement"}`, nil, ErrStatementRefused, 0, "adobe register: status 400 invalid_software_statement"},
 		{400, `{"error":"unapproved_software_statement"}`, nil, ErrStatementRefused, 0, "adobe register: status 400 unapproved_software_statement"},
-		{429, "<html><head><title>429</title></head><body>Too <b>Many</b>\nRequests</body></html>", nil, ErrThrottled, time.Second, "adobe register: status 429: Too Many Requests"},
+		{429, "<html><head><title>429</title></head><body>Too <b>Many</b>\nRequests</body></html>", nil, ErrThrottled, time.Second, "adobe register: status 429"},
 		{503, "", http.Header{"Retry-After": {"7"}}, ErrThrottled, 7 * time.Second, "adobe register: status 503"},
 		{302, "", http.Header{"Location": {"https://example.com/"}}, nil, 0, "adobe register: status 302"},
 		{201, `{"client_id":"id","client_secret":"s3cr`, nil, nil, 0, "adobe register: the answer is not the JSON object expected"},

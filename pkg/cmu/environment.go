@@ -3,6 +3,7 @@ package cmu
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strings"
 )
@@ -45,6 +46,27 @@ func EnvironmentNames() []string {
 		names[i] = e.Name
 	}
 	return names
+}
+
+// PlainHTTP reports whether what is sent to a base URL can be read on the way: it is plain http, and its host is not surely this
+// machine. That is localhost, and any loopback address; other names that may mean it (localhost., x.localhost, 127.1) are asked of DNS or
+// of a proxy.
+func PlainHTTP(base string) bool {
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "http" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return !strings.EqualFold(u.Hostname(), "localhost") && (ip == nil || !ip.IsLoopback())
+}
+
+// base returns a base URL that a call may go to with a secret, without a slash at its end.
+func (c *Client) base(field, base string) (string, error) {
+	checked, err := checkBase(field, base)
+	if err == nil && !c.AllowHTTP && PlainHTTP(checked) {
+		err = fmt.Errorf("%s: it is plain http to another machine, where secrets can be read on the way; want https, or AllowHTTP", field)
+	}
+	return checked, err
 }
 
 // checkBase returns a base URL without a slash at its end. The error does not quote the URL, which may hold a password.

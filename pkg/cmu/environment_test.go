@@ -93,3 +93,50 @@ func TestNoContext(t *testing.T) {
 		}
 	}
 }
+
+// Secrets go in the clear to this machine alone, unless the caller says so. No redirect is followed, so none leads to plain http.
+func TestPlainHTTP(t *testing.T) {
+	for base, want := range map[string]bool{
+		"https://sp.auth.adobe.com": false, "https://192.0.2.1": false, "http://127.0.0.1:8090": false, "http://127.9.8.7": false,
+		"http://localhost": false, "http://LOCALHOST:1/x": false, "http://[::1]:8090": false, "http://[::ffff:127.0.0.1]": false,
+		"http://sp.auth.adobe.com": true, "http://192.0.2.1": true, "http://[2001:db8::1]": true, "http://10.0.0.1:8090/cmu/v2": true,
+		"http://localhost.": true, "http://a.localhost": true, "http://localhost.example.com": true, "http://127.0.0.1.example.com": true,
+		"http://127.1": true, "http://2130706433": true, "http://0x7f.1": true, "http://0.0.0.0:8090": true, "http://[::]:8090": true, "http://[::1%25lo]": true,
+		"HTTP://example.com": true,
+	} {
+		if got := PlainHTTP(base); got != want {
+			t.Errorf("%s: %v", base, got)
+		}
+	}
+	asked := 0
+	client := &Client{AuthURL: "http://adobe.example", ReportsURL: "http://adobe.example/cmu/v2", Transport: roundTripper(func(r *http.Request) (*http.Response, error) {
+		asked++
+		return nil, errors.New("no such host")
+	})}
+	calls := func() (errs []error) {
+		_, err := client.Register(t.Context(), Statement{Text: "x"})
+		errs = append(errs, err)
+		_, err = client.Token(t.Context(), Credentials{ClientID: "id", ClientSecret: "s3cret"})
+		errs = append(errs, err)
+		_, err = client.Report(t.Context(), "t0ken", Request{}, "")
+		return append(errs, err)
+	}
+	for _, err := range calls() {
+		if err == nil || !strings.Contains(err.Error(), "plain http to another machine") {
+			t.Errorf("%v", err)
+		}
+	}
+	client.AllowHTTP = true
+	for _, err := range calls() {
+		if err == nil || strings.Contains(err.Error(), "plain http") || !strings.Contains(err.Error(), "no such host") {
+			t.Errorf("allowed: %v", err)
+		}
+	}
+	if asked != 3 {
+		t.Errorf("%d calls", asked)
+	}
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

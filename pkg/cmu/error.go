@@ -43,7 +43,8 @@ type Error struct {
 	Status int
 	// Code is the OAuth error code, such as invalid_client; empty where there is none, as for reports.
 	Code string
-	// Reason is Adobe's text in one line, cleaned of markup and cut after 300 characters; it may be empty. Empty if there is a Code.
+	// Reason is Adobe's text in one line, cleaned of markup and secrets and cut after 300 characters; it may be empty. Empty for
+	// register and token, whose answers may hold what nobody must see.
 	Reason string
 	// RetryAfter is how long to wait before the next call, from one second to one hour: by Retry-After, else by Expires, else a
 	// second for register and token, and for a report that was throttled (429) a minute. Zero for a report's 503 that names no time,
@@ -92,23 +93,33 @@ var (
 )
 
 // Reason turns a body that is not what was asked for, text or HTML, into one line that people can be shown: without markup and
-// control characters, and bounded.
-func Reason(body []byte) string {
+// what steers terminals, without secrets as [Redact] takes them out, and bounded.
+func Reason(body []byte, secrets ...Secret) string {
 	s := strings.ToValidUTF8(string(body), "")
 	if t := strings.TrimSpace(s); strings.HasPrefix(t, "<") {
 		s = html.UnescapeString(markup.ReplaceAllString(invisible.ReplaceAllString(t, " "), " "))
 	}
-	s = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, s)
-	s = strings.Join(strings.Fields(s), " ")
+	s = Redact(strings.Join(strings.Fields(visible(s)), " "), secrets...)
 	if r := []rune(s); len(r) > maxReason {
 		s = string(r[:maxReason]) + "…"
 	}
 	return s
+}
+
+// steers tells whether a character is none to be seen but steers how others are: controls, the direction of writing, line ends. The
+// joiners of scripts and of emoji are harmless.
+func steers(r rune) bool {
+	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) && r != '\u200c' && r != '\u200d'
+}
+
+// visible has a space in the place of each character that steers.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		if steers(r) {
+			return ' '
+		}
+		return r
+	}, s)
 }
 
 // Waits where Adobe names none: a bucket refills at one request a second at the authorization server, and a throttled report asks

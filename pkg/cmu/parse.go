@@ -14,7 +14,8 @@ import (
 // [Request.Check].
 //
 // An extension of the last dimension (/year.csv) is the Format, and wins over the format parameter. The access_token parameter
-// is dropped. A parameter that is not reserved is a filter. Reserved parameters without a value count as absent.
+// is dropped, and so is what else names a secret, such as client_secret, key or X-Amz-Signature, in any spelling: it must not go
+// into logs and to Adobe as a filter. A parameter that is not reserved is a filter. Reserved parameters without a value count as absent.
 //
 // Errors are of type *[RequestError].
 //
@@ -88,7 +89,10 @@ func (r *Request) parseQuery(query string) error {
 		name, err1 := url.QueryUnescape(rawName)
 		value, err2 := url.QueryUnescape(rawValue)
 		if err1 != nil || err2 != nil {
-			return &RequestError{"query", fmt.Sprintf("%q has a broken percent escape", bounded(pair))}
+			return &RequestError{"query", fmt.Sprintf("%q has a broken percent escape", bounded(rawName))}
+		}
+		if namesSecret(name) {
+			continue
 		}
 		if single[name] {
 			if before, again := seen[name]; again && before != value {
@@ -106,10 +110,29 @@ func (r *Request) parseQuery(query string) error {
 // single are the reserved parameters that take one value.
 var single = map[string]bool{"start": true, "end": true, "format": true, "limit": true}
 
+// secretNames are names of parameters that hold secrets, their letters alone. No dimension of Adobe's has one.
+var secretNames = map[string]bool{
+	"accesstoken": true, "token": true, "idtoken": true, "refreshtoken": true, "bearer": true, "bearertoken": true, "jwt": true,
+	"authorization": true, "clientsecret": true, "clientassertion": true, "softwarestatement": true, "secret": true, "password": true,
+	"apikey": true, "xapikey": true, "key": true, "subscriptionkey": true, "sig": true, "signature": true,
+}
+
+// namesSecret tells whether a parameter holds a secret, however its name is spelt: in any case, among spaces, brackets and dashes, or
+// as a part of a name (filter[access_token]).
+func namesSecret(name string) bool {
+	letters := strings.Map(func(r rune) rune {
+		if !unicode.IsLetter(r) {
+			return -1
+		}
+		return unicode.ToLower(r)
+	}, name)
+	return secretNames[letters] || strings.HasPrefix(letters, "xamz") || strings.Contains(letters, "accesstoken") ||
+		strings.Contains(letters, "clientsecret") || strings.Contains(letters, "softwarestatement")
+}
+
 func (r *Request) parameter(name, value string, equals bool) error {
 	var err error
 	switch name {
-	case "access_token":
 	case "start":
 		r.Start, err = parseBound(value)
 	case "end":

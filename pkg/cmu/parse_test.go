@@ -48,8 +48,10 @@ func TestParse(t *testing.T) {
 		{"/year", "application=a+b%20c", "/year?application=a%20b%20c", ""},
 		{"/year", "metrics=users,active-users&metrics=users", "/year?metrics=users,active-users", ""},
 		{"/year", "metrics=b&metrics=a&limit=10", "/year?metrics=b,a&limit=10", ""},
-		{"/a%2Fb/%E6%9D%B1", "c=%2F%3D%26", "/a/b/%E6%9D%B1?c=%2F%3D%26", ""},
+		{"/a%2Fb%2f%E6%9D%B1", "c=%2F%3D%26", "/a/b/%E6%9D%B1?c=%2F%3D%26", ""},
 		{"/year", "&&limit=&metrics=", "/year", ""},
+		{"/year", "mvpd=..%2F%5C%3B%2525;x", "/year?mvpd=..%2F%5C%3B%2525%3Bx", ""},
+		{"/year", "keyword=a&token-type=b&authorization-status=c", "/year?authorization-status=c&keyword=a&token-type=b", ""},
 	} {
 		r, err := Parse(c.path, c.query)
 		if err != nil {
@@ -62,6 +64,31 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// What names a secret never becomes a filter, however it is spelt.
+func TestParseDropsSecrets(t *testing.T) {
+	for _, name := range []string{
+		"access_token", "Access_Token", "ACCESS_TOKEN", "+access_token", "access_token+", "%20access_token%09", "access_token[]", "access_token%5B0%5D",
+		"access%5Ftoken", "access-token", "accessToken", "access.token", "filter[access_token]", "access_token!", "x_access_token", "%61ccess_token",
+		"client_secret", "clientSecret", "software_statement", "Authorization", "x-api-key", "X-Api-Key", "apikey", "api_key", "key", "Key", "token",
+		"id_token", "password", "X-Amz-Security-Token", "X-Amz-Signature", "X-Amz-Credential", "signature", "jwt",
+	} {
+		for _, pair := range []string{name, name + "=", name + "=hush", name + "=a&" + name + "=b"} {
+			for _, query := range []string{pair, "mvpd=x&" + pair, pair + "&mvpd=x"} {
+				r, err := Parse("/year", query)
+				if err != nil || strings.TrimSuffix(r.Canonical(), "?mvpd=x") != "/year" {
+					t.Errorf("%s: %s, %v", query, r.Canonical(), err)
+				}
+			}
+		}
+	}
+	if err := (Request{Filters: []Filter{{"Access_Token", Equal, "hush"}}}).Check(); err == nil || strings.Contains(err.Error(), "hush") {
+		t.Errorf("built by hand: %v", err)
+	}
+	if _, err := Parse("/year", "access_token=hush%zz"); err == nil || strings.Contains(err.Error(), "hush") {
+		t.Errorf("a broken escape: %v", err)
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	for _, c := range []struct{ path, query, part string }{
 		{"/year//month", "", "path"},
@@ -70,6 +97,33 @@ func TestParseRefuses(t *testing.T) {
 		{"/%zz", "", "path"},
 		{"/%ff", "", "path"},
 		{"/a%0d%0ab", "", "path"},
+		{"/year/..%2fadmin", "", "path"},
+		{"/year/..%2Fadmin", "", "path"},
+		{"/year%2f%2e%2E%2Fx", "", "path"},
+		{"/year%2F%2Fx", "", "path"},
+		{"/year/..%5cadmin", "", "path"},
+		{"/year/a%5Cb", "", "path"},
+		{"/year\\month", "", "path"},
+		{"/year/..;/admin", "", "path"},
+		{"/year/a;jsessionid=1", "", "path"},
+		{"/year/a%3bb", "", "path"},
+		{"/year/a%3B.csv", "", "path"},
+		{"/year/%25", "", "path"},
+		{"/year/%252e%252e/x", "", "path"},
+		{"/year/%252fx", "", "path"},
+		{"/year/%25252fx", "", "path"},
+		{"/year/%20..%20/x", "", "path"},
+		{"/year/.../x", "", "path"},
+		{"/year/%7f", "", "path"},
+		{"/year/%c2%9b2J", "", "path"},
+		{"/year/a%e2%80%aeb", "", "path"},
+		{"/year/a%e2%80%a8b", "", "path"},
+		{"/year/%ef%bb%bfa", "", "path"},
+		{"/year/%c0%ae%c0%ae", "", "path"},
+		{"/year", "a%2Fb=x", "filter"},
+		{"/year", "a;b=x", "filter"},
+		{"/year", "%2561ccess_token=x", "filter"},
+		{"/year", "a%e2%80%aeb=x", "filter"},
 		{strings.Repeat("/a", 2000), "", "path"},
 		{"/" + strings.Repeat("a", 200), "", "path"},
 		{"/" + strings.Repeat("東", 30) + "/" + strings.Repeat("京", 40) + strings.Repeat("/é12345678901234567890", 32), "", "path"},

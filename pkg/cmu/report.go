@@ -17,14 +17,14 @@ import (
 //
 // Errors: *[RequestError] for a request that fails [Request.Check]; *[Error] for an answer of Adobe's, matching [ErrUnauthorized],
 // [ErrThrottled] and [ErrTooWide]; another error when no answer came. A body longer than MaxBody fails in reading with
-// [ErrTooLarge], one that takes longer than Timeout with [context.DeadlineExceeded].
+// [ErrTooLarge], one that takes longer than Timeout with [context.DeadlineExceeded], one that quotes the token with [ErrNotReport].
 //
 // Source: Adobe, Concurrency Monitoring usage API; RFC 6750 section 2.1.
 func (c *Client) Report(ctx context.Context, token Secret, r Request, accept string) (*http.Response, error) {
 	if err := r.Check(); err != nil {
 		return nil, fmt.Errorf("adobe report: %w", err)
 	}
-	base, err := checkBase("ReportsURL", c.ReportsURL)
+	base, err := c.base("ReportsURL", c.ReportsURL)
 	if err != nil {
 		return nil, fmt.Errorf("adobe report: %w", err)
 	}
@@ -46,7 +46,12 @@ func (c *Client) Report(ctx context.Context, token Secret, r Request, accept str
 	if limit == 0 {
 		limit = defaultMaxBody
 	}
-	return c.send(req, opReport, limit, http.StatusOK)
+	resp, err := c.send(req, opReport, token, limit, http.StatusOK)
+	if err == nil {
+		b := resp.Body.(*body)
+		b.Reader = newGuardedReader(b.Reader, token)
+	}
+	return resp, err
 }
 
 // Links are the places in the tree of dimensions that a report names, as Adobe wrote them: paths on its host, perhaps below

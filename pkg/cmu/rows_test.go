@@ -232,7 +232,7 @@ func (r rowsServed) RoundTrip(*http.Request) (*http.Response, error) {
 func TestRowsAllocateNothingEach(t *testing.T) {
 	allocations := func(n int) float64 {
 		row := fmt.Sprintf(`{"year":"2026","month":"7","users":"%d"}`, n)
-		client := &Client{ReportsURL: "http://adobe.test", Transport: rowsServed(`{"report":[` + strings.Repeat(row+",", n-1) + row + `]}`)}
+		client := &Client{ReportsURL: "https://adobe.test", Transport: rowsServed(`{"report":[` + strings.Repeat(row+",", n-1) + row + `]}`)}
 		return testing.AllocsPerRun(5, func() {
 			seen := 0
 			for _, err := range client.Rows(t.Context(), "t0ken", Request{}).All() {

@@ -36,7 +36,7 @@ type Token struct {
 //
 // Source: RFC 6749 section 4.4; Adobe, DCR: "Retrieve access token". Adobe answers 201 with created_at in milliseconds.
 func (c *Client) Token(ctx context.Context, cred Credentials) (Token, error) {
-	base, err := checkBase("AuthURL", c.AuthURL)
+	base, err := c.base("AuthURL", c.AuthURL)
 	if err != nil {
 		return Token{}, fmt.Errorf("adobe token: %w", err)
 	}
@@ -47,7 +47,7 @@ func (c *Client) Token(ctx context.Context, cred Credentials) (Token, error) {
 		ClientID: cred.ClientID, ClientSecret: cred.ClientSecret.Reveal(),
 		TokenURL: base + "/o/client/token", AuthStyle: oauth2.AuthStyleInParams,
 	}
-	carrier := &tokenTransport{client: c}
+	carrier := &tokenTransport{client: c, secret: cred.ClientSecret}
 	asked := c.now()
 	t, err := config.Token(context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: carrier}))
 	var apiError *Error
@@ -68,6 +68,7 @@ var errNoToken = errors.New("adobe token: the answer is not an access token")
 // in a form that it takes.
 type tokenTransport struct {
 	client *Client
+	secret Secret
 	answer tokenAnswer
 	date   time.Time // the server's clock; zero: not stated
 	err    error
@@ -76,7 +77,7 @@ type tokenTransport struct {
 func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
 	req.Header.Set("Accept", "application/json")
-	resp, err := t.client.send(req, opToken, maxAuthBody, http.StatusCreated, http.StatusOK)
+	resp, err := t.client.send(req, opToken, t.secret, maxAuthBody, http.StatusCreated, http.StatusOK)
 	if err != nil {
 		t.err = err
 		return nil, err
@@ -91,6 +92,10 @@ func (t *tokenTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if t.answer, err = readTokenAnswer(text); err != nil {
 		t.err = err
 		return nil, err
+	}
+	if sent := t.secret.Reveal(); len(sent) >= piece && strings.Contains(t.answer.AccessToken, sent) { // it would go to the reports server
+		t.err = errNoToken
+		return nil, t.err
 	}
 	plain, err := json.Marshal(map[string]string{"access_token": t.answer.AccessToken, "token_type": "bearer"})
 	if err != nil {

@@ -59,7 +59,7 @@ func TestTokenErrors(t *testing.T) {
 	}{
 		{400, `{"error":"invalid_client"}`, ErrInvalidClient, "adobe token: status 400 invalid_client"},
 		{401, `{"error":"invalid_client"}`, ErrInvalidClient, "adobe token: status 401 invalid_client"},
-		{429, "<html>slow down</html>", ErrThrottled, "adobe token: status 429: slow down"},
+		{429, "<html>slow down</html>", ErrThrottled, "adobe token: status 429"},
 		{201, `{"access_token":""}`, nil, "adobe token: the answer is not an access token"},
 		{201, `{"access_token":"s3cret`, nil, "adobe token: the answer is not an access token"},
 	} {
