@@ -9,12 +9,13 @@ import (
 	"cmu-gateway/internal/store"
 )
 
-// The notes of this package.
+// The notes of this package. Those whose names begin with access. are a Keeper's: where a store tells writers apart, as in AWS, who
+// hands out tokens reads them alone.
 const (
 	noteRegistrations    = "access.registrations"
 	noteRefusedClient    = "access.refused-client"
 	noteRefusedToken     = "access.refused-token"
-	noteAcceptedToken    = "access.accepted-token"
+	noteAcceptedToken    = "accepted-token"
 	noteUnstoredToken    = "access.unstored-token"
 	noteRefusedStatement = "access.refused-statement"
 	noteCooldown         = "access.cooldown"

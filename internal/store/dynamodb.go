@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +23,10 @@ import (
 //	v1#report               <report hash>             report
 //	v1#lease                <lease>                   holder, until (ms)
 //	v1#note                 <note>                    value
+//	v1#access               lease#<lease>, note#<note>  those whose name begins with access.
+//
+// Roles are told apart by partition: who answers reports writes no lease or note of access. Releases up to v0.1 kept those under
+// v1#lease and v1#note; they are read there, and deleted, and v1.0 will do without.
 //
 // The first part of pk is the version of this schema. Time to live only cleans up: readers compare expires and until with their clock.
 const (
@@ -29,6 +34,8 @@ const (
 	reportPartition = "v1#report"
 	leasePartition  = "v1#lease"
 	notePartition   = "v1#note"
+	accessPartition = "v1#access"
+	accessPrefix    = "access." // of names
 
 	// An item has at most 400 kB: this leaves room for the key and the names.
 	chunkSize     = 390_000
@@ -107,6 +114,23 @@ func newItem(pk, sk string, expires int64) item {
 	}
 	return i
 }
+
+// leaseKey and noteKey are the keys of a lease and a note.
+func leaseKey(name string) (pk, sk string) {
+	if ofAccess(name) {
+		return accessPartition, "lease#" + name
+	}
+	return leasePartition, name
+}
+
+func noteKey(name string) (pk, sk string) {
+	if ofAccess(name) {
+		return accessPartition, "note#" + name
+	}
+	return notePartition, name
+}
+
+func ofAccess(name string) bool { return strings.HasPrefix(name, accessPrefix) }
 
 func hashText(r Report) string {
 	h := hash(r)

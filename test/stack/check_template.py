@@ -12,7 +12,7 @@ os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
 
 SECRETS = {"SoftwareStatement", "ClientCredentials", "AccessToken"}
 READ, WRITE = "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue"
-LEADING_KEYS = ["v1#lease", "v1#note"]
+LEADING_KEYS = ["v1#access", "v1#lease", "v1#note"]
 
 
 class Managed:
@@ -32,10 +32,12 @@ def as_list(value):
     return value if isinstance(value, list) else [value]
 
 
-def statements(function):
-    """All statements of a function's role."""
+def statements(function, effect="Allow"):
+    """The statements of a function's role that allow something, or deny it."""
     for policy in resources[function + "Role"]["Properties"]["Policies"]:
-        yield from as_list(policy["PolicyDocument"]["Statement"])
+        for statement in as_list(policy["PolicyDocument"]["Statement"]):
+            if statement["Effect"] == effect:
+                yield statement
 
 
 def named(node):
@@ -82,7 +84,6 @@ for function, callee in (("Query", "refresh"), ("Refresh", "register"), ("Regist
     invoked = [json.dumps(s["Resource"]) for s in statements(function) if "lambda:InvokeFunction" in as_list(s["Action"])]
     expect(f"functions that {function} may invoke", [i.endswith(f'-{callee}"}}') for i in invoked], [True])
     for s in statements(function):
-        expect(f"effect in {function}", s["Effect"], "Allow")
         if any("*" in a for a in as_list(s["Action"])) or any(r == "*" for r in as_list(s["Resource"])):
             failed.append(f"{function} has a wildcard: {s}")
         uses_table = any(a.startswith("dynamodb:") for a in as_list(s["Action"]))
@@ -99,6 +100,12 @@ for function, callee in (("Query", "refresh"), ("Refresh", "register"), ("Regist
     logs = resources[function]["Properties"]["LoggingConfig"]
     expect(f"log format of {function}", logs["LogFormat"], "JSON")
     expect(f"retention of {function}", "RetentionInDays" in resources[logs["LogGroup"]["Ref"]]["Properties"], True)
+
+denied = [s for s in statements("Query", "Deny") if s.get("Condition")]
+expect("writes of access that query is denied",
+       [(set(s["Action"]), s["Condition"]) for s in denied],
+       [({"dynamodb:" + c for c in ("PutItem", "DeleteItem", "BatchWriteItem")},
+         {"ForAnyValue:StringEquals": {"dynamodb:LeadingKeys": ["v1#access"]}})])
 
 for path, methods in resources["Api"]["Properties"]["Body"]["paths"].items():
     expect(f"methods of {path}", set(methods), {"x-amazon-apigateway-any-method", "delete", "options"})
