@@ -34,6 +34,11 @@ type notes struct {
 	RegisterAsked    registerAsked
 }
 
+// untried tells that nobody has ever tried to register.
+func (n notes) untried() bool {
+	return n.Registrations == registrations{} && n.RefusedStatement == refusedStatement{}
+}
+
 // registrations counts them. An attempt is noted before Adobe is called, so that not even a crash makes a loop of calls.
 type registrations struct {
 	Count  int       `json:"count"` // that Adobe answered with credentials
