@@ -91,7 +91,7 @@ func works(t failer, s store.Store) {
 	}
 	blocks, err := s.Blocks(ctx, "r", "new", "new")
 	if err != nil || len(blocks) > 1 || len(blocks) == 1 && string(blocks[0].Data) != "new" {
-		t.Errorf("Blocks: %v, %v", blocks, err)
+		t.Errorf("Blocks: %d blocks, %v", len(blocks), err)
 	}
 	if err := s.Acquire(ctx, "lease", "me", start.Add(time.Hour)); err != nil {
 		t.Errorf("Acquire: %v", err)
