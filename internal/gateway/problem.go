@@ -43,6 +43,9 @@ const (
 )
 
 func (h *handler) problem(w http.ResponseWriter, r *http.Request, p problem) {
+	if l, ok := w.(*line); ok {
+		l.code = p.Code
+	}
 	header := w.Header()
 	for _, name := range []string{"Etag", "Age", "Accept-Ranges", "Content-Encoding", "Content-Length", "Content-Disposition",
 		headerIncomplete, headerSettledUntil} {

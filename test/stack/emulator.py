@@ -1,7 +1,7 @@
 """Runs MiniStack 1.5.33, an emulated AWS, and makes it do as AWS does where it differs and the stack would notice:
 
 - OpenAPI bodies: ANY methods are imported, and binary media types are understood in both spellings
-- REST events: path and pathParameters stay percent-encoded, and of a repeated parameter the last value counts
+- REST events have no version, path and pathParameters stay percent-encoded, and of a repeated parameter the last value counts
 - a secret that was created without a value has no version
 - alarms on metric math are created (they watch their first metric)
 
@@ -60,6 +60,7 @@ def patch_events():
 
     def event(api, stage_name, stage, resource, *args, **kwargs):
         e = build(api, stage_name, stage, resource, *args, **kwargs)
+        e.pop("version", None)  # that is how HTTP APIs differ
         path = encoded(stage_name)
         if path is not None:
             e["path"] = path
