@@ -183,7 +183,8 @@ func (e *Extension) fail(err error) {
 // traced on.
 func (e event) context() context.Context {
 	ctx := lambdacontext.NewContext(context.Background(), &lambdacontext.LambdaContext{AwsRequestID: e.RequestID})
-	return context.WithValue(ctx, "x-amzn-trace-id", e.Tracing.Value) //nolint:staticcheck // the key is that of aws-lambda-go
+	//lint:ignore SA1029 the key is that of aws-lambda-go
+	return context.WithValue(ctx, "x-amzn-trace-id", e.Tracing.Value)
 }
 
 // afterInvoke waits for the answer to the invocation of the event, then runs the work. An answer that came too late for an

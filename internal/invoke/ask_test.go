@@ -86,7 +86,8 @@ func TestAsk(t *testing.T) {
 		t.Errorf("asked to register with %s, %v", event, err)
 	}
 	const trace = "Root=1-6a1c2f3e-5f84c7d6a0b9e8f712345678;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=2:a1b2c3d4:0"
-	traced := context.WithValue(t.Context(), "x-amzn-trace-id", trace) //nolint:staticcheck // the key is that of aws-lambda-go
+	//lint:ignore SA1029 the key is that of aws-lambda-go
+	traced := context.WithValue(t.Context(), "x-amzn-trace-id", trace)
 	if err := AskRegister(there, arn)(traced, "a reason"); err != nil || !slices.Equal(traces, []string{"", trace}) {
 		t.Errorf("passed on %q, %v", traces, err)
 	}
