@@ -145,8 +145,14 @@ func problemOf(err error) problem {
 		if errors.As(unavailable.Cause, &adobe) {
 			p.Adobe = adobe.Status
 		}
+		if errors.Is(unavailable.Cause, reports.ErrStore) {
+			p.Code = "store_unavailable"
+		}
 		p.Detail = sentence(unavailable.Error())
 		return p
+	case errors.Is(err, reports.ErrStore):
+		return problem{Status: http.StatusServiceUnavailable, Code: "store_unavailable", RetryAfter: storePause,
+			Detail: "What is kept cannot be read for now. Try again."}
 	case errors.Is(err, reports.ErrNotCached):
 		return problem{Status: http.StatusGatewayTimeout, Code: "not_cached",
 			Detail: "Not in the cache, and only-if-cached forbids to ask Adobe."}

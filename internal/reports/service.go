@@ -7,6 +7,7 @@
 package reports
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -84,6 +85,7 @@ func New(o Options) *Service {
 	if o.After == nil {
 		o.After = goroutine
 	}
+	o.Store = &patient{o.Store, o.Now, o.Sleep}
 	s := &Service{
 		policy: o.Policy, parallel: o.Parallel, now: o.Now, log: o.Log,
 		background: &background{after: o.After, now: o.Now},
@@ -109,7 +111,8 @@ func (s *Service) Parse(path, query string) (cmu.Request, error) {
 
 // Get answers r. It waits for Adobe only if nothing usable is kept.
 //
-// Errors: *cmu.Error for a refusal of Adobe's; *UnavailableError when the caller should come back; ErrNotCached; the
+// Errors: *cmu.Error for a refusal of Adobe's; *UnavailableError when the caller should come back; ErrNotCached; ErrStore when that is not
+// known, or why nothing was found while Adobe cannot be had; the
 // context's own.
 func (s *Service) Get(ctx context.Context, r cmu.Request, d Directives) (*Answer, Source, error) {
 	r.Format = ""
@@ -122,7 +125,7 @@ func (s *Service) Get(ctx context.Context, r cmu.Request, d Directives) (*Answer
 		s.upkeep()
 		return a, FromMemory, nil
 	}
-	ctx, cancel := s.leaveTime(ctx)
+	ctx, cancel := s.leaveTime(withPatience(ctx))
 	defer cancel()
 	begun := s.shelf.stamp()
 	q := s.query(r)
@@ -231,7 +234,7 @@ func (s *Service) know(ctx context.Context, p *piece, d Directives) (view, Sourc
 			return v, Stale, nil
 		}
 	} else if d.OnlyIfCached {
-		return v, source, ErrNotCached
+		return v, source, cmp.Or(v.held.unread, ErrNotCached)
 	}
 	fetched, err := s.fetch(ctx, p, d)
 	if err == nil {
@@ -303,6 +306,7 @@ type Status struct {
 
 // Status reads what all processes share and adds this process's counts.
 func (s *Service) Status(ctx context.Context) (Status, error) {
+	ctx = withPatience(ctx)
 	if err := s.notebook.sync(ctx); err != nil {
 		return Status{}, err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
@@ -137,12 +138,17 @@ func hashText(r Report) string {
 	return base64.RawURLEncoding.EncodeToString(h[:])
 }
 
-// query calls each with the items of all pages.
+// throttles knows the errors of a table that is asked for too much.
+var throttles = retry.ThrottleErrorCode{Codes: retry.DefaultThrottleErrorCodes}
+
+// query reads strongly consistent, unless in says otherwise. It calls each with the items of all pages.
 func (s *dynamo) query(ctx context.Context, in *dynamodb.QueryInput, each func(item)) error {
-	in.TableName = &s.table
-	in.ConsistentRead = aws.Bool(true)
+	in.TableName, in.ConsistentRead = &s.table, aws.Bool(in.ConsistentRead == nil)
 	for {
 		out, err := s.client.Query(ctx, in)
+		if throttles.IsErrorThrottle(err).Bool() {
+			return fmt.Errorf("%w: %w", ErrBusy, err)
+		}
 		if err != nil {
 			return err
 		}
