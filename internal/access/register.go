@@ -100,7 +100,7 @@ func (r *registration) look(ctx context.Context, held bool) (done bool, err erro
 	}
 	if r.statement, err = k.statement(ctx, r.o.Statement); err != nil {
 		if errors.Is(err, ErrNoStatement) && stored == nil && r.notes.untried() && !r.o.Force {
-			err = fmt.Errorf("%w: %w", ErrNotSetUp, err)
+			err = fmt.Errorf("%w: put the one downloaded from the TVE Dashboard into the secret %s", ErrNotSetUp, k.o.StatementName)
 		}
 		return false, err
 	}
