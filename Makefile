@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 BENCH    ?= JSONOf|StoreHit|Repeated|Envelope
 COUNT    ?= 6
 
-.PHONY: help check test race clients stack fuzz bench release
+.PHONY: help check test race lint cost clients stack fuzz bench release
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,12 @@ test: ## all tests that need nothing but Go
 race: ## the same with the race detector, and the memory test at its full size
 	go test -race -count=1 -timeout 30m ./...
 	go test -count=1 -run Memory ./internal/reports
+
+lint: ## template.yaml by cfn-lint, checkov and parliament, and what it costs; Python
+	test/lint/run
+
+cost: ## what a deployment costs a month, idle and by the million, into docs/cost.md
+	test/lint/run cost
 
 clients: ## the tools of other people: generated clients, polars, curl; Python, Node
 	test/clients/run
