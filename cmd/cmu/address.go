@@ -35,6 +35,15 @@ func (f *folder) announce(a address) error {
 	return replaceFile(f.addressFile(), 0o600, func(w io.Writer) error { return json.NewEncoder(w).Encode(a) })
 }
 
+// withdrawOwn is withdraw, unless another process has the folder by now: somebody may have removed it, with all that was in it, and begun anew.
+func (l *local) withdrawOwn() {
+	text, err := os.ReadFile(l.addressFile())
+	var a address
+	if err == nil && json.Unmarshal(text, &a) == nil && a.Instance == l.address.Instance {
+		l.withdraw()
+	}
+}
+
 func (f *folder) withdraw() {
 	if err := os.Remove(f.addressFile()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		f.log.Warn("the address file could not be removed", "error", err)

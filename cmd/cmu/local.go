@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"cmu-gateway/internal/access"
@@ -40,13 +41,16 @@ type local struct {
 	keeper  *access.Keeper
 	reports *reports.Service
 	gateway gateway.Gateway
+
+	mu      sync.Mutex // guards hadRoom, and is held while that is found out
+	hadRoom time.Time
 }
 
 // start makes the parts, once the addresses of Adobe are known.
 func (l *local) start() {
 	l.keeper = wire.Keeper(l.settings, l.secrets, l.store, "", nil, l.log)
 	tokens := wire.Tokens(l.settings, l.secrets, l.store, l.keeper, nil, l.log)
-	l.reports = wire.Reports(l.settings, l.store, tokens, l.after.Go, l.log)
+	l.reports = wire.Reports(l.settings, l.place.name, l.store, tokens, l.after.Go, l.log)
 	l.gateway = gateway.Gateway{
 		Reports: l.reports, Access: l.accessStatus, Simulated: l.madeUp, Purge: l.settings.Purge, Log: l.log,
 		Origins: l.settings.AllowedOrigins, Key: l.settings.Key,
@@ -58,10 +62,27 @@ func (l *local) start() {
 // not for ever.
 func (l *local) accessStatus(ctx context.Context) (access.Status, error) {
 	s, err := l.keeper.Status(ctx)
-	if full := secrets.Spare(filepath.Join(l.path, "secrets")); full != nil && !errors.Is(full, fs.ErrNotExist) {
+	if full := l.spare(); full != nil && !errors.Is(full, fs.ErrNotExist) {
 		s.Problems = append(s.Problems, "Nothing more can be kept in the data folder: "+secrets.Reason(full)+".")
 	}
 	return s, err
+}
+
+// spareEvery is how often it is found out whether the disk still has room, which costs a write; where it had none, each time.
+const spareEvery = time.Minute
+
+// spare tells why the disk has no room for answers; nil: it has, or had a moment ago.
+func (l *local) spare() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if time.Since(l.hadRoom).Abs() < spareEvery {
+		return nil
+	}
+	full := secrets.Spare(filepath.Join(l.path, "secrets"))
+	if full == nil {
+		l.hadRoom = time.Now()
+	}
+	return full
 }
 
 // simulate makes the simulated Adobe answer at an address, and its statement known here.
@@ -99,7 +120,7 @@ func (l *local) recognise(ctx context.Context, t *terminal) {
 		return // if it does not answer later either, there are no rows
 	}
 	res.Body.Close()
-	if l.madeUp = res.Header.Get(sandbox.HeaderSimulated) != ""; l.madeUp {
+	if l.madeUp = res.Header.Get(cmu.HeaderSimulated) != ""; l.madeUp {
 		t.errorf("a cmu sandbox answers at %s: its rows are made up", l.settings.ReportsURL)
 	}
 }
@@ -176,7 +197,7 @@ func (l *local) answer(ctx context.Context, o reportOrder, tell func(progress)) 
 		return nil, l.explained(ctx, o.Request, err)
 	}
 	l.log.InfoContext(ctx, "report answered", "source", source.String(), "rows", a.Rows, "report", o.Request.Report())
-	if o.Form.Simulated = l.madeUp; o.Form.Date {
+	if o.Form.Simulated = l.madeUp || a.Simulated; o.Form.Date {
 		if err := datable(a); err != nil {
 			return nil, err
 		}
@@ -264,9 +285,8 @@ func (l *local) purge(ctx context.Context, r cmu.Request) (int, error) {
 }
 
 func (l *local) status(ctx context.Context) (status, error) {
-	return status{
-		Adobe: l.adobe(), Simulated: l.madeUp, Folder: l.path, Gateway: l.address.Gateway, Status: l.gateway.Status(ctx),
-	}, nil
+	known := l.gateway.Status(ctx)
+	return status{Adobe: l.adobe(), Simulated: known.Simulated, Folder: l.path, Gateway: l.address.Gateway, Status: known}, nil
 }
 
 // register registers unless that was done, and keeps the statement so that it can be done again without anybody there.

@@ -35,7 +35,9 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("XDG_CONFIG_HOME", filepath.Join(e.WorkDir, "config"))
 			adobe := sandbox.New(sandbox.Options{Seed: defaultSeed})
-			return errors.Join(
+			other, err := adobe.StatementOf("GLOBEX")
+			return errors.Join(err,
+				os.WriteFile(filepath.Join(e.WorkDir, "globex.txt"), []byte(other), 0o600),
 				os.WriteFile(filepath.Join(e.WorkDir, "statement.txt"), []byte(adobe.Statement()+"\n"), 0o600),
 				os.WriteFile(filepath.Join(e.WorkDir, "expired.txt"), expired(adobe.Statement()), 0o600),
 			)
@@ -43,7 +45,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"address": waitForAddress, "http": httpCall, "walk": walk, "stats": stats, "secretless": secretless, "code": code, "occupy": occupy,
 			"proven": proven, "free": free, "called": called, "parallel": parallel,
-			"wrap": wrap, "blocked": blocked, "eventually": eventually, "settled": settled,
+			"wrap": wrap, "blocked": blocked, "eventually": eventually, "settled": settled, "lose": lose,
 		},
 	})
 }
@@ -98,6 +100,18 @@ func proven(ts *testscript.TestScript, _ bool, _ []string) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	ts.Fatalf("the calendar has not been proven")
+}
+
+// lose removes the files of a pattern, of which there must be some.
+func lose(ts *testscript.TestScript, _ bool, args []string) {
+	files, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(files) == 0 {
+		ts.Fatalf("there is no %s", args[0])
+	}
+	for _, file := range files {
+		ts.Check(os.Remove(file))
+	}
 }
 
 // occupy listens at a free address until the script ends, and sets a variable to the address.

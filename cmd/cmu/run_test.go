@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -101,3 +103,28 @@ func TestTable(t *testing.T) {
 }
 
 var discard = slog.New(slog.DiscardHandler)
+
+// Whether the disk has room is found out by a write: once a minute where it had, each time where it had none.
+func TestSpareIsTriedOnceAMinute(t *testing.T) {
+	l := &local{folder: folder{path: t.TempDir()}}
+	dir := filepath.Join(l.path, "secrets")
+	if l.spare() == nil {
+		t.Fatal("there is room in a folder that does not exist")
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.spare(); err != nil {
+		t.Fatalf("it is not found out again: %v", err)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.spare(); err != nil {
+		t.Errorf("it was found out a moment ago: %v", err)
+	}
+	l.hadRoom = l.hadRoom.Add(-spareEvery)
+	if l.spare() == nil {
+		t.Error("it is not found out any more")
+	}
+}

@@ -187,7 +187,7 @@ func (s *serving) serve(ctx context.Context, t *terminal, l *local, listener, do
 	if err := l.announce(l.address); err != nil {
 		return fmt.Errorf("the address could not be left in the data folder: %w", err)
 	}
-	defer l.withdraw()
+	defer l.withdrawOwn()
 	t.sayf("Answers and credentials are kept in %s\n", l.path)
 	invite(t, l.address.Gateway, l.settings.Key != "", time.Now())
 	if t.json {
@@ -205,7 +205,7 @@ func (s *serving) serve(ctx context.Context, t *terminal, l *local, listener, do
 	case <-ctx.Done():
 	}
 	t.sayf("Ending: what is under way has %v.\n", answersEnd)
-	l.withdraw()
+	l.withdrawOwn()
 	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), answersEnd)
 	defer cancel()
 	var ends sync.WaitGroup

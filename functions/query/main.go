@@ -26,7 +26,7 @@ func main() {
 	kept, table := start.Stores(s, cfg)
 	tokens := wire.Tokens(s, kept, table, nil, invoke.AskRefresh(cfg, s.RefreshFunction), log)
 	face := gateway.Gateway{
-		Reports:    wire.Reports(s, table, tokens, extension.Go, log),
+		Reports:    wire.Reports(s, wire.Adobe(s), table, tokens, extension.Go, log),
 		Access:     tokens.Status,
 		Purge:      s.Purge,
 		Origins:    s.AllowedOrigins,

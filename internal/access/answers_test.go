@@ -39,31 +39,3 @@ func TestOddAnswers(t *testing.T) {
 		}
 	}
 }
-
-// The token tells which software its client was registered for, to whoever can read the token alone.
-func TestSoftwareID(t *testing.T) {
-	inWorld(t, func(t *testing.T, w *world) {
-		k, tokens := w.keeper(), w.tokens()
-		if id := must[string](t)(tokens.SoftwareID(background)); id != "" {
-			t.Errorf("without a token: %s", id)
-		}
-		if id := must[string](t)(k.SoftwareID(background)); id != "" {
-			t.Errorf("without a token: %s", id)
-		}
-		r := must[RegisterResult](t)(k.Register(background, RegisterOptions{}))
-		must[RefreshResult](t)(k.Refresh(background, RefreshOptions{}))
-		time.Sleep(time.Minute)
-		for range 2 { // read, and in memory
-			if id := must[string](t)(tokens.SoftwareID(background)); id != r.Statement.SoftwareID || id == "" {
-				t.Errorf("%q, want %q", id, r.Statement.SoftwareID)
-			}
-		}
-		if id := must[string](t)(k.SoftwareID(background)); id != r.Statement.SoftwareID {
-			t.Errorf("%q, want %q", id, r.Statement.SoftwareID)
-		}
-		time.Sleep(24 * time.Hour) // a token that has ended tells it still
-		if id := must[string](t)(w.tokens().SoftwareID(background)); id != r.Statement.SoftwareID {
-			t.Errorf("%q, want %q", id, r.Statement.SoftwareID)
-		}
-	})
-}

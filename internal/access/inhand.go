@@ -59,6 +59,7 @@ func (r *refresh) write(ctx context.Context, t *token) error {
 	if r.state.notes.UnstoredToken.Reason != "" {
 		_ = k.deleteNote(ctx, noteUnstoredToken)
 	}
+	k.noteLicence(ctx, r.state.notes.Licence, t.licence())
 	r.endRenewed(ctx)
 	return nil
 }

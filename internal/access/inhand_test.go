@@ -194,7 +194,7 @@ func TestTokenOfNewClientIsUsedAtOnce(t *testing.T) {
 		must[RegisterResult](t)(k.Register(background, RegisterOptions{Force: true, Reason: "another statement"}))
 		must[RefreshResult](t)(k.Refresh(background, RefreshOptions{}))
 		time.Sleep(5 * time.Second)
-		if newer, ok := other.Newer(background, old.Value); !ok || Fingerprint(newer) != w.storedToken().fingerprint() {
+		if newer, ok := other.Newer(background, old.Value); !ok || Fingerprint(newer.Value) != w.storedToken().fingerprint() {
 			t.Error("the new token is not found")
 		}
 	})

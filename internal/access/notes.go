@@ -20,6 +20,7 @@ const (
 	noteRefusedStatement = "access.refused-statement"
 	noteCooldown         = "access.cooldown"
 	noteRegisterAsked    = "access.asked"
+	noteLicence          = "access.licence"
 )
 
 // notes are what processes tell each other. What was never noted is zero.
@@ -32,6 +33,7 @@ type notes struct {
 	RefusedStatement refusedStatement
 	Cooldown         cooldown
 	RegisterAsked    registerAsked
+	Licence          notedLicence
 }
 
 // untried tells that nobody has ever tried to register.
@@ -119,7 +121,7 @@ func readNotes(ctx context.Context, from store.Notes, log *slog.Logger) (notes, 
 	for name, into := range map[string]any{
 		noteRegistrations: &n.Registrations, noteRefusedClient: &n.RefusedClient, noteRefusedStatement: &n.RefusedStatement,
 		noteRefusedToken: &n.RefusedToken, noteAcceptedToken: &n.AcceptedToken, noteUnstoredToken: &n.UnstoredToken,
-		noteCooldown: &n.Cooldown, noteRegisterAsked: &n.RegisterAsked,
+		noteCooldown: &n.Cooldown, noteRegisterAsked: &n.RegisterAsked, noteLicence: &n.Licence,
 	} {
 		if note, ok := stored[name]; ok && json.Unmarshal(note.Value, into) != nil {
 			log.WarnContext(ctx, "a note cannot be read and counts as absent", "note", name)

@@ -36,7 +36,7 @@ func (w *world) truths(k *Keeper, tokens, elsewhere *Tokens) []truth {
 	for who, t := range map[string]*Tokens{"a caller": tokens, "a caller elsewhere": elsewhere} {
 		got, err := tell(t.Token(background))
 		if err == nil && w.accepts(got.Value) != nil {
-			_, err = tell(t.Refused(background, got))
+			_, err = tell(t.Refused(background, got.Value))
 		}
 		told(who, nil, err)
 	}

@@ -74,6 +74,7 @@ func (r *refresh) look(ctx context.Context, held bool) (done bool, err error) {
 		if r.inHand != nil {
 			return false, nil // it is to be stored
 		}
+		r.k.noteLicence(ctx, r.state.notes.Licence, r.state.token.licence()) // where that failed
 		r.endKept(ctx)
 		return true, nil
 	case wait:

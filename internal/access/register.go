@@ -134,7 +134,9 @@ func (r *registration) act(ctx context.Context) error {
 	if err := r.store(ctx, c); err != nil {
 		return r.endOrphaned(context.WithoutCancel(ctx), c, err)
 	}
-	r.endRegistered(context.WithoutCancel(ctx), c)
+	ctx = context.WithoutCancel(ctx)
+	r.k.noteLicence(ctx, r.notes.Licence, licenceOf(c.SoftwareID, c.ClientID))
+	r.endRegistered(ctx, c)
 	return nil
 }
 

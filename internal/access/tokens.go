@@ -36,11 +36,12 @@ type Tokens struct {
 
 	mu        sync.Mutex
 	token     *token
-	adopted   *obtained // of Keeper
-	began     time.Time // when the look that is under way began; zero: none is
-	notes     notes     // as the last look that found no token read them
-	accepted  string    // fingerprint of the token last noted as accepted
-	everSaid  string    // fingerprint of the token last said to be refused
+	adopted   *obtained    // of Keeper
+	began     time.Time    // when the look that is under way began; zero: none is
+	notes     notes        // as the last look that found no token read them
+	accepted  string       // fingerprint of the token last noted as accepted
+	everSaid  string       // fingerprint of the token last said to be refused
+	noted     notedLicence // as it was last read
 	readAt    time.Time
 	readErr   error // of the last read
 	askedAt   time.Time
@@ -83,7 +84,7 @@ const (
 // Token returns a token that is valid now. It waits for at most five seconds; a renewal under way goes on.
 //
 // Errors: *NoAccessError when there is none; it tells when to ask again, and a refresh has been asked for.
-func (t *Tokens) Token(ctx context.Context) (cmu.Token, error) {
+func (t *Tokens) Token(ctx context.Context) (Token, error) {
 	if held, ok := t.valid(nearEnd); ok {
 		return held, nil
 	}
@@ -93,8 +94,8 @@ func (t *Tokens) Token(ctx context.Context) (cmu.Token, error) {
 // Refused tells that Adobe refused a token (401) and returns another to try. A refresh is asked for if there is none.
 //
 // Errors: as of Token.
-func (t *Tokens) Refused(ctx context.Context, refused cmu.Token) (cmu.Token, error) {
-	fingerprint := Fingerprint(refused.Value)
+func (t *Tokens) Refused(ctx context.Context, refused cmu.Secret) (Token, error) {
+	fingerprint := Fingerprint(refused)
 	t.mu.Lock()
 	if (t.token == nil || t.token.fingerprint() == fingerprint) && t.refusedNow() != fingerprint {
 		t.refused, t.refusedAt, t.everSaid, t.accepted = fingerprint, t.now(), fingerprint, ""
@@ -107,14 +108,14 @@ func (t *Tokens) Refused(ctx context.Context, refused cmu.Token) (cmu.Token, err
 }
 
 // valid returns the token in memory if it is good for longer than that.
-func (t *Tokens) valid(longer time.Duration) (cmu.Token, bool) {
+func (t *Tokens) valid(longer time.Duration) (Token, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.adopt()
 	if !usable(t.token, t.refusedNow(), t.now().Add(longer)) {
-		return cmu.Token{}, false
+		return Token{}, false
 	}
-	return t.token.Token, true
+	return Token{t.token.Token, t.token.licence()}, true
 }
 
 // refusedNow is the fingerprint of the token that is not handed out. t.mu is held.
@@ -137,7 +138,7 @@ func (t *Tokens) adopt() {
 
 // renewed looks for a better token than the one in memory. The caller waits for it only if that one is not valid, and not longer
 // than any other who waits for the same look.
-func (t *Tokens) renewed(ctx context.Context) (cmu.Token, error) {
+func (t *Tokens) renewed(ctx context.Context) (Token, error) {
 	found := t.finding.DoChan("", func() (any, error) {
 		t.setBegan(t.now())
 		defer t.setBegan(time.Time{})
@@ -157,13 +158,13 @@ func (t *Tokens) renewed(ctx context.Context) (cmu.Token, error) {
 		}
 		select {
 		case r := <-found:
-			held, _ := r.Val.(cmu.Token)
+			held, _ := r.Val.(Token)
 			return held, r.Err
 		case <-news:
 		case <-timeout.C:
-			return cmu.Token{}, t.without("access is being renewed", nil)
+			return Token{}, t.without("access is being renewed", nil)
 		case <-ctx.Done():
-			return cmu.Token{}, t.without("access is being renewed", ctx.Err())
+			return Token{}, t.without("access is being renewed", ctx.Err())
 		}
 	}
 }
@@ -207,12 +208,12 @@ func (t *Tokens) state(n notes) state {
 }
 
 // find reads the token, and asks for a refresh if that yields none that is good for a while.
-func (t *Tokens) find(ctx context.Context) (cmu.Token, error) {
+func (t *Tokens) find(ctx context.Context) (Token, error) {
 	if err := t.read(ctx, false); err != nil {
 		if held, ok := t.valid(0); ok {
 			return held, nil
 		}
-		return cmu.Token{}, t.without("the stored one cannot be read", err)
+		return Token{}, t.without("the stored one cannot be read", err)
 	}
 	if held, ok := t.valid(nearEnd); ok {
 		t.setNotes(notes{})
@@ -228,15 +229,15 @@ func (t *Tokens) find(ctx context.Context) (cmu.Token, error) {
 	}
 	var why *NoAccessError
 	if errors.As(err, &why) && why.Outage == nil {
-		return cmu.Token{}, why
+		return Token{}, why
 	}
 	if n, err := readNotes(ctx, t.o.Notes, t.o.Log); err == nil {
 		t.setNotes(n)
 	}
 	if why != nil {
-		return cmu.Token{}, why
+		return Token{}, why
 	}
-	return cmu.Token{}, t.without("access is being renewed", err)
+	return Token{}, t.without("access is being renewed", err)
 }
 
 // read reads the secret, unless that was done a moment ago and no token was refused since.

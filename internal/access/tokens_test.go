@@ -11,7 +11,6 @@ import (
 	"cmu-gateway/internal/sandbox"
 	"cmu-gateway/internal/secrets"
 	"cmu-gateway/internal/secrets/secretstest"
-	"cmu-gateway/pkg/cmu"
 )
 
 // tokens returns Tokens that refresh in this process and that cannot read the other secrets, with the options that change sets.
@@ -35,7 +34,7 @@ func (w *world) tokens(change ...func(*TokensOptions)) *Tokens {
 func (w *world) use(tokens *Tokens) error {
 	got, err := tell(tokens.Token(background))
 	if err == nil && w.accepts(got.Value) != nil {
-		got, err = tell(tokens.Refused(background, got))
+		got, err = tell(tokens.Refused(background, got.Value))
 	}
 	if err == nil {
 		if err = w.accepts(got.Value); err == nil {
@@ -238,7 +237,7 @@ func TestTokensCancelled(t *testing.T) {
 		})
 		wg.Go(func() {
 			time.Sleep(10 * time.Millisecond)
-			must[cmu.Token](t)(tokens.Token(background))
+			must[Token](t)(tokens.Token(background))
 		})
 		time.Sleep(20 * time.Millisecond)
 		cancel()

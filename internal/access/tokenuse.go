@@ -28,42 +28,10 @@ func (t *Tokens) Accepted(ctx context.Context, value cmu.Secret) {
 	}
 }
 
-// SoftwareID names the software whose statement the token's client was registered with: what Adobe answers belongs to its license.
-// Empty: not known, as there is no token, or its client was not registered here.
-//
-// Errors: those of package secrets; the stored token cannot be read.
-func (t *Tokens) SoftwareID(ctx context.Context) (string, error) {
-	for read := false; ; read = true {
-		t.mu.Lock()
-		t.adopt()
-		held, err := t.token, t.readErr
-		t.mu.Unlock()
-		switch {
-		case held != nil:
-			return held.SoftwareID, nil
-		case read:
-			return "", err
-		}
-		_ = t.read(ctx, false)
-	}
-}
-
 // Newer returns the token that has replaced one in use, if there is one: another process may have registered another client, whose
 // token Adobe serves what it denies (403) to the old one. It asks for nothing.
-func (t *Tokens) Newer(ctx context.Context, used cmu.Secret) (cmu.Secret, bool) {
+func (t *Tokens) Newer(ctx context.Context, used cmu.Secret) (Token, bool) {
 	_ = t.read(ctx, false)
 	held, ok := t.valid(0)
-	return held.Value, ok && held.Value != used
-}
-
-// SoftwareID is that of Tokens.
-func (k *Keeper) SoftwareID(ctx context.Context) (string, error) {
-	if l, _ := k.lastGot(); l != nil {
-		return l.token.SoftwareID, nil
-	}
-	t, err := k.token(ctx)
-	if t == nil {
-		return "", err
-	}
-	return t.SoftwareID, nil
+	return held, ok && held.Value != used
 }

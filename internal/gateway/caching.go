@@ -1,12 +1,14 @@
 package gateway
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"cmu-gateway/internal/reports"
+	"cmu-gateway/internal/upstream"
 )
 
 // directives reads what a caller asks of the cache. Source: RFC 9111 section 5.2.1 and, for Pragma, 5.4.
@@ -74,9 +76,16 @@ func cacheStatus(a *reports.Answer, source reports.Source, d reports.Directives,
 	return string(b)
 }
 
-// failureStatus is the Cache-Status of an answer that could not be given; status is Adobe's, or 0.
-func failureStatus(status int) string {
-	if status == 0 {
+// failureStatus is the Cache-Status of an answer that could not be given because of err; status is Adobe's, or 0. Nothing is forwarded
+// while Adobe is not to be asked, or there is nothing to ask it with. Source: RFC 9211 section 2.
+func failureStatus(status int, err error) string {
+	var held *upstream.PauseError
+	switch {
+	case status == 0 && errors.As(err, &held) && held.Cause == nil:
+		return cacheName + "; detail=pause"
+	case status == 0 && errors.As(err, &held):
+		return cacheName + "; detail=no-access"
+	case status == 0:
 		return cacheName + "; fwd=miss"
 	}
 	return cacheName + "; fwd=miss; fwd-status=" + strconv.Itoa(status)

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"cmu-gateway/pkg/cmu"
 )
 
 // door decides who is answered, before anything is done for him.
@@ -34,9 +36,9 @@ const headerKey = "X-Api-Key"
 var (
 	exposed = []string{strings.Join([]string{"Accept-Ranges", "Age", "Allow", "Cache-Status", "Content-Disposition", "Content-Encoding", "Content-Length",
 		"Content-Range", "ETag", "Retry-After", "Vary", headerIncomplete,
-		headerSettledUntil, HeaderSimulated}, ", ")}
+		headerSettledUntil, cmu.HeaderSimulated}, ", ")}
 	// All that is read here, and what libraries send whether it is of use or not.
-	taken = "Accept, Cache-Control, Content-Type, If-Match, If-None-Match, If-Range, Pragma, Range, X-Api-Key, X-Requested-With"
+	taken = "Accept, Authorization, Cache-Control, Content-Type, If-Match, If-None-Match, If-Range, Pragma, Range, X-Api-Key, X-Requested-With"
 	// preflightLife is for how long a browser need not ask again; Chromium takes at most two hours.
 	preflightLife = 2 * time.Hour
 )
@@ -63,9 +65,10 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request) bool {
 		h.preflight(w, r, allowed)
 		return false
 	}
-	if d.keyed && !d.knows(r.Header[headerKey]) {
-		w.Header().Set("WWW-Authenticate", `ApiKey realm="cmu-gateway", header="x-api-key"`)
-		h.problem(w, r, problem{Status: http.StatusUnauthorized, Code: "no_key", Detail: "The header x-api-key must hold the key of this gateway."})
+	if d.keyed && !d.knows(r.Header[headerKey]) && !d.knowsPassword(r) {
+		w.Header()["Www-Authenticate"] = challenges
+		h.problem(w, r, problem{Status: http.StatusUnauthorized, Code: "no_key", Detail: "The header x-api-key must hold the key of this gateway, " +
+			"or a login by HTTP Basic must have it as its password, under any user name."})
 		return false
 	}
 	return true
@@ -82,6 +85,15 @@ func (d *door) knows(keys []string) bool {
 	}
 	sum := sha256.Sum256([]byte(keys[0]))
 	return subtle.ConstantTimeCompare(sum[:], d.key[:]) == 1
+}
+
+// challenges say how the key may be sent: browsers and spreadsheets know Basic alone. Source: RFC 7617.
+var challenges = []string{`Basic realm="cmu-gateway", charset="UTF-8"`, `ApiKey realm="cmu-gateway", header="x-api-key"`}
+
+// knowsPassword is knows for the password of HTTP Basic, whatever the user's name.
+func (d *door) knowsPassword(r *http.Request) bool {
+	_, password, ok := r.BasicAuth()
+	return ok && len(r.Header["Authorization"]) == 1 && d.knows([]string{password})
 }
 
 // preflight answers a browser that asks whether a page may send a request. It bears no key. DELETE is not for pages.

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/base64"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -15,7 +16,9 @@ func TestKey(t *testing.T) {
 	for _, target := range []string{"/", "/status", "/openapi.json", "/nowhere", days} {
 		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodDelete, http.MethodPost, http.MethodOptions} {
 			for _, headers := range [][]string{{}, {"x-api-key", ""}, {"x-api-key", teamKey + "x"}, {"x-api-key", teamKey[1:]}, {"x-api-key", strings.ToUpper(teamKey)},
-				{"x-api-key", teamKey, "x-api-key", teamKey}, {"Authorization", "Bearer " + teamKey}} {
+				{"x-api-key", teamKey, "x-api-key", teamKey}, {"Authorization", "Bearer " + teamKey},
+				basic("", ""), basic("u", teamKey+"x"), basic(teamKey, ""), basic("u", teamKey+":"), {"Authorization", "Basic " + teamKey},
+				append(basic("u", teamKey), basic("u", teamKey)...)} {
 				got := r.do(method, target, headers...)
 				if got.StatusCode != http.StatusUnauthorized || got.Header.Get("WWW-Authenticate") == "" || got.Header.Get("Cache-Control") != "no-store" {
 					t.Errorf("%s %s %q: %d %v", method, target, headers, got.StatusCode, got.Header)
@@ -29,6 +32,14 @@ func TestKey(t *testing.T) {
 	if r.adobe.Calls() != 0 {
 		t.Errorf("%d calls to Adobe without the key", r.adobe.Calls())
 	}
+	// Spreadsheets and browsers know Basic alone.
+	if got := r.get(days).Header["Www-Authenticate"]; len(got) != 2 || !strings.HasPrefix(got[0], "Basic realm=") {
+		t.Error(got)
+	}
+	for _, headers := range [][]string{basic("", teamKey), basic("anybody", teamKey), append(basic("u", "wrong"), "x-api-key", teamKey),
+		append(basic("u", teamKey), "x-api-key", "wrong")} {
+		r.ok(days, headers...)
+	}
 	for _, target := range []string{"/", "/status", "/openapi.json", days} {
 		if got := r.ok(target, "X-Api-Key", teamKey); strings.Contains(got.body, teamKey) {
 			t.Errorf("%s shows the key", target)
@@ -40,6 +51,11 @@ func TestKey(t *testing.T) {
 	if strings.Contains(r.log.String(), teamKey) {
 		t.Error("the log has the key")
 	}
+}
+
+// basic is the header of a login by HTTP Basic.
+func basic(user, password string) []string {
+	return []string{"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte(user+":"+password))}
 }
 
 // Pages of allowed origins read answers of every status and our headers; no other page does, and none deletes.

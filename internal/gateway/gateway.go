@@ -28,7 +28,7 @@ type Gateway struct {
 	// Access returns what status shows of the access to Adobe. With an error it returns what it could find out. Nil: nothing is
 	// shown.
 	Access func(context.Context) (access.Status, error)
-	// Simulated says that Adobe is a simulated one: every answer says that its rows are made up.
+	// Simulated says that Adobe is a simulated one: every answer says that its rows are made up. Otherwise that is learnt of Adobe's answers.
 	Simulated bool
 	// Purge allows DELETE, which forgets what is kept of a report.
 	Purge bool
@@ -40,7 +40,7 @@ type Gateway struct {
 	Host func(host string) bool
 	// Origins are those whose pages may read answers in a browser, such as https://dashboards.example; "*": all. Empty: none.
 	Origins []string
-	// Key is what callers must send in the header x-api-key. Empty: nothing. KeyInFront says that what stands in front asks for
+	// Key is what callers must send in the header x-api-key, or as password of HTTP Basic. Empty: nothing. KeyInFront says that what stands in front asks for
 	// such a key, for the API's description.
 	Key        cmu.Secret
 	KeyInFront bool
@@ -137,8 +137,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *handler) route(w *line, r *http.Request) {
 	w.Header()["X-Content-Type-Options"] = nosniff
-	if h.Simulated {
-		w.Header()[HeaderSimulated] = simulated
+	if h.madeUp() {
+		w.Header()[cmu.HeaderSimulated] = simulated
 	}
 	if !h.open(w, r) {
 		return
@@ -199,6 +199,9 @@ func (h *handler) report(w *line, r *http.Request, below string) {
 	// For metric filters: how often Adobe is spared, and which answers are incomplete. The report is escaped as in a URL, and bounded.
 	w.answer = []slog.Attr{slog.String("source", source.String()), slog.Bool("incomplete", answer.Incomplete && asked.Limit == 0),
 		slog.Int("rows", answer.Rows), slog.String("report", asked.Report())}
+	if answer.Simulated {
+		header[cmu.HeaderSimulated] = simulated
+	}
 	now := h.Now()
 	header["Cache-Status"] = []string{cacheStatus(answer, source, d, now)}
 	header["Cache-Control"] = []string{cacheControl(answer)}
@@ -208,7 +211,7 @@ func (h *handler) report(w *line, r *http.Request, below string) {
 	}
 	h.represent(w, r, &document{
 		Answer: answer, asked: asked, media: media, base: h.BasePath(ctx) + reportsPath,
-		simulated: h.Simulated, gzip: compressed(answer, r.Header["Accept-Encoding"]), stale: source == reports.Stale,
+		simulated: h.Simulated || answer.Simulated, gzip: compressed(answer, r.Header["Accept-Encoding"]), stale: source == reports.Stale,
 	})
 }
 
@@ -228,6 +231,11 @@ func (h *handler) purge(w http.ResponseWriter, r *http.Request, below string) {
 	if !asked.Start.IsZero() || !asked.End.IsZero() || asked.Limit > 0 {
 		h.problem(w, r, problem{Status: http.StatusBadRequest, Code: "bad_request",
 			Detail: "The request is not valid: all windows of a report are forgotten; leave out start, end and limit."})
+		return
+	}
+	if tags := r.Header["If-Match"]; tags != nil && !matches(tags, "", true) {
+		h.problem(w, r, problem{Status: http.StatusPreconditionFailed, Code: "precondition_failed", Detail: "All windows of a report are forgotten, " +
+			"whatever they hold, and a tag in If-Match names one of them: only * can match."})
 		return
 	}
 	n, err := h.Reports.Purge(r.Context(), asked)

@@ -249,7 +249,7 @@ func (h *handler) indexPage(base string) []byte {
 	p := page{bufio.NewWriter(&text)}
 	p.begin("CMU gateway")
 	p.raw("<h1>CMU gateway</h1><p>Adobe Concurrency Monitoring usage reports, from a cache.</p>\n")
-	p.banner(h.Simulated)
+	p.banner(h.madeUp())
 	p.raw("<dl>\n")
 	for _, entry := range []struct{ href, title, about string }{
 		{reportsPath, "Usage reports", "Begin at the root of the tree and drill down."},

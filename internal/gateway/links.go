@@ -49,13 +49,9 @@ func leadsTo(href string, path []string, up bool) ([]string, bool) {
 		return nil, false
 	}
 	var segments []string
-	for s := range strings.SplitSeq(strings.Trim(u.EscapedPath(), "/"), "/") {
-		plain, err := url.PathUnescape(s)
-		if err != nil {
-			return nil, false
-		}
+	for s := range strings.SplitSeq(u.Path, "/") { // unescaped, as cmu.Parse reads paths
 		if s != "" {
-			segments = append(segments, plain)
+			segments = append(segments, s)
 		}
 	}
 	if i := lastIndex(segments, prefixEnd.MatchString); i >= 0 {

@@ -27,7 +27,7 @@ func TestPlaceOfLink(t *testing.T) {
 		{"/year/month", "year", false, "/year/month"},
 		{"/cmu/v2/year/month/day/tenant/mvpd", "billing/daily", false, "/year/month/day/tenant/mvpd"},
 		{"/cmu/v2/year/month/day", "billing/daily", true, "/year/month/day"},
-		{"/x/v9/cmu/v2/a%2Fb/c%20d", "a%2Fb", false, "/a%2Fb/c%20d"},
+		{"/x/v9/cmu/v2/a%2Fb/c%20d", "a/b", false, "/a/b/c%20d"},
 		{"//evil.example/cmu/v2/year", "", false, "/year"},
 		{"javascript:alert(1)", "year", false, "/"},
 		{"/cmu/v2/../../etc", "year", false, ""},
@@ -39,7 +39,7 @@ func TestPlaceOfLink(t *testing.T) {
 		var path []string
 		for p := range strings.SplitSeq(test.path, "/") {
 			if p != "" {
-				path = append(path, strings.ReplaceAll(p, "%2F", "/"))
+				path = append(path, p)
 			}
 		}
 		got, ok := leadsTo(test.href, path, test.up)

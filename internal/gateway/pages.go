@@ -41,7 +41,7 @@ func (h *handler) index(w http.ResponseWriter, r *http.Request) {
 		"reports":      {base + reportsPath, "the root of the usage reports"},
 		"status":       {base + "/status", "what the service knows of itself"},
 		"service-desc": {base + "/openapi.json", "the API's description, OpenAPI 3.0"},
-	}, cacheName, h.Version, h.Simulated})
+	}, cacheName, h.Version, h.madeUp()})
 }
 
 // status shows what the service knows of itself. What could not be found out is named, and no reason to fail.

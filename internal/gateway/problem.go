@@ -91,6 +91,9 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, source reports.So
 		w.WriteHeader(statusClientGone)
 		return
 	}
+	if h.madeUp() { // which may just have been learnt
+		w.Header()[cmu.HeaderSimulated] = simulated
+	}
 	p := h.explained(ctx, r.URL.Path, err)
 	switch {
 	case p.Code == "bad_request" || p.Code == "too_long":
@@ -99,7 +102,7 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, source reports.So
 	case source == reports.FromMemory:
 		w.Header().Set("Cache-Status", cacheName+"; hit; detail=memory") // a refusal, remembered
 	default:
-		w.Header().Set("Cache-Status", failureStatus(p.Adobe))
+		w.Header().Set("Cache-Status", failureStatus(p.Adobe, err))
 	}
 	h.problem(w, r, p)
 }

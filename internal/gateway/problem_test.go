@@ -12,6 +12,7 @@ import (
 
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/internal/sandbox"
+	"cmu-gateway/internal/upstream"
 )
 
 func TestProblems(t *testing.T) {
@@ -164,5 +165,45 @@ func TestProblemHoldsProgress(t *testing.T) {
 	if err != nil || p.RetryAfter != time.Second || !strings.Contains(string(text), `"blocks_done":0,"blocks_total":25`) ||
 		!strings.Contains(p.Detail, "0 of 25 blocks are there.") {
 		t.Errorf("%s %v", text, err)
+	}
+}
+
+// Whether Adobe was asked in vain, or was not to be asked, is not the same to whoever looks for the cause.
+func TestCacheStatusOfFailures(t *testing.T) {
+	r := newRig(t)
+	r.adobe.Behave(func(b *sandbox.Behaviour) {
+		b.Faults = []sandbox.Fault{{On: "report", Kind: "status", Status: 429, Count: 1}}
+	})
+	told := func(what, want string) {
+		t.Helper()
+		if got := r.get(days); got.StatusCode != http.StatusServiceUnavailable || got.Header.Get("Cache-Status") != want {
+			t.Errorf("%s: %d, Cache-Status: %s, want %s", what, got.StatusCode, got.Header.Get("Cache-Status"), want)
+		}
+	}
+	told("asked in vain", "cmu-gateway; fwd=miss; fwd-status=429")
+	told("in the pause", "cmu-gateway; detail=pause")
+	r.clock.Add(2 * time.Minute)
+	r.tokenErr = &upstream.PauseError{RetryAfter: time.Second, Reason: "there is no valid access token", Cause: errors.New("none")}
+	told("without a token", "cmu-gateway; detail=no-access")
+	if n := r.adobe.Calls(); n != 1 {
+		t.Errorf("%d calls", n)
+	}
+}
+
+// A tag names one window in one format, and DELETE forgets all of them.
+func TestDeleteWithATag(t *testing.T) {
+	r := newRig(t, func(g *Gateway) { g.Purge = true })
+	tag := r.ok(days).Header.Get("Etag")
+	const report = "/cmu/v2/tenant/year/month/day"
+	for _, value := range []string{tag, `"x"`, "W/" + tag, "nonsense", ""} {
+		if got := r.do(http.MethodDelete, report, "If-Match", value); got.StatusCode != http.StatusPreconditionFailed || !strings.Contains(got.body, "precondition_failed") {
+			t.Errorf("If-Match: %s: %d %s", value, got.StatusCode, got.body)
+		}
+	}
+	if got := r.get(days, "Cache-Control", "only-if-cached"); got.StatusCode != http.StatusOK {
+		t.Errorf("it was forgotten all the same: %d", got.StatusCode)
+	}
+	if got := r.do(http.MethodDelete, report, "If-Match", "*"); got.StatusCode != http.StatusOK {
+		t.Errorf("If-Match: *: %d %s", got.StatusCode, got.body)
 	}
 }

@@ -31,7 +31,7 @@ func (h *handler) problemPage(r *http.Request, p problem) []byte {
 	b.raw("<h1>")
 	b.text(p.Title)
 	b.raw("</h1>\n")
-	b.banner(h.Simulated)
+	b.banner(h.madeUp())
 	b.warn(p.Detail)
 	if p.Seconds > 0 {
 		b.raw("<p>")

@@ -10,6 +10,7 @@ import (
 	"cmu-gateway/internal/reports"
 	testrig "cmu-gateway/internal/rig"
 	"cmu-gateway/internal/store"
+	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
 
 	"github.com/klauspost/compress/gzip"
@@ -43,11 +44,11 @@ func newRig(t testing.TB, change ...func(*Gateway)) *rig {
 }
 
 func (r *rig) newService() *reports.Service {
-	token := func() (cmu.Secret, error) { return r.adobe.Token.Value, r.tokenErr }
+	token := func() (upstream.Token, error) { return upstream.Token{Value: r.adobe.Token.Value}, r.tokenErr }
 	return reports.New(reports.Options{
 		Client: r.adobe.Client, Store: r.store, Policy: testrig.Policy, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20,
-		Token:   func(context.Context) (cmu.Secret, error) { return token() },
-		Refused: func(context.Context, cmu.Secret) (cmu.Secret, error) { return token() },
+		Token:   func(context.Context) (upstream.Token, error) { return token() },
+		Refused: func(context.Context, cmu.Secret) (upstream.Token, error) { return token() },
 		Now:     r.clock.Now,
 		Sleep:   r.clock.Sleep,
 		After:   r.after.Go,

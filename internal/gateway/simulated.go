@@ -2,10 +2,11 @@ package gateway
 
 import "strings"
 
-// HeaderSimulated is on every answer of a gateway over a simulated Adobe, and absent elsewhere. It is a Boolean of RFC 9651.
-const HeaderSimulated = "Cmu-Simulated"
-
+// simulated is the value of cmu.HeaderSimulated, a Boolean of RFC 9651.
 var simulated = []string{"?1"}
+
+// madeUp reports whether the gateway stands over a simulated Adobe: it was told so, or Adobe's answers said so.
+func (g *Gateway) madeUp() bool { return g.Simulated || g.Reports.Simulated() }
 
 // simulatedFile changes the names in a Content-Disposition, which hold no quotes: who keeps the file has no headers any more.
 var simulatedFile = strings.NewReplacer(`filename="`, `filename="simulated_`, `UTF-8''`, `UTF-8''simulated_`)

@@ -72,3 +72,45 @@ func TestMadeUpRowsSaySo(t *testing.T) {
 		t.Error("the status does not say that Adobe is not simulated")
 	}
 }
+
+// Nobody need say that Adobe is a simulated one: its answers do. What is kept of them says so too, and so does every process from its
+// first look at the store.
+func TestMadeUpRowsAreLearntOfAdobe(t *testing.T) {
+	const report = "/cmu/v2/tenant/year/month?start=2026-01&end=2026-03"
+	r := newRig(t)
+	r.adobe.Tells.Store(true)
+	says := func(what string, got reply) {
+		t.Helper()
+		if got.Header.Get("Cmu-Simulated") != "?1" {
+			t.Errorf("%s does not say that rows are made up: %d %v", what, got.StatusCode, got.Header)
+		}
+	}
+	says("a miss", r.ok(report))
+	says("a hit", r.ok(report))
+	says("an error", r.do("GET", "/nowhere"))
+	says("a part of what is known", r.ok("/cmu/v2/tenant/year/month?start=2026-02&end=2026-03"))
+	if got := r.ok(report+"&format=html", "Accept", "text/html"); !strings.Contains(got.body, "These numbers are made up") {
+		t.Error("the page has no banner")
+	}
+	if got := r.ok(report + "&format=csv").Header.Get("Content-Disposition"); !strings.Contains(got, `filename="simulated_report_`) {
+		t.Error(got)
+	}
+	tag := r.ok(report).Header.Get("Etag")
+	r.after.Run()
+	another := func() {
+		r.service = r.newService()
+		r.gateway.Reports = r.service
+		r.handler = r.gateway.Handler()
+	}
+	another()
+	calls := r.adobe.Calls()
+	says("another process", r.ok(report))
+	says("a remembered tag", r.do("GET", report, "If-None-Match", tag))
+	another()
+	if got := r.ok("/status"); !strings.Contains(got.body, `"simulated": true`) {
+		t.Error("the status of another process does not tell")
+	}
+	if n := r.adobe.Calls(); n != calls {
+		t.Errorf("%d calls", n-calls)
+	}
+}

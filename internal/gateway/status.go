@@ -60,13 +60,14 @@ type AdobeCallsStatus struct {
 // Status finds out what the service knows of itself. What could not be found out is named in it, and no reason to fail.
 func (g Gateway) Status(ctx context.Context) Status {
 	g = g.filled()
-	doc := Status{Service: cacheName, Version: g.Version, Instance: g.Instance, Simulated: g.Simulated, Problems: []string{},
+	doc := Status{Service: cacheName, Version: g.Version, Instance: g.Instance, Problems: []string{},
 		UptimeSeconds: wholeSeconds(g.Now().Sub(g.Started))}
 	s, err := g.Reports.Status(ctx)
 	if err != nil {
 		g.Log.WarnContext(ctx, "the state of the store cannot be read", "error", err)
 		doc.Problems = append(doc.Problems, "The state of the store cannot be read in full.")
 	}
+	doc.Simulated = g.madeUp() // which may have been read of the store just now
 	doc.Calendar = CalendarStatus{s.Calendar.Proven, s.Calendar.Inclusive, s.Calendar.At, s.Calendar.Evidence}
 	doc.CooldownUntil, doc.SettledUntil = s.Cooldown, s.SettledUntil
 	if s.Zone != "" {

@@ -9,6 +9,7 @@ import (
 
 	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/rows"
+	"cmu-gateway/internal/store"
 	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
 )
@@ -25,6 +26,8 @@ type Answer struct {
 	RollUp, DrillDown []cmu.Link
 	// Incomplete tells that rows are missing: Adobe truncated its answer and it could not be asked for in smaller parts.
 	Incomplete bool
+	// Simulated tells that rows are made up: they come from a simulated Adobe, which said so.
+	Simulated bool
 	// Fetched is when the rows that may still change were asked for, or where none may the oldest. Fresh is until when
 	// the answer is fresh.
 	Fetched, Fresh time.Time
@@ -78,6 +81,7 @@ func newAnswer(q *query, views []view) (*Answer, error) {
 			if err != nil {
 				return nil, err
 			}
+			a.Simulated = a.Simulated || b.simulated
 			a.RollUp, a.DrillDown = b.links.RollUp, b.links.DrillDown
 			if self, err := upstream.Effective(b.links); err == nil && b.links.Self != "" {
 				a.fill(self, !v.held.piece.grid.Divided() && len(views) == 1)
@@ -104,7 +108,7 @@ func newAnswer(q *query, views []view) (*Answer, error) {
 		a.Fragments = []rows.Fragment{f}
 	}
 	a.SettledUntil = a.settledUntil(q.pace, open)
-	a.Tag = a.tag()
+	a.Tag = a.tag(q.report)
 	return a, nil
 }
 
@@ -142,8 +146,9 @@ func (a *Answer) fill(self cmu.Request, whole bool) {
 }
 
 // tag hashes all that a representation is made of.
-func (a *Answer) tag() string {
+func (a *Answer) tag(report store.Report) string {
 	h := sha256.New()
+	h.Write([]byte(report)) // with its licence
 	h.Write([]byte(a.Request.Canonical()))
 	for _, links := range [][]cmu.Link{a.RollUp, a.DrillDown} {
 		for _, l := range links {
@@ -157,6 +162,9 @@ func (a *Answer) tag() string {
 	}
 	if a.Incomplete {
 		h.Write([]byte{2})
+	}
+	if a.Simulated {
+		h.Write([]byte{3})
 	}
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:15])
 }

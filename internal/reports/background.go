@@ -68,12 +68,12 @@ func goroutine(work func(context.Context)) bool {
 }
 
 // upkeep reads the notes again and checks the calendar, after the answer at hand, where either is due.
-func (s *Service) upkeep() {
+func (s *licence) upkeep() {
 	if s.notebook.age() <= notesAge {
 		s.proveAfter()
 		return
 	}
-	s.background.once(noteCalendar, func(ctx context.Context) {
+	s.background.once(noteCalendar+scopeMark+s.scope, func(ctx context.Context) {
 		if s.notebook.freshen(ctx) {
 			s.proveAfter()
 		}

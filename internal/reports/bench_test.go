@@ -29,13 +29,13 @@ func coldService(tb testing.TB) (s *Service, ask cmu.Request, kept store.Store, 
 	tb.Cleanup(func() { kept.Close() })
 	s = New(Options{Store: kept, Policy: policy, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20})
 	now := time.Now()
-	if err := s.notebook.noteVerdict(tb.Context(), Verdict{Proven: true, At: now}); err != nil {
+	if err := s.under("").notebook.noteVerdict(tb.Context(), Verdict{Proven: true, At: now}); err != nil {
 		tb.Fatal(err)
 	}
 	fragments := manyBlocks(30, 1500)
 	from := cmu.CivilDate(2024, 1, 1, 0, 0)
 	ask = request(tb, fmt.Sprintf("tenant/year/month/day/mvpd/platform?start=%s&end=%s", from, cmu.Month.Step(from, 30)))
-	p := newQuery(ask, nature{}, policy, now).periods(false)
+	p := newQuery(s.under("").scope, ask, nature{}, policy, now).periods(false)
 	for i, month := range p.grid.Blocks(p.want) {
 		b := &block{
 			name: plan.Name(month.From), rows: fragments[i], lead: rows.Lead{Value: "ACME\x00", Any: true}, fetched: now,

@@ -21,6 +21,8 @@ type block struct {
 	lead rows.Lead
 	// links are as Adobe's last answer told them.
 	links cmu.Links
+	// simulated tells that rows are made up.
+	simulated bool
 	// fetched is when the newest rows were asked for.
 	fetched time.Time
 }
@@ -75,6 +77,7 @@ type part struct {
 	rows      rows.Fragment
 	truncated bool
 	lead      rows.Lead
+	simulated bool
 }
 
 // with returns the block with the rows of the parts' spans replaced. The parts do not overlap.
@@ -90,6 +93,7 @@ func (b *block) with(p *piece, parts []part, links cmu.Links) (*block, error) {
 		}
 	}
 	out.coverage, out.lead = b.coverage, b.lead
+	out.simulated = b.simulated
 	fragments := []rows.Fragment{b.rows}
 	for _, got := range parts {
 		out.coverage = out.coverage.Record(got.Span, got.at, p.settled(got.at), got.truncated)
@@ -101,6 +105,7 @@ func (b *block) with(p *piece, parts []part, links cmu.Links) (*block, error) {
 			fragments = append(fragments, got.rows)
 		}
 		out.lead.Join(got.lead)
+		out.simulated = out.simulated || got.simulated
 	}
 	var err error
 	switch {

@@ -17,7 +17,7 @@ import (
 var errNoProof = errors.New("no report has a settled day with rows from its first to its last hour")
 
 // check asks for a settled day at hour grain, alone and inside a wider window.
-func (s *Service) check(ctx context.Context, like cmu.Request) (Verdict, error) {
+func (s *licence) check(ctx context.Context, like cmu.Request) (Verdict, error) {
 	last := cmu.Day.Floor(s.policy.Civil(s.now()).Add(-72 * time.Hour))
 	for _, path := range proofPaths(like.Path) {
 		for _, day := range []cmu.Civil{last, cmu.Day.Step(last, -7)} {
@@ -64,12 +64,12 @@ type hourRow struct {
 	fields string
 }
 
-func (s *Service) hours(ctx context.Context, path []string, w plan.Span) ([]hourRow, error) {
+func (s *licence) hours(ctx context.Context, path []string, w plan.Span) ([]hourRow, error) {
 	r := cmu.Request{Path: path, Start: cmu.BoundAt(w.From), End: cmu.BoundAt(w.To)}
 	o := rows.NewOrder(r, cmu.Hour, cmu.Day)
 	var list []hourRow
 	var k rows.Key
-	out, err := s.adobe.Report(ctx, r, func(row cmu.Row) error {
+	out, err := s.adobe.Report(ctx, s.name, r, func(row cmu.Row) error {
 		bad := o.Read(row, &k)
 		var fields []string
 		row.Each(func(name, value []byte) bool {

@@ -19,6 +19,7 @@ const (
 	flagMixed = 1 << iota
 	flagTruncated
 	flagSettled
+	flagSimulated
 )
 
 func (b *block) encode() store.Block {
@@ -26,6 +27,9 @@ func (b *block) encode() store.Block {
 	flags := uint64(0)
 	if b.lead.Mixed {
 		flags |= flagMixed
+	}
+	if b.simulated {
+		flags |= flagSimulated
 	}
 	d = binary.AppendUvarint(d, flags)
 	d = binary.AppendUvarint(d, uint64(len(b.coverage)))
@@ -67,10 +71,11 @@ var errBlock = errors.New("a stored block is unreadable")
 func decodeBlock(s store.Block) (*block, error) {
 	d := decoder{data: s.Data}
 	b := &block{name: s.Name, fetched: s.Fetched}
-	b.lead.Mixed = d.uvarint()&flagMixed != 0
+	flags := d.uvarint()
+	b.lead.Mixed, b.simulated = flags&flagMixed != 0, flags&flagSimulated != 0
 	for n := d.count(); n > 0; n-- {
 		k := plan.Known{Span: plan.Span{From: cmu.Civil(d.varint()), To: cmu.Civil(d.varint())}, Fetched: time.UnixMilli(d.varint())}
-		flags := d.uvarint()
+		flags = d.uvarint()
 		k.Truncated, k.Settled = flags&flagTruncated != 0, flags&flagSettled != 0
 		b.coverage = append(b.coverage, k)
 	}

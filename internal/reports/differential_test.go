@@ -145,7 +145,7 @@ func TestSameAsAdobe(t *testing.T) {
 					r.clock.Add(time.Duration(asker.IntN(5*3600)) * time.Second)
 				}
 			}
-			if v := r.notebook.verdict(); v.Proven != c.sliced {
+			if v := r.book().verdict(); v.Proven != c.sliced {
 				t.Errorf("verdict %+v, want proven %v", v, c.sliced)
 			}
 			t.Log(sources, r.calls())
@@ -163,7 +163,7 @@ func (r *rig) whole(ask string) ([]string, error) {
 
 // completable reports whether nothing keeps the service from asking in parts.
 func (r *rig) completable(ask string) bool {
-	return newQuery(request(r.t, ask), nature{}, policy, r.clock.Now()).sliceable() && r.notebook.verdict().Proven
+	return newQuery(r.under(r.name).scope, request(r.t, ask), nature{}, policy, r.clock.Now()).sliceable() && r.book().verdict().Proven
 }
 
 // compare asks both sides. The rows of a stale answer are as Adobe had them: they are not compared.

@@ -37,7 +37,7 @@ func (e *UnavailableError) Error() string {
 func (e *UnavailableError) Unwrap() error { return e.Cause }
 
 // explain turns the failure of a fetch into what a caller can act on, with the progress made.
-func (s *Service) explain(h *holding, err error) error {
+func (s *licence) explain(h *holding, err error) error {
 	u := &UnavailableError{RetryAfter: 2 * time.Second, Reason: "Adobe could not be asked in time", Cause: err}
 	var paused *upstream.PauseError
 	switch {
@@ -102,7 +102,7 @@ func refusal(err error) (*cmu.Error, bool) {
 func passing(err error) bool {
 	var e *cmu.Error
 	switch {
-	case err == nil, isPause(err), isMisread(err), errors.Is(err, cmu.ErrTooLarge), errors.As(err, new(*upstream.NotReportError)), ended(err):
+	case err == nil, isPause(err), isMisread(err), errors.Is(err, cmu.ErrTooLarge), errors.As(err, new(*upstream.NotReportError)), ended(err), isOtherLicence(err):
 		return false
 	case errors.As(err, &e):
 		return e.Status >= 500

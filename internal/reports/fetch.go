@@ -15,7 +15,7 @@ import (
 )
 
 // fetch gets from Adobe what is not known of a piece, and draws what an answer says of the calendar, the path and the zone.
-func (s *Service) fetch(ctx context.Context, p *piece, d Directives) (view, error) {
+func (s *licence) fetch(ctx context.Context, p *piece, d Directives) (view, error) {
 	v, found, err := s.fetchInTurn(ctx, p, d)
 	s.contradictedBy(ctx, err)
 	var other *natureError
@@ -35,7 +35,7 @@ type latest struct {
 }
 
 // fetchInTurn fetches a piece one at a time. Who had to wait looks again first.
-func (s *Service) fetchInTurn(ctx context.Context, p *piece, d Directives) (v view, found latest, err error) {
+func (s *licence) fetchInTurn(ctx context.Context, p *piece, d Directives) (v view, found latest, err error) {
 	turn, err := s.turns.begin(ctx, p.lease)
 	if err != nil {
 		return v, found, err
@@ -55,7 +55,7 @@ func (s *Service) fetchInTurn(ctx context.Context, p *piece, d Directives) (v vi
 	if v.plan.Complete() {
 		return v, found, nil
 	}
-	f := fetcher{adobe: s.adobe, held: v.held, parallel: s.parallel, now: s.now, keepLease: turn.extend}
+	f := fetcher{adobe: s.adobe, licence: s.name, notebook: s.notebook, held: v.held, parallel: s.parallel, now: s.now, keepLease: turn.extend}
 	err = f.run(ctx, v.plan)
 	turn.note(err)
 	return v.held.view(plan.Demand{Stale: s.policy.Stale}, s.now()), f.latest, err
@@ -65,6 +65,8 @@ func (s *Service) fetchInTurn(ctx context.Context, p *piece, d Directives) (v vi
 // for in parts, sized by the rows per period that were seen.
 type fetcher struct {
 	adobe     *upstream.Adobe
+	licence   string
+	notebook  *notebook
 	held      *holding // grows as blocks become whole
 	parallel  int
 	now       func() time.Time
@@ -184,6 +186,9 @@ func (f *fetcher) one(ctx context.Context, s plan.Span) (done bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	if out.Simulated {
+		f.notebook.noteSimulated(ctx) // before anything of it is kept
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.links = out.Links
@@ -191,6 +196,7 @@ func (f *fetcher) one(ctx context.Context, s plan.Span) (done bool, err error) {
 		f.latest = latest{c.latest, out.At}
 	}
 	for start, p := range parts {
+		p.simulated = out.Simulated
 		f.pending[start] = append(f.pending[start], p)
 	}
 	return true, nil
@@ -221,7 +227,7 @@ func (f *fetcher) judge(s plan.Span, out upstream.Reply, c *collector, err error
 
 func (f *fetcher) call(ctx context.Context, s plan.Span) (upstream.Reply, *collector, error) {
 	c := newCollector(f.held.piece, s)
-	out, err := f.adobe.Report(ctx, f.held.piece.call(s), c.add)
+	out, err := f.adobe.Report(ctx, f.licence, f.held.piece.call(s), c.add)
 	return out, c, err
 }
 
@@ -294,7 +300,7 @@ func (f *fetcher) settle(ctx context.Context, queue []plan.Span) error {
 		done = append(done, b)
 	}
 	if len(done) > 0 {
-		f.held.save(ctx, done)
+		f.held.save(ctx, f.notebook, done)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ func TestMemoryOfALargeReport(t *testing.T) {
 		go func() { w.CloseWithError(writeLarge(w, size, days)) }()
 		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: body, Request: q}, nil
 	})
-	if err := r.notebook.noteVerdict(t.Context(), Verdict{Proven: true, At: noon}); err != nil {
+	if err := r.book().noteVerdict(t.Context(), Verdict{Proven: true, At: noon}); err != nil {
 		t.Fatal(err)
 	}
 	runtime.GC()
@@ -36,7 +36,7 @@ func TestMemoryOfALargeReport(t *testing.T) {
 	if err != nil || source != FromAdobe || a.Rows != size || a.Incomplete {
 		t.Fatal(a, source, err)
 	}
-	if v := r.notebook.verdict(); !v.Proven {
+	if v := r.book().verdict(); !v.Proven {
 		t.Errorf("verdict %+v: the rows were not sliced", v)
 	}
 	plain, compressed := int64(0), int64(0)

@@ -95,7 +95,7 @@ func TestNatureOf(t *testing.T) {
 		"itself":                    {"/year/month?start=2026", "/cmu/v2/year/month?start=2026", fields, "", false},
 		"another prefix":            {"/year/month?start=2026", "https://host.example/v2/year/month?start=2026-01-01T00:00", fields, "", false},
 		"an alias":                  {"/billing/daily?start=2026", "/cmu/v2/year/month/day/tenant?start=2026", fields, "/year/month/day/tenant", false},
-		"an alias, escaped":         {"/billing/daily", "/cmu/v2/year%2Fmonth/day", fields, "", false},
+		"an alias, escaped":         {"/billing/daily", "/cmu/v2/year%2Fmonth/day", fields, "/year/month/day", false},
 		"fields that are not there": {"/billing/daily", "/cmu/v2/year/month/day/hour", fields, "", false},
 		"no rows":                   {"/billing/daily", "/cmu/v2/year/month/day", nil, "", false},
 		"no prefix":                 {"/billing/daily", "/year/month/day", fields, "", false},

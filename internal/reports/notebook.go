@@ -18,14 +18,21 @@ const (
 	noteCooldown = "cooldown"
 	notePurged   = "purged"
 	notePaths    = "paths"
+	// noteSimulated says that the Adobe of a licence is a simulated one.
+	noteSimulated = "simulated"
 )
 
 // notesAge is how long a process trusts what it last read of the notes.
 const notesAge = time.Minute
 
+// own is the name of a note about the licence.
+func (n *notebook) own(note string) string { return note + scopeMark + n.scope }
+
 // notebook is this process's copy of the notes.
 type notebook struct {
+	scope string // of the licence that they are about, but for pauses and purges, which are about all
 	notes store.Notes
+	noted func(context.Context, map[string]store.Note)
 	now   func() time.Time
 	log   *slog.Logger
 	pause func(until time.Time) // told of a pause that another process has met
@@ -37,6 +44,7 @@ type notebook struct {
 	purged  string
 	paths   map[string]nature // of paths that are not what they say
 	refuted refutedZone
+	madeUp  bool // by a simulated Adobe
 	// odd holds reports with rows that have no period. It is this process's own.
 	odd map[store.Report]bool
 }
@@ -89,10 +97,31 @@ func (n *notebook) noteNature(ctx context.Context, e *natureError) {
 	n.mu.Unlock()
 	text, err := json.Marshal(paths)
 	if err == nil {
-		err = n.notes.PutNote(ctx, notePaths, store.Note{Value: text})
+		err = n.notes.PutNote(ctx, n.own(notePaths), store.Note{Value: text})
 	}
 	if err != nil {
 		n.log.WarnContext(ctx, "what is known of a path could not be noted", "path", e.path, "error", err)
+	}
+}
+
+// simulated reports whether it is known that rows are made up.
+func (n *notebook) simulated() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.madeUp
+}
+
+// noteSimulated tells all processes that rows are made up.
+func (n *notebook) noteSimulated(ctx context.Context) {
+	n.mu.Lock()
+	known := n.madeUp
+	n.madeUp = true
+	n.mu.Unlock()
+	if known {
+		return
+	}
+	if err := n.notes.PutNote(ctx, n.own(noteSimulated), store.Note{Value: []byte("?1")}); err != nil {
+		n.log.WarnContext(ctx, "it could not be noted that rows are made up", "error", err)
 	}
 }
 
@@ -122,8 +151,9 @@ func (n *notebook) sync(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	n.noted(ctx, notes)
 	var v Verdict
-	if note, ok := notes[noteCalendar]; ok {
+	if note, ok := notes[n.own(noteCalendar)]; ok {
 		if err := json.Unmarshal(note.Value, &v); err != nil {
 			n.log.WarnContext(ctx, "the calendar verdict is unreadable", "error", err)
 		}
@@ -133,11 +163,11 @@ func (n *notebook) sync(ctx context.Context) error {
 	}
 	purged := string(notes[notePurged].Value)
 	var paths map[string]nature
-	if note, ok := notes[notePaths]; ok && json.Unmarshal(note.Value, &paths) != nil {
+	if note, ok := notes[n.own(notePaths)]; ok && json.Unmarshal(note.Value, &paths) != nil {
 		n.log.WarnContext(ctx, "what is known of paths is unreadable")
 	}
 	var refuted refutedZone
-	if note, ok := notes[noteZone]; ok && json.Unmarshal(note.Value, &refuted) != nil {
+	if note, ok := notes[n.own(noteZone)]; ok && json.Unmarshal(note.Value, &refuted) != nil {
 		n.log.WarnContext(ctx, "what is known of the zone is unreadable")
 	}
 	n.mu.Lock()
@@ -148,6 +178,8 @@ func (n *notebook) sync(ctx context.Context) error {
 	}
 	changed := !first && (purged != n.purged || !before.sameSlices(v))
 	n.read, n.known, n.purged, n.paths, n.refuted = n.now(), v, purged, paths, refuted
+	_, simulated := notes[n.own(noteSimulated)]
+	n.madeUp = n.madeUp || simulated
 	if changed {
 		n.shelf.clear() // before anyone takes the notes for read
 	}
@@ -183,23 +215,30 @@ func (n *notebook) noteVerdict(ctx context.Context, v Verdict) error {
 		n.read = n.now()
 	}
 	n.mu.Unlock()
-	return n.notes.PutNote(ctx, noteCalendar, store.Note{Value: text})
+	return n.notes.PutNote(ctx, n.own(noteCalendar), store.Note{Value: text})
 }
 
 // notePause tells all processes to leave Adobe alone until an instant.
-func (n *notebook) notePause(ctx context.Context, until time.Time) {
+func (s *Service) notePause(ctx context.Context, until time.Time) {
 	until = until.Truncate(time.Second).Add(time.Second)
 	note := store.Note{Value: []byte(until.UTC().Format(time.RFC3339)), Expires: until}
-	if err := n.notes.PutNote(ctx, noteCooldown, note); err != nil {
-		n.log.WarnContext(ctx, "the pause could not be noted", "error", err)
+	if err := s.options.Store.PutNote(ctx, noteCooldown, note); err != nil {
+		s.log.WarnContext(ctx, "the pause could not be noted", "error", err)
 	}
 }
 
 // notePurge tells all processes to forget what they have in memory.
-func (n *notebook) notePurge(ctx context.Context) error {
-	text := n.now().UTC().Format(time.RFC3339Nano)
+func (s *Service) notePurge(ctx context.Context) error {
+	text := s.now().UTC().Format(time.RFC3339Nano)
+	for _, l := range s.licences.all() {
+		l.notebook.notePurged(text)
+	}
+	return s.options.Store.PutNote(ctx, notePurged, store.Note{Value: []byte(text)})
+}
+
+// notePurged has a purge of this process count as known.
+func (n *notebook) notePurged(text string) {
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	n.purged = text
-	n.mu.Unlock()
-	return n.notes.PutNote(ctx, notePurged, store.Note{Value: []byte(text)})
 }

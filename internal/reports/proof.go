@@ -73,7 +73,7 @@ func (o *occasion) again(now time.Time, pause time.Duration) {
 }
 
 // proveAfter checks the calendar after the answer at hand, if it is due. No caller waits for it.
-func (s *Service) proveAfter() {
+func (s *licence) proveAfter() {
 	like, due := s.occasion.take(s.notebook.verdict(), s.now())
 	if !due {
 		return
@@ -90,7 +90,7 @@ func (s *Service) proveAfter() {
 
 // proveNow checks the calendar while the caller waits, as the answer at hand lacks rows that only slices can have. It reports whether
 // answers may be sliced now.
-func (s *Service) proveNow(ctx context.Context, r cmu.Request) bool {
+func (s *licence) proveNow(ctx context.Context, r cmu.Request) bool {
 	if sliced, _ := s.notebook.slicing(s.query(r).report); sliced {
 		return false // slices are what the answer was made of
 	}
@@ -101,8 +101,8 @@ func (s *Service) proveNow(ctx context.Context, r cmu.Request) bool {
 }
 
 // tryProof makes the check that an occasion was taken for, and reports whether the calendar is proven. One that failed is soon made again.
-func (s *Service) tryProof(ctx context.Context, like cmu.Request) bool {
-	v, err := s.Prove(ctx, like)
+func (s *licence) tryProof(ctx context.Context, like cmu.Request) bool {
+	v, err := s.prove(ctx, like)
 	if err == nil {
 		return v.Proven
 	}
@@ -113,13 +113,27 @@ func (s *Service) tryProof(ctx context.Context, like cmu.Request) bool {
 	return false
 }
 
+// forget deletes the blocks of this licence.
+func (s *licence) forget(ctx context.Context) error {
+	_, err := s.shelf.purge(ctx, s.own)
+	return err
+}
+
 const leaseCalendar = "calendar"
 
 // Prove checks the calendar against Adobe, on a settled day of a report like r, and notes the verdict; if r itself has been
 // answered whole, its rows are sliced into blocks first. An error means that nothing was shown either way; what was known then
 // stays.
 func (s *Service) Prove(ctx context.Context, r cmu.Request) (Verdict, error) {
-	release, err := s.turns.claim(ctx, leaseCalendar, proofTime)
+	l, err := s.licence(ctx)
+	if err != nil {
+		return Verdict{}, err
+	}
+	return l.prove(ctx, r)
+}
+
+func (s *licence) prove(ctx context.Context, r cmu.Request) (Verdict, error) {
+	release, err := s.turns.claim(ctx, leaseCalendar+scopeMark+s.scope, proofTime)
 	if err != nil {
 		return Verdict{}, err
 	}
@@ -136,7 +150,7 @@ func (s *Service) Prove(ctx context.Context, r cmu.Request) (Verdict, error) {
 		return before, err
 	}
 	if before.Unclean || !before.At.IsZero() && !v.sameSlices(before) {
-		if err := s.shelf.purgeAll(ctx); err != nil {
+		if err := s.forget(ctx); err != nil {
 			return before, err
 		}
 	}
@@ -151,7 +165,7 @@ func (s *Service) Prove(ctx context.Context, r cmu.Request) (Verdict, error) {
 
 // sliceWhole puts the rows of r's whole answer, the one that the proof came after, into blocks by period: Adobe is not asked for
 // them again.
-func (s *Service) sliceWhole(ctx context.Context, r cmu.Request) error {
+func (s *licence) sliceWhole(ctx context.Context, r cmu.Request) error {
 	r.Format = ""
 	whole := s.shelf.inMemory(s.query(r).pieces(false, false, nil)[0])
 	kept := whole.own()
@@ -159,7 +173,7 @@ func (s *Service) sliceWhole(ctx context.Context, r cmu.Request) error {
 		return nil
 	}
 	answer, at := kept[0], kept[0].coverage[0].Fetched
-	for _, p := range newQuery(r, s.notebook.nature(r), s.believed(), at).pieces(true, false, nil) {
+	for _, p := range newQuery(s.scope, r, s.notebook.nature(r), s.believed(), at).pieces(true, false, nil) {
 		held := s.shelf.load(ctx, p)
 		if p.only.Empty() || len(held.blocks) > 0 {
 			continue // it is the whole answer, or another process has begun to slice
@@ -180,18 +194,19 @@ func (s *Service) sliceWhole(ctx context.Context, r cmu.Request) error {
 			return err
 		}
 		for start, got := range parts {
+			got.simulated = answer.simulated
 			if _, err := held.add(start, []part{got}, answer.links); err != nil {
 				return err
 			}
 		}
-		held.save(ctx, held.blocks)
+		held.save(ctx, s.notebook, held.blocks)
 	}
 	return nil
 }
 
 // contradictedBy withdraws the verdict if a fetch failed with a row that no answer can hold where the verdict is true. If the row
 // has no period, only its report is not sliced any more.
-func (s *Service) contradictedBy(ctx context.Context, failure error) {
+func (s *licence) contradictedBy(ctx context.Context, failure error) {
 	var e *outsideError
 	if !errors.As(failure, &e) {
 		return
@@ -207,7 +222,7 @@ func (s *Service) contradictedBy(ctx context.Context, failure error) {
 		"event", "calendar_contradicted", "evidence", e.evidence)
 	v := Verdict{At: s.now(), Evidence: e.evidence, Unclean: true}
 	noted := s.notebook.noteVerdict(ctx, v)
-	err := s.shelf.purgeAll(ctx)
+	err := s.forget(ctx)
 	if err == nil && noted == nil {
 		v.Unclean = false
 		err = s.notebook.noteVerdict(ctx, v)

@@ -14,11 +14,11 @@ func TestTheProofComesAfterTheAnswer(t *testing.T) {
 	if _, source := r.get(daily); source != FromAdobe || r.calls() != 1 {
 		t.Errorf("%v with %d calls", source, r.calls())
 	}
-	if v := r.notebook.verdict(); v.Proven || !v.At.IsZero() {
+	if v := r.book().verdict(); v.Proven || !v.At.IsZero() {
 		t.Errorf("a verdict before the proof: %+v", v)
 	}
 	r.after()
-	v := r.notebook.verdict()
+	v := r.book().verdict()
 	if !v.Proven || !v.At.Equal(r.clock.Now()) || !strings.Contains(v.Evidence, "2026-07-18: 24 rows") {
 		t.Errorf("verdict %+v", v)
 	}
@@ -29,7 +29,7 @@ func TestTheProofComesAfterTheAnswer(t *testing.T) {
 	r.clock.Add(verdictLife + time.Second)
 	r.get(daily)
 	r.after()
-	if again := r.notebook.verdict(); !again.At.After(v.At) {
+	if again := r.book().verdict(); !again.At.After(v.At) {
 		t.Errorf("not renewed: %+v after %d calls", again, r.calls()-before)
 	}
 }
@@ -42,7 +42,7 @@ func TestNoProofIsNoVerdict(t *testing.T) {
 		r.after()
 		r.clock.Add(time.Minute)
 	}
-	if v := r.notebook.verdict(); v.Proven || !v.At.IsZero() {
+	if v := r.book().verdict(); v.Proven || !v.At.IsZero() {
 		t.Errorf("verdict %+v", v)
 	}
 	if n := r.calls(); n > 4 {
@@ -69,7 +69,7 @@ func TestContradiction(t *testing.T) {
 		r.same(daily)
 		r.behave(func(b *sandbox.Behaviour) { b.WindowShiftHours = -30 })
 		r.same("tenant/year/month/day?start=2026-03-10&end=2026-05-01")
-		v := r.notebook.verdict()
+		v := r.book().verdict()
 		if v.Proven || v.Unclean != failing || !strings.Contains(v.Evidence, "2026-03-") {
 			t.Errorf("%s: verdict %+v", name, v)
 		}
@@ -80,7 +80,7 @@ func TestContradiction(t *testing.T) {
 		r.behave(func(b *sandbox.Behaviour) { b.WindowShiftHours = 0 })
 		r.get(daily)
 		r.after()
-		if v := r.notebook.verdict(); !v.Proven || v.Unclean {
+		if v := r.book().verdict(); !v.Proven || v.Unclean {
 			t.Errorf("%s: after a week %+v", name, v)
 		}
 		r.same(daily)
@@ -109,7 +109,7 @@ func TestAContradictionHoldsThoughItCannotBeNoted(t *testing.T) {
 	if !sameRows(got, want) {
 		t.Error("wrong rows after the contradiction")
 	}
-	if r.notebook.verdict().Proven {
+	if r.book().verdict().Proven {
 		t.Error("proven again")
 	}
 }
@@ -121,8 +121,8 @@ func TestARowWithoutAPeriodTellsOfItsReportOnly(t *testing.T) {
 	r.behave(fault(sandbox.Fault{Kind: "status", Status: 200, Count: 2, Headers: map[string]string{"Content-Type": "application/json"},
 		Body: `{"_links":{},"report":[{"year":"2026","month":"3","day":"2","mvpd":"x"},{"year":"","month":"","day":"","mvpd":"y"}]}`}))
 	a, _, err := r.Get(t.Context(), request(t, "mvpd/year/month/day?start=2026-03&end=2026-04"), Directives{})
-	if err != nil || a.Rows != 2 || !r.notebook.verdict().Proven {
-		t.Errorf("%+v, %v, verdict %+v", a, err, r.notebook.verdict())
+	if err != nil || a.Rows != 2 || !r.book().verdict().Proven {
+		t.Errorf("%+v, %v, verdict %+v", a, err, r.book().verdict())
 	}
 }
 
@@ -136,15 +136,15 @@ func TestAVerdictThatIsNotedIsNotNotedAgain(t *testing.T) {
 		}
 		return storetest.None
 	}))
-	if err := r.notebook.noteVerdict(t.Context(), Verdict{Proven: true, At: time.Now(), Evidence: "seen"}); err != nil {
+	if err := r.book().noteVerdict(t.Context(), Verdict{Proven: true, At: time.Now(), Evidence: "seen"}); err != nil {
 		t.Fatal(err)
 	}
 	for range 3 {
-		if err := r.notebook.sync(t.Context()); err != nil {
+		if err := r.book().sync(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if v := r.notebook.verdict(); writes != 1 || !v.Proven {
+	if v := r.book().verdict(); writes != 1 || !v.Proven {
 		t.Errorf("%d writes of %+v", writes, v)
 	}
 }

@@ -25,12 +25,12 @@ type query struct {
 	window   plan.Window // empty: the answer cannot be sliced
 }
 
-// newQuery works out a request, which has no format, at an instant. n is what is known of its path.
-func newQuery(r cmu.Request, n nature, p plan.Policy, now time.Time) *query {
+// newQuery works out a request, which has no format, at an instant, for the licence of a scope. n is what is known of its path.
+func newQuery(scope string, r cmu.Request, n nature, p plan.Policy, now time.Time) *query {
 	if n.NoWindow {
 		r.Start, r.End = cmu.Bound{}, cmu.Bound{}
 	}
-	q := &query{nature: n, path: n.of(r), report: store.Report(r.Report())}
+	q := &query{nature: n, path: n.of(r), report: scoped(r.Report(), scope)}
 	named := r
 	r.Path = q.path
 	grain, _ := r.Grain()
@@ -209,9 +209,9 @@ func matching(r cmu.Request) func(store.Report) bool {
 	exact := len(r.Filters) > 0 || len(r.Metrics) > 0
 	return func(report store.Report) bool {
 		if exact {
-			return string(report) == r.Report()
+			return unscoped(report) == r.Report()
 		}
-		own, _, _ := strings.Cut(string(report), "?")
+		own, _, _ := strings.Cut(unscoped(report), "?")
 		return path == "" || own == path
 	}
 }

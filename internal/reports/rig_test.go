@@ -14,6 +14,7 @@ import (
 	"cmu-gateway/internal/sandbox"
 	"cmu-gateway/internal/store"
 	"cmu-gateway/internal/store/storetest"
+	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -35,6 +36,7 @@ type rig struct {
 	// token and refused are the service's access to a token, carry is its way to Adobe.
 	token   func(context.Context) (cmu.Secret, error)
 	refused func(context.Context, cmu.Secret) (cmu.Secret, error)
+	name    string // of the licence of tokens
 	carry   http.RoundTripper
 }
 
@@ -54,8 +56,15 @@ func (r *rig) process(change ...func(*Options)) *Service {
 	client.Transport = carrier(func(q *http.Request) (*http.Response, error) { return r.carry.RoundTrip(q) })
 	o := Options{
 		Client: &client, Store: r.store, Policy: policy, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20,
-		Token:   func(ctx context.Context) (cmu.Secret, error) { return r.token(ctx) },
-		Refused: func(ctx context.Context, s cmu.Secret) (cmu.Secret, error) { return r.refused(ctx, s) },
+		Token: func(ctx context.Context) (upstream.Token, error) {
+			value, err := r.token(ctx)
+			return upstream.Token{Value: value, Licence: r.name}, err
+		},
+		Refused: func(ctx context.Context, s cmu.Secret) (upstream.Token, error) {
+			value, err := r.refused(ctx, s)
+			return upstream.Token{Value: value, Licence: r.name}, err
+		},
+		Licence: func(context.Context) (string, bool) { return r.name, true },
 		Now:     r.clock.Now, Sleep: r.clock.Sleep, After: r.work.Go, Log: r.log.Logger,
 	}
 	for _, c := range change {
@@ -66,6 +75,9 @@ func (r *rig) process(change ...func(*Options)) *Service {
 
 // restart puts a process with nothing in memory in the place of the one at hand.
 func (r *rig) restart(change ...func(*Options)) { r.Service = r.process(change...) }
+
+// book is the notebook of the licence in use.
+func (r *rig) book() *notebook { return r.under(r.name).notebook }
 
 // limit makes calls name another row limit.
 func limit(n int) func(*Options) { return func(o *Options) { o.RowLimit = n } }
@@ -136,7 +148,7 @@ func rowsOf(t testing.TB, a *Answer) (rows []string) {
 // inOrder checks that the rows come sorted by the path's dimensions.
 func (r *rig) inOrder(ask string, a *Answer) {
 	r.t.Helper()
-	o := newQuery(request(r.t, ask), nature{}, policy, r.clock.Now()).order
+	o := newQuery(r.under(r.name).scope, request(r.t, ask), nature{}, policy, r.clock.Now()).order
 	var k rows.Key
 	var last []byte
 	if err := a.Each(func(row cmu.Row) error {

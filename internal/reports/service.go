@@ -28,13 +28,20 @@ import (
 // Options say what a Service is made of. All fields are required unless they say otherwise.
 type Options struct {
 	Client *cmu.Client
-	Store  store.Store
+	// Adobe names the Adobe that Client asks: rows of another are never served in its name. Empty is a name like any other.
+	Adobe string
+	Store store.Store
 	// Token returns the access token; Refused is called with one that Adobe refused and returns another, or an error. When
 	// there is none, the error is an *upstream.PauseError.
-	Token   func(context.Context) (cmu.Secret, error)
-	Refused func(context.Context, cmu.Secret) (cmu.Secret, error)
+	Token   func(context.Context) (upstream.Token, error)
+	Refused func(context.Context, cmu.Secret) (upstream.Token, error)
 	// Newer returns what has replaced a token that Adobe takes and gives nothing for (403), if anything has. Nil: nothing ever does.
-	Newer func(context.Context, cmu.Secret) (cmu.Secret, bool)
+	Newer func(context.Context, cmu.Secret) (upstream.Token, bool)
+	// Licence names the licence in use, which every answer belongs to, at once; false: nothing but a token tells. It is asked with every
+	// request. Nil: tokens have no licence.
+	Licence func(context.Context) (name string, known bool)
+	// Noted is told the notes of the store whenever they are read. Nil: nobody is told.
+	Noted func(context.Context, map[string]store.Note)
 	// Accepted is told of the token of each call that Adobe answered with a report. Nil: nobody is told.
 	Accepted func(context.Context, cmu.Secret)
 	Policy   plan.Policy
@@ -53,16 +60,16 @@ type Options struct {
 
 // Service is the report cache. It may be used by many goroutines at once.
 type Service struct {
+	options    Options // filled
 	policy     plan.Policy
 	parallel   int
 	now        func() time.Time
 	log        *slog.Logger
 	adobe      *upstream.Adobe
 	shelf      *shelf
-	notebook   *notebook
 	turns      *turns
 	background *background
-	occasion   occasion
+	licences   licences
 	count      counters
 }
 
@@ -86,27 +93,32 @@ func New(o Options) *Service {
 		o.After = goroutine
 	}
 	o.Store = &patient{o.Store, o.Now, o.Sleep}
+	if o.Licence == nil {
+		o.Licence = func(context.Context) (string, bool) { return "", true }
+	}
+	if o.Noted == nil {
+		o.Noted = func(context.Context, map[string]store.Note) {}
+	}
 	s := &Service{
-		policy: o.Policy, parallel: o.Parallel, now: o.Now, log: o.Log,
+		options: o, policy: o.Policy, parallel: o.Parallel, now: o.Now, log: o.Log,
 		background: &background{after: o.After, now: o.Now},
 		turns:      &turns{leases: o.Store, holder: rand.Text(), now: o.Now, sleep: o.Sleep, log: o.Log},
 	}
-	s.shelf = newShelf(o, func(ctx context.Context) {
-		if s.notebook.age() > time.Second {
-			s.notebook.freshen(ctx)
-		}
-	})
-	s.notebook = &notebook{notes: o.Store, now: o.Now, log: o.Log, pause: func(t time.Time) { s.adobe.Pause(t) }, shelf: s.shelf}
+	s.shelf = newShelf(o)
 	s.adobe = upstream.New(upstream.Options{
 		Client: o.Client, Token: o.Token, Refused: o.Refused, Newer: o.Newer, Accepted: o.Accepted, RowLimit: o.RowLimit, Parallel: o.Parallel,
-		Paused: s.notebook.notePause, Now: o.Now, Log: o.Log,
+		Paused: s.notePause, Now: o.Now, Log: o.Log,
 	})
 	return s
 }
 
 // Parse reads a request as cmu.Parse does, and bounds relative to now besides: see plan.Policy.ParseRequest.
 func (s *Service) Parse(path, query string) (cmu.Request, error) {
-	return s.believed().ParseRequest(path, query, s.now())
+	p := s.policy
+	if l := s.licences.present.Load(); l != nil {
+		p = l.believed()
+	}
+	return p.ParseRequest(path, query, s.now())
 }
 
 // Get answers r. It waits for Adobe only if nothing usable is kept.
@@ -116,7 +128,24 @@ func (s *Service) Parse(path, query string) (cmu.Request, error) {
 // context's own.
 func (s *Service) Get(ctx context.Context, r cmu.Request, d Directives) (*Answer, Source, error) {
 	r.Format = ""
-	name := r.Canonical()
+	for range maxReadings {
+		l, err := s.licence(ctx)
+		if err != nil {
+			return nil, FromAdobe, err
+		}
+		a, source, err := l.get(ctx, r, d)
+		if !isOtherLicence(err) {
+			return a, source, err
+		}
+	}
+	return nil, FromAdobe, errLicences
+}
+
+// get answers r under a licence.
+//
+// Errors: those of Get; upstream.ErrOtherLicence when that is not the one in use any more.
+func (s *licence) get(ctx context.Context, r cmu.Request, d Directives) (*Answer, Source, error) {
+	name := answerKey{s.scope, r.Canonical()}
 	if a, ok := s.shelf.answer(name, d, s.now()); ok {
 		if a.refused != nil {
 			return nil, FromMemory, a.refused
@@ -155,8 +184,11 @@ func (s *Service) leaveTime(ctx context.Context) (context.Context, context.Cance
 	return context.WithTimeout(ctx, left-min(left/4, 2*time.Second))
 }
 
+// accessPause is how long a caller is asked to wait while access changes.
+const accessPause = 5 * time.Second
+
 // answer answers q in slices where the calendar is proven, else as a whole.
-func (s *Service) answer(ctx context.Context, q *query, d Directives) (*Answer, Source, error) {
+func (s *licence) answer(ctx context.Context, q *query, d Directives) (*Answer, Source, error) {
 	var read *holding
 	if s.notebook.blank() {
 		read = s.readFirst(ctx, q)
@@ -183,12 +215,12 @@ func (s *Service) answer(ctx context.Context, q *query, d Directives) (*Answer, 
 const maxReadings = 4
 
 // query works out a request as what its path is known to be.
-func (s *Service) query(r cmu.Request) *query {
-	return newQuery(r, s.notebook.nature(r), s.believed(), s.now())
+func (s *licence) query(r cmu.Request) *query {
+	return newQuery(s.scope, r, s.notebook.nature(r), s.believed(), s.now())
 }
 
 // readFirst reads the notes for the first time and beside them, in the time of one round trip, the blocks that q most likely needs.
-func (s *Service) readFirst(ctx context.Context, q *query) (read *holding) {
+func (s *licence) readFirst(ctx context.Context, q *query) (read *holding) {
 	var reads sync.WaitGroup
 	p := q.periods(false)
 	if p == nil {
@@ -201,7 +233,7 @@ func (s *Service) readFirst(ctx context.Context, q *query) (read *holding) {
 }
 
 // assemble makes the answer to q from pieces in the order of time.
-func (s *Service) assemble(ctx context.Context, q *query, pieces []*piece, d Directives) (*Answer, Source, error) {
+func (s *licence) assemble(ctx context.Context, q *query, pieces []*piece, d Directives) (*Answer, Source, error) {
 	views, sources, errs := make([]view, len(pieces)), make([]Source, len(pieces)), make([]error, len(pieces))
 	var all sync.WaitGroup
 	for i, p := range pieces {
@@ -209,8 +241,10 @@ func (s *Service) assemble(ctx context.Context, q *query, pieces []*piece, d Dir
 	}
 	all.Wait()
 	source := slices.Max(sources)
-	if i := slices.IndexFunc(errs, isMisread); i >= 0 {
-		return nil, source, errs[i]
+	for _, first := range []func(error) bool{isOtherLicence, isMisread} {
+		if i := slices.IndexFunc(errs, first); i >= 0 {
+			return nil, source, errs[i]
+		}
 	}
 	for _, err := range errs {
 		if err != nil {
@@ -223,7 +257,7 @@ func (s *Service) assemble(ctx context.Context, q *query, pieces []*piece, d Dir
 }
 
 // know returns a view good enough to answer from: of what is in memory, else in the store, else at Adobe.
-func (s *Service) know(ctx context.Context, p *piece, d Directives) (view, Source, error) {
+func (s *licence) know(ctx context.Context, p *piece, d Directives) (view, Source, error) {
 	v, source := s.find(ctx, p, d)
 	if v.plan.Complete() {
 		return v, source, nil
@@ -240,7 +274,7 @@ func (s *Service) know(ctx context.Context, p *piece, d Directives) (view, Sourc
 	if err == nil {
 		return fetched, FromAdobe, nil
 	}
-	if _, refused := refusal(err); refused || isMisread(err) {
+	if _, refused := refusal(err); refused || isMisread(err) || isOtherLicence(err) {
 		return v, source, err
 	}
 	// What is known may be good enough while Adobe cannot be had.
@@ -256,7 +290,7 @@ func (s *Service) know(ctx context.Context, p *piece, d Directives) (view, Sourc
 }
 
 // find returns what is known without Adobe.
-func (s *Service) find(ctx context.Context, p *piece, d Directives) (view, Source) {
+func (s *licence) find(ctx context.Context, p *piece, d Directives) (view, Source) {
 	if p.read != nil {
 		return p.read.view(d.demand(s.policy), s.now()), FromStore
 	}
@@ -268,7 +302,7 @@ func (s *Service) find(ctx context.Context, p *piece, d Directives) (view, Sourc
 
 // renewAfter refreshes the piece after the answer at hand, unless somebody already does. It returns false where nothing
 // can run after the answer.
-func (s *Service) renewAfter(p *piece, d Directives) bool {
+func (s *licence) renewAfter(p *piece, d Directives) bool {
 	if s.turns.failing(p.lease) || s.now().Before(s.adobe.PausedUntil()) {
 		return true
 	}
@@ -280,15 +314,21 @@ func (s *Service) renewAfter(p *piece, d Directives) bool {
 }
 
 // Purge forgets what is kept: all reports if r is the root; all reports of r's path if r has neither filters nor metrics;
-// else that report. Every process follows within a minute. It returns how many blocks were deleted.
+// else that report; of every licence. Every process follows within a minute. It returns how many blocks were deleted.
 func (s *Service) Purge(ctx context.Context, r cmu.Request) (int, error) {
 	// Noted before, so that no other process saves what it read before; and after, so that all forget what they read meanwhile.
-	noted := s.notebook.notePurge(ctx)
+	noted := s.notePurge(ctx)
 	n, err := s.shelf.purge(ctx, matching(r))
 	if err != nil {
 		return n, err
 	}
-	return n, errors.Join(noted, s.notebook.notePurge(ctx))
+	return n, errors.Join(noted, s.notePurge(ctx))
+}
+
+// Simulated reports whether it is known that Adobe is a simulated one, as its answers said. Each Answer tells of itself besides.
+func (s *Service) Simulated() bool {
+	l := s.licences.present.Load()
+	return l != nil && l.notebook.simulated()
 }
 
 // Status is what the service knows of itself. Counts are since the process began.
@@ -304,28 +344,31 @@ type Status struct {
 	Zone string
 }
 
-// Status reads what all processes share and adds this process's counts.
+// Status reads what all processes share and adds this process's counts. What it says of the calendar is of the licence in use.
 func (s *Service) Status(ctx context.Context) (Status, error) {
 	ctx = withPatience(ctx)
-	if err := s.notebook.sync(ctx); err != nil {
-		return Status{}, err
-	}
-	size, err := s.shelf.size(ctx)
 	out := Status{
-		Calendar: s.notebook.verdict(), Stored: size, SettledUntil: map[string]cmu.Bound{},
-		MemoryHits: s.count[FromMemory].Load(), StoreHits: s.count[FromStore].Load(), StaleHits: s.count[Stale].Load(),
+		SettledUntil: map[string]cmu.Bound{},
+		MemoryHits:   s.count[FromMemory].Load(), StoreHits: s.count[FromStore].Load(), StaleHits: s.count[Stale].Load(),
 		Misses: s.count[FromAdobe].Load(),
 	}
 	out.Calls, out.Failures = s.adobe.Calls()
-	p := s.believed()
+	p := s.policy
+	var unread error
+	if l := s.known(ctx); l != nil {
+		unread = l.notebook.sync(ctx)
+		out.Calendar, p = l.notebook.verdict(), l.believed()
+		if s.policy.Zone != nil && p.Zone == nil {
+			out.Zone = fmt.Sprintf("CMU_REPORT_ZONE=%s is not Adobe's zone, and is left out of account: %s.", s.policy.Zone, l.notebook.zone().Evidence)
+		}
+	}
 	for g := cmu.Year; g <= cmu.Minute; g++ {
 		out.SettledUntil[g.String()] = cmu.BoundAt(plan.Pace{Policy: p, Grain: g}.Settled(s.now()))
-	}
-	if s.policy.Zone != nil && p.Zone == nil {
-		out.Zone = fmt.Sprintf("CMU_REPORT_ZONE=%s is not Adobe's zone, and is left out of account: %s.", s.policy.Zone, s.notebook.zone().Evidence)
 	}
 	if until := s.adobe.PausedUntil(); until.After(s.now()) {
 		out.Cooldown = until
 	}
-	return out, err
+	size, err := s.shelf.size(ctx)
+	out.Stored = size
+	return out, errors.Join(unread, err)
 }

@@ -25,18 +25,19 @@ import (
 // without one.
 type shelf struct {
 	store   store.Blocks
-	answers *otter.Cache[string, *Answer]
+	answers *otter.Cache[answerKey, *Answer]
 	blocks  *otter.Cache[blockKey, *block]
 	memory  int64      // bytes, for both
 	mu      sync.Mutex // held while a stamp is compared and what bears it is put into memory, and while memory is cleared
 	purges  atomic.Int64
 	cleared time.Time // the last time; guarded by mu
-	// catchUp is called before blocks are saved: another process may have purged.
-	catchUp func(context.Context)
 	after   func(func(context.Context)) bool
 	now     func() time.Time
 	log     *slog.Logger
 }
+
+// answerKey names an answer: the scope of its licence, and the canonical request.
+type answerKey struct{ scope, request string }
 
 type blockKey struct {
 	report store.Report
@@ -46,13 +47,13 @@ type blockKey struct {
 // stamp tells between which purges something began.
 type stamp int64
 
-func newShelf(o Options, catchUp func(context.Context)) *shelf {
+func newShelf(o Options) *shelf {
 	half := uint64(max(o.Memory, 0)) / 2
 	return &shelf{
-		store: o.Store, memory: o.Memory, catchUp: catchUp, after: o.After, now: o.Now, log: o.Log,
-		answers: otter.Must(&otter.Options[string, *Answer]{
+		store: o.Store, memory: o.Memory, after: o.After, now: o.Now, log: o.Log,
+		answers: otter.Must(&otter.Options[answerKey, *Answer]{
 			MaximumWeight: half,
-			Weigher:       func(k string, a *Answer) uint32 { return uint32(min(len(k)+a.size(), 1<<31)) },
+			Weigher:       func(k answerKey, a *Answer) uint32 { return uint32(min(len(k.request)+a.size(), 1<<31)) },
 		}),
 		blocks: otter.Must(&otter.Options[blockKey, *block]{
 			MaximumWeight: half,
@@ -74,7 +75,7 @@ func (s *shelf) clear() {
 }
 
 // answer returns the answer of that canonical request if it is fresh and as new as wanted.
-func (s *shelf) answer(name string, d Directives, now time.Time) (*Answer, bool) {
+func (s *shelf) answer(name answerKey, d Directives, now time.Time) (*Answer, bool) {
 	a, ok := s.answers.GetIfPresent(name)
 	if !ok || !now.Before(a.Fresh) || plan.Ahead(a.Fetched, now) {
 		return nil, false
@@ -87,7 +88,7 @@ func (s *shelf) answer(name string, d Directives, now time.Time) (*Answer, bool)
 const refusalLife = time.Minute
 
 // keepAnswer keeps an answer that was begun at a stamp, or a refusal for a short while.
-func (s *shelf) keepAnswer(begun stamp, name string, a *Answer, err error) {
+func (s *shelf) keepAnswer(begun stamp, name answerKey, a *Answer, err error) {
 	if e, ok := refusal(err); ok && (e.Status == http.StatusBadRequest || e.Status == http.StatusNotFound) {
 		now := s.now()
 		a, err = &Answer{refused: err, Fetched: now, Fresh: now.Add(refusalLife)}, nil
@@ -246,9 +247,11 @@ const (
 
 // save keeps blocks that were added, in memory and in the store. A store that fails is tried once more after the answer; then it
 // costs another fetch later.
-func (h *holding) save(ctx context.Context, added []*block) {
+func (h *holding) save(ctx context.Context, n *notebook, added []*block) {
 	s := h.shelf
-	s.catchUp(ctx)
+	if n.age() > time.Second { // another process may have purged
+		n.freshen(ctx)
+	}
 	if !s.remember(h.stamp, h.piece.report, added) {
 		return
 	}
@@ -307,12 +310,6 @@ func (s *shelf) purge(ctx context.Context, match func(store.Report) bool) (int, 
 	n, err := s.store.Purge(ctx, match)
 	s.clear() // what was read meanwhile
 	return n, err
-}
-
-// purgeAll deletes all blocks.
-func (s *shelf) purgeAll(ctx context.Context) error {
-	_, err := s.purge(ctx, func(store.Report) bool { return true })
-	return err
 }
 
 func (s *shelf) size(ctx context.Context) (store.Size, error) { return s.store.Size(ctx) }

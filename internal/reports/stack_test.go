@@ -22,6 +22,7 @@ import (
 	"cmu-gateway/internal/awsconfig"
 	"cmu-gateway/internal/sandbox"
 	"cmu-gateway/internal/store"
+	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -106,6 +107,14 @@ func TestStackSameAsAdobe(t *testing.T) {
 	}
 }
 
+func TestStackTwoLicencesByTurns(t *testing.T) {
+	r, use := twoLicences(t)
+	client, _ := tableClient(t)
+	r.store = store.NewDynamoDB(client, newTable(t, client), r.clock.Now, r.log.Logger)
+	r.restart()
+	r.byTurns(use, func(r *rig) { r.restart() })
+}
+
 // TestMain lets the test binary stand for another process of a deployment.
 func TestMain(m *testing.M) {
 	if os.Getenv("CMU_TEST_PROCESS") != "" {
@@ -122,8 +131,8 @@ func anotherProcess() {
 	s := New(Options{
 		Client: &cmu.Client{ReportsURL: os.Getenv("CMU_TEST_REPORTS")}, Store: store.NewDynamoDB(client, os.Getenv("CMU_TEST_TABLE"), time.Now, slog.Default()),
 		Policy: policy, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20,
-		Token:   func(context.Context) (cmu.Secret, error) { return token, nil },
-		Refused: func(context.Context, cmu.Secret) (cmu.Secret, error) { return token, nil },
+		Token:   func(context.Context) (upstream.Token, error) { return upstream.Token{Value: token}, nil },
+		Refused: func(context.Context, cmu.Secret) (upstream.Token, error) { return upstream.Token{Value: token}, nil },
 	})
 	fmt.Println("ready")
 	bufio.NewReader(os.Stdin).ReadString('\n')

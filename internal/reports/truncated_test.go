@@ -90,8 +90,8 @@ func TestWhatCannotBeCompletedIsMarked(t *testing.T) {
 func TestATruncatedFirstAnswerWaitsForTheProof(t *testing.T) {
 	r := newRig(t, limit(300))
 	const ask = "tenant/year/month/day/mvpd/platform/application-id?start=2026-05-01&end=2026-06-01"
-	if a, source, err := r.Get(t.Context(), request(t, ask), Directives{}); err != nil || a.Incomplete || source != FromAdobe || !r.notebook.verdict().Proven {
-		t.Fatalf("from %v, %v, verdict %+v", source, err, r.notebook.verdict())
+	if a, source, err := r.Get(t.Context(), request(t, ask), Directives{}); err != nil || a.Incomplete || source != FromAdobe || !r.book().verdict().Proven {
+		t.Fatalf("from %v, %v, verdict %+v", source, err, r.book().verdict())
 	}
 	r.compare(ask)
 	// What shows nothing is not tried again by the next caller.

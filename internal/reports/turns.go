@@ -172,7 +172,7 @@ func (f *failures) last(name string, now time.Time) error {
 
 // note keeps the outcome of a fetch. What has a time of its own, or is about the caller, is not kept.
 func (f *failures) note(name string, err error, now time.Time) {
-	if isPause(err) || isMisread(err) || errors.Is(err, errNoTime) || ended(err) {
+	if isPause(err) || isMisread(err) || isOtherLicence(err) || errors.Is(err, errNoTime) || ended(err) {
 		return
 	}
 	f.mu.Lock()

@@ -22,7 +22,7 @@ func TestTheLeaseLastsAsLongAsTheFetch(t *testing.T) {
 	stolen := 0
 	r.token = func(ctx context.Context) (cmu.Secret, error) {
 		r.clock.Add(5 * time.Second)
-		lease := newQuery(request(t, "tenant/year/month/day/mvpd/platform/application-id"), nature{}, policy, r.clock.Now()).leaseName()
+		lease := newQuery(r.under(r.name).scope, request(t, "tenant/year/month/day/mvpd/platform/application-id"), nature{}, policy, r.clock.Now()).leaseName()
 		if err := r.store.Acquire(t.Context(), lease, "another", r.clock.Now().Add(time.Millisecond)); err == nil {
 			stolen++
 		}
@@ -128,7 +128,7 @@ func TestALeaseThatComesLateIsGivenBack(t *testing.T) {
 		return storetest.None
 	}))
 	r.get("tenant/year/month/day/mvpd/platform/application-id?start=2026-01-01&end=2026-07-01")
-	lease := newQuery(request(t, "tenant/year/month/day/mvpd/platform/application-id"), nature{}, policy, r.clock.Now()).leaseName()
+	lease := newQuery(r.under(r.name).scope, request(t, "tenant/year/month/day/mvpd/platform/application-id"), nature{}, policy, r.clock.Now()).leaseName()
 	if err := r.store.Acquire(t.Context(), lease, "another", r.clock.Now().Add(time.Second)); err != nil {
 		t.Errorf("the lease is still held after the fetch: %v", err)
 	}

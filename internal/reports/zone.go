@@ -24,13 +24,13 @@ const (
 	refutedFor = 7 * 24 * time.Hour
 )
 
-// aheadOf reports whether a period had not begun at an instant by the clock of a zone; nil: nobody knows.
+// aheadOf reports whether a period had not begun at an instant, zero: no row was read, by the clock of a zone; nil: nobody knows.
 func aheadOf(zone *time.Location, period cmu.Civil, at time.Time) bool {
-	return zone != nil && period > cmu.CivilAt(at.Add(zoneLeeway), zone)
+	return zone != nil && !at.IsZero() && period > cmu.CivilAt(at.Add(zoneLeeway), zone)
 }
 
 // believed is the policy without a zone that was refuted.
-func (s *Service) believed() plan.Policy {
+func (s *licence) believed() plan.Policy {
 	p := s.policy
 	if p.Zone != nil && s.notebook.zone().Zone == p.Zone.String() {
 		p.Zone = nil
@@ -58,7 +58,7 @@ func (n *notebook) refuteZone(ctx context.Context, zone, evidence string) {
 		"event", "zone_refuted", "zone", zone, "evidence", evidence)
 	text, err := json.Marshal(refutedZone{zone, evidence})
 	if err == nil {
-		err = n.notes.PutNote(ctx, noteZone, store.Note{Value: text, Expires: n.now().Add(refutedFor)})
+		err = n.notes.PutNote(ctx, n.own(noteZone), store.Note{Value: text, Expires: n.now().Add(refutedFor)})
 	}
 	if err != nil {
 		n.log.WarnContext(ctx, "the refuted zone could not be noted", "error", err)

@@ -220,3 +220,17 @@ func TestSettledUntil(t *testing.T) {
 		}
 	}
 }
+
+// An answer without a row, and a fetch that another has made needless, say nothing of a zone.
+func TestNoRowRefutesNoZone(t *testing.T) {
+	r := newRig(t)
+	zone := time.UTC
+	r.restart(func(o *Options) { o.Policy.Zone = zone })
+	for _, ask := range []string{daily + "&tenant=NOBODY", daily, daily + "&tenant=NOBODY", "tenant/year/month/day/hour?start=2026-07-20&end=2026-07-21&tenant=NOBODY"} {
+		r.get(ask)
+		r.after()
+	}
+	if s, err := r.Status(t.Context()); err != nil || s.Zone != "" {
+		t.Errorf("%q, %v", s.Zone, err)
+	}
+}

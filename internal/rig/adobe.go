@@ -1,6 +1,8 @@
 package rig
 
 import (
+	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,7 +16,9 @@ type Adobe struct {
 	*sandbox.Sandbox
 	Client *cmu.Client
 	Token  cmu.Token
-	t      testing.TB
+	// Tells has its answers say that rows are made up. NewAdobe's do not, as Adobe's own do not.
+	Tells atomic.Bool
+	t     testing.TB
 }
 
 // NewAdobe returns a simulated Adobe that never throttles and whose tokens outlive every test.
@@ -22,7 +26,22 @@ func NewAdobe(t testing.TB, c *Clock) *Adobe {
 	t.Helper()
 	a := Serve(t, sandbox.New(sandbox.Options{Seed: 7, Now: c.Now, TokenLife: 100_000 * time.Hour}), c)
 	a.Behave(func(b *sandbox.Behaviour) { b.NoThrottle = true })
+	a.Client.Transport = quiet{a, a.Client.Transport}
 	return a
+}
+
+// quiet is the way to a simulated Adobe that passes for Adobe.
+type quiet struct {
+	adobe *Adobe
+	to    http.RoundTripper
+}
+
+func (q quiet) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := q.to.RoundTrip(r)
+	if err == nil && !q.adobe.Tells.Load() {
+		resp.Header.Del(cmu.HeaderSimulated)
+	}
+	return resp, err
 }
 
 // Serve serves s until the test ends, and logs in.
@@ -37,7 +56,22 @@ func Serve(t testing.TB, s *sandbox.Sandbox, c *Clock) *Adobe {
 // Login registers a client and gets the token.
 func (a *Adobe) Login() {
 	a.t.Helper()
-	statement, err := cmu.ParseStatement([]byte(a.Statement()))
+	a.Token = a.login(a.Statement())
+}
+
+// TokenOf registers a client of another licence, that of a tenant, and gets its token.
+func (a *Adobe) TokenOf(tenant string) cmu.Token {
+	a.t.Helper()
+	statement, err := a.StatementOf(tenant)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return a.login(statement)
+}
+
+func (a *Adobe) login(text string) cmu.Token {
+	a.t.Helper()
+	statement, err := cmu.ParseStatement([]byte(text))
 	if err != nil {
 		a.t.Fatal(err)
 	}
@@ -45,9 +79,11 @@ func (a *Adobe) Login() {
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	if a.Token, err = a.Client.Token(a.t.Context(), credentials); err != nil {
+	token, err := a.Client.Token(a.t.Context(), credentials)
+	if err != nil {
 		a.t.Fatal(err)
 	}
+	return token
 }
 
 // Behave changes the behaviour.

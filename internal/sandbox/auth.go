@@ -43,7 +43,8 @@ func (s *Sandbox) serveRegister(w http.ResponseWriter, r *http.Request) {
 		authError(w, &b, http.StatusBadRequest, "invalid_redirect_uri")
 		return
 	}
-	if s.verifyStatement(body.Statement) != nil {
+	tenant, err := s.verifyStatement(body.Statement)
+	if err != nil {
 		authError(w, &b, http.StatusBadRequest, "invalid_software_statement")
 		return
 	}
@@ -51,7 +52,7 @@ func (s *Sandbox) serveRegister(w http.ResponseWriter, r *http.Request) {
 		authError(w, &b, http.StatusBadRequest, b.RefuseStatements)
 		return
 	}
-	now, id := s.now(), s.clients.next(s.boot)
+	now, id := s.now(), s.clients.next(s.boot, tenant)
 	var expires int64
 	if b.ClientLifeSeconds > 0 {
 		expires = now.Unix() + b.ClientLifeSeconds

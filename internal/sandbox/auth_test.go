@@ -36,6 +36,37 @@ func TestStatement(t *testing.T) {
 	}
 }
 
+// Another tenant's statement is another licence: its reports are of that tenant, as its token says, also at a sandbox that began anew.
+func TestTwoLicences(t *testing.T) {
+	r := newRig(t)
+	own := r.get("/year/month?start=2026-01&end=2026-02").Body.String()
+	if _, err := r.StatementOf("HOOLI"); err == nil {
+		t.Error("there is a statement of nobody")
+	}
+	if own, err := r.StatementOf("ACME"); err != nil || own != r.Statement() {
+		t.Error("the own tenant has another statement")
+	}
+	ids := map[any]bool{}
+	for _, tenant := range []string{"ACME", "GLOBEX", "INITECH"} {
+		statement, err := r.StatementOf(tenant)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := jwt.MapClaims{}
+		if _, _, err := jwt.NewParser().ParseUnverified(statement, c); err != nil || ids[c["sub"]] {
+			t.Errorf("%s: software %v, %v", tenant, c["sub"], err)
+		}
+		ids[c["sub"]] = true
+		client := r.object(r.post("/o/client/register", "application/json", fmt.Sprintf(`{"software_statement":%q}`, statement)), http.StatusCreated)
+		token := r.object(r.post("/o/client/token", form, tokenQuery(client["client_id"].(string), client["client_secret"].(string))), http.StatusCreated)
+		r.token = token["access_token"].(string)
+		got := r.get("/year/month?start=2026-01&end=2026-02").Body.String()
+		if !strings.Contains(got, "?tenant="+tenant) || (got == own) != (tenant == "ACME") {
+			t.Errorf("%s gets %s", tenant, got)
+		}
+	}
+}
+
 func TestRegister(t *testing.T) {
 	r := newRig(t)
 	w := r.post("/o/client/register", "application/json", r.statementBody())

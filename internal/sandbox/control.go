@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -17,6 +18,7 @@ GET  /cmu/v2/...                 reports (also below /v2)
 
 GET  /_sandbox/                  this page
 GET  /_sandbox/statement         the software statement that registers here
+GET  /_sandbox/statement?tenant=GLOBEX  that of another licence, with other rows; INITECH has one, too
 GET  /_sandbox/stats             calls so far, as JSON
 POST /_sandbox/reset-stats       count from zero
 POST /_sandbox/revoke-tokens     no token issued so far is good any more
@@ -38,7 +40,7 @@ func (s *Sandbox) serveControl(w http.ResponseWriter, r *http.Request) {
 		s.serveBehaviour(w, r)
 		return
 	}
-	if show, ok := map[string]func(http.ResponseWriter){
+	if show, ok := map[string]func(http.ResponseWriter, *http.Request){
 		"": serveHelp, "statement": s.showStatement, "stats": s.showStats,
 	}[order]; ok {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -46,7 +48,7 @@ func (s *Sandbox) serveControl(w http.ResponseWriter, r *http.Request) {
 			plain(w, http.StatusMethodNotAllowed, "Method not allowed: GET only\n")
 			return
 		}
-		show(w)
+		show(w, r)
 		return
 	}
 	do, ok := map[string]func(){
@@ -72,7 +74,7 @@ func (s *Sandbox) refuseStatements(code string) {
 	s.behaviour.RefuseStatements = code
 }
 
-func serveHelp(w http.ResponseWriter) {
+func serveHelp(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/plain;charset=UTF-8")
 	_, _ = io.WriteString(w, controlHelp)
 	for f := range reflect.TypeFor[Behaviour]().Fields() {
@@ -83,12 +85,17 @@ func serveHelp(w http.ResponseWriter) {
 	_, _ = fmt.Fprintf(w, "\nFaults: on is one of %q (empty: all), kind one of %q.\n", endpoints[1:], faultKinds)
 }
 
-func (s *Sandbox) showStatement(w http.ResponseWriter) {
+func (s *Sandbox) showStatement(w http.ResponseWriter, r *http.Request) {
+	text, err := s.StatementOf(cmp.Or(r.URL.Query().Get("tenant"), s.world.tenants[0]))
+	if err != nil {
+		plain(w, http.StatusNotFound, err.Error()+"\n")
+		return
+	}
 	w.Header().Set("Content-Type", "text/plain")
-	_, _ = io.WriteString(w, s.Statement())
+	_, _ = io.WriteString(w, text)
 }
 
-func (s *Sandbox) showStats(w http.ResponseWriter) {
+func (s *Sandbox) showStats(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(s.Counts())
 }

@@ -27,6 +27,12 @@ func TestControl(t *testing.T) {
 	if ask("GET", "/statement", "").Body.String() != r.Statement() {
 		t.Error("another statement")
 	}
+	if other := ask("GET", "/statement?tenant=GLOBEX", "").Body.String(); other == r.Statement() || strings.Count(other, ".") != 2 {
+		t.Errorf("the statement of another tenant: %s", other)
+	}
+	if w := ask("GET", "/statement?tenant=HOOLI", ""); w.Code != 404 || !strings.Contains(w.Body.String(), "there are ACME, GLOBEX, INITECH") {
+		t.Errorf("the statement of nobody: %d %s", w.Code, w.Body)
+	}
 	var counts sandbox.Counts
 	if err := json.Unmarshal(ask("GET", "/stats", "").Body.Bytes(), &counts); err != nil || counts != r.Counts() || counts.Register != 1 {
 		t.Errorf("stats: %v %+v", err, counts)

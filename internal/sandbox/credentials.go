@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -26,12 +27,25 @@ type ledger struct {
 	any     bool   // something was revoked, so all of other processes is
 }
 
-// next returns a fresh identifier in the form of a UUID.
-func (l *ledger) next(boot string) string {
+// next returns a fresh identifier of a tenant in the form of a UUID.
+func (l *ledger) next(boot string, tenant int) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last++
-	return fmt.Sprintf("%s-%s-4%s-8%s-%012x", boot[:8], boot[8:12], boot[12:15], boot[13:16], l.last)
+	return fmt.Sprintf("%s-%s-4%s-%c%s-%012x", boot[:8], boot[8:12], boot[12:15], variants[tenant], boot[13:16], l.last)
+}
+
+// variants are the digits that a UUID may have at a place. There the tenant stands in identifiers, by index.
+const variants = "89ab"
+
+// tenantOf returns the tenant that an identifier is of.
+func (s *Sandbox) tenantOf(id string) (string, error) {
+	if len(id) == 36 {
+		if i := strings.IndexByte(variants, id[19]); i >= 0 && i < len(s.world.tenants) {
+			return s.world.tenants[i], nil
+		}
+	}
+	return "", errors.New("of no tenant")
 }
 
 func (l *ledger) revoke() {
@@ -62,16 +76,32 @@ func (s *Sandbox) RevokeClients() { s.clients.revoke() }
 // statementIssued is when all statements say that they were issued.
 const statementIssued = 1700667057
 
-// softwareID is the sub claim of the statement.
-func (s *Sandbox) softwareID() string {
-	h := hex.EncodeToString(s.sign("software"))
+// softwareID is the sub claim of the statement of a tenant, by index.
+func (s *Sandbox) softwareID(tenant int) string {
+	name := "software"
+	if tenant > 0 {
+		name += " of " + s.world.tenants[tenant]
+	}
+	h := hex.EncodeToString(s.sign(name))
 	return fmt.Sprintf("%s-%s-4%s-8%s-%s", h[:8], h[8:12], h[12:15], h[15:18], h[18:30])
 }
 
 // Statement returns the software statement that the sandbox registers. It is the same for the same seed.
-func (s *Sandbox) Statement() string {
+func (s *Sandbox) Statement() string { return s.statement(0) }
+
+// StatementOf returns the software statement of a tenant: another licence, whose reports are of that tenant unless they say otherwise.
+// There are the own tenant, GLOBEX and INITECH.
+func (s *Sandbox) StatementOf(tenant string) (string, error) {
+	i := slices.Index(s.world.tenants, tenant)
+	if i < 0 {
+		return "", fmt.Errorf("there is no tenant %q: there are %s", tenant, strings.Join(s.world.tenants, ", "))
+	}
+	return s.statement(i), nil
+}
+
+func (s *Sandbox) statement(tenant int) string {
 	text, err := s.signClaims(jwt.MapClaims{
-		"sub": s.softwareID(), "iss": issuer, "iat": statementIssued, "nbf": statementIssued,
+		"sub": s.softwareID(tenant), "iss": issuer, "iat": statementIssued, "nbf": statementIssued,
 	})
 	if err != nil {
 		panic(err) // fixed key, fixed claims
@@ -105,15 +135,18 @@ func (s *Sandbox) verifyClaims(text string) (jwt.MapClaims, error) {
 	return c, nil
 }
 
-func (s *Sandbox) verifyStatement(text string) error {
+// verifyStatement returns the tenant that a good statement is of, by index.
+func (s *Sandbox) verifyStatement(text string) (tenant int, err error) {
 	c, err := s.verifyClaims(text)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if c["sub"] != s.softwareID() || c["jti"] != nil {
-		return errors.New("not the statement of this software")
+	for i := range s.world.tenants {
+		if c["sub"] == s.softwareID(i) && c["jti"] == nil {
+			return i, nil
+		}
 	}
-	return nil
+	return 0, errors.New("not the statement of this software")
 }
 
 // clientSecret returns the secret of a client, which carries its expiry so that nothing need be remembered. A zero expiry
@@ -140,7 +173,7 @@ func (s *Sandbox) verifyClient(id, secret string) bool {
 // accessToken signs a token for a client.
 func (s *Sandbox) accessToken(client string, scopes []string, life time.Duration) (id, text string, err error) {
 	now := s.now()
-	id = s.tokens.next(s.boot)
+	id = s.tokens.next(s.boot, 0)
 	text, err = s.signClaims(jwt.MapClaims{
 		"jti": id, "sub": client, "iss": issuer, "iat": now.Unix(), "nbf": now.Unix(),
 		"exp": now.Add(life).Unix(), "scopes": strings.Join(scopes, ","),
@@ -148,22 +181,24 @@ func (s *Sandbox) accessToken(client string, scopes []string, life time.Duration
 	return id, text, err
 }
 
-// verifyToken returns the scopes of a good token.
-func (s *Sandbox) verifyToken(text string) (scopes []string, err error) {
+// verifyToken returns the tenant and the scopes of a good token.
+func (s *Sandbox) verifyToken(text string) (tenant string, scopes []string, err error) {
 	c, err := s.verifyClaims(text)
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
+	client, _ := c["sub"].(string)
+	tenant, of := s.tenantOf(client)
 	id, _ := c["jti"].(string)
 	list, _ := c["scopes"].(string)
 	expires, err := c.GetExpirationTime()
 	switch {
-	case err != nil || expires == nil || id == "":
-		return nil, errors.New("not an access token")
+	case err != nil || of != nil || expires == nil || id == "":
+		return "", nil, errors.New("not an access token")
 	case !s.now().Before(expires.Time):
-		return nil, errors.New("expired")
+		return "", nil, errors.New("expired")
 	case !s.tokens.good(s.boot, id):
-		return nil, errors.New("revoked")
+		return "", nil, errors.New("revoked")
 	}
-	return strings.Split(list, ","), nil
+	return tenant, strings.Split(list, ","), nil
 }

@@ -33,7 +33,7 @@ func (s *Sandbox) serveReport(w http.ResponseWriter, r *http.Request, below stri
 		plain(w, http.StatusMethodNotAllowed, "Method not allowed: GET only")
 		return
 	}
-	scopes, err := s.verifyToken(bearer(r))
+	tenant, scopes, err := s.verifyToken(bearer(r))
 	if err != nil {
 		s.counts.refused.Add(1)
 		w.Header().Set("WWW-Authenticate", "Bearer")
@@ -67,7 +67,7 @@ func (s *Sandbox) serveReport(w http.ResponseWriter, r *http.Request, below stri
 		return
 	}
 	f, ok := negotiate(request.Format, strings.Join(r.Header.Values("Accept"), ","))
-	sel, bad := s.selectReport(request, &b, now)
+	sel, bad := s.selectReport(request, tenant, &b, now)
 	switch {
 	case bad != nil && bad.status == http.StatusNotFound:
 		plain(w, bad.status, bad.reason)

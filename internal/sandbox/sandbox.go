@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/clock"
+	"cmu-gateway/pkg/cmu"
 )
 
 // Options are what a Sandbox is made with. The zero value is a working one.
@@ -116,16 +117,13 @@ func (s *Sandbox) ResetCounts() {
 // ReportsPath is where the reports stand. They answer below /v2 as well, with links that begin with this.
 const ReportsPath = "/cmu/v2"
 
-// HeaderSimulated is on every answer: who stands in front of a simulated Adobe can tell. Adobe has no such header.
-const HeaderSimulated = "Cmu-Simulated"
-
 var simulated = []string{"?1"}
 
 // ServeHTTP answers as Adobe's authorization server below /o/client/, as its reports server below ReportsPath and /v2, and
 // takes orders below /_sandbox/.
 func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
-	w.Header()[HeaderSimulated] = simulated
+	w.Header()[cmu.HeaderSimulated] = simulated
 	path := r.URL.EscapedPath()
 	switch {
 	case path == "/o/client/register":

@@ -39,8 +39,8 @@ const (
 	retainedMonth = 25
 )
 
-// selectReport judges a request and completes it.
-func (s *Sandbox) selectReport(r cmu.Request, b *Behaviour, now time.Time) (*selection, *refusal) {
+// selectReport judges a request of a tenant's and completes it.
+func (s *Sandbox) selectReport(r cmu.Request, tenant string, b *Behaviour, now time.Time) (*selection, *refusal) {
 	if strings.Join(r.Path, "/") == billingAlias {
 		r.Path = []string{"year", "month", "day", "tenant"}
 	}
@@ -49,7 +49,7 @@ func (s *Sandbox) selectReport(r cmu.Request, b *Behaviour, now time.Time) (*sel
 		return nil, &refusal{http.StatusNotFound, "The requested report does not exist: /" + strings.Join(r.Path, "/")}
 	}
 	sel := &selection{node: n, dimensions: slices.Clone(n.path)}
-	if bad := sel.filter(r.Filters, s.world.own); bad != nil {
+	if bad := sel.filter(r.Filters, tenant); bad != nil {
 		return nil, bad
 	}
 	if bad := sel.choose(r.Metrics); bad != nil {

@@ -66,10 +66,10 @@ var levels = map[string][]share{
 
 // world is all that reports are about.
 type world struct {
-	seed  uint64
-	own   string
-	cells []cell
-	loads []*load // by tenant
+	seed    uint64
+	tenants []string // the own one first
+	cells   []cell
+	loads   []*load // by tenant
 }
 
 // tenantPlan is what a tenant is made of.
@@ -156,8 +156,9 @@ func newWorld(seed uint64, own string) *world {
 	if w, ok := worlds.made[key]; ok {
 		return w
 	}
-	w := &world{seed: seed, own: own}
+	w := &world{seed: seed}
 	for i, p := range plans(own) {
+		w.tenants = append(w.tenants, p.name)
 		w.loads = append(w.loads, newLoad(mixText(seed, p.name), p.daily, p.silentEvery))
 		w.addCells(i, p)
 	}

@@ -75,6 +75,6 @@ func table(s *Settings) []Variable {
 		{"CMU_REGISTER_INTERVAL", "24h", access, "least time between two registrations that nobody asked for", duration(&s.RegisterInterval, time.Minute, maxAge)},
 		{"CMU_PURGE", "false", report, "true: DELETE of reports is served", truth(&s.Purge)},
 		{"CMU_ALLOWED_ORIGINS", "", report, "origins whose pages may read reports in a browser (CORS); none: no page may", origins(&s.AllowedOrigins)},
-		{"CMU_KEY", "", Laptop, "key that every caller of cmu serve must send in the header x-api-key; none: no key is asked", key(&s.Key)},
+		{"CMU_KEY", "", Laptop, "key that every caller of cmu serve must send in the header x-api-key, or as password of HTTP Basic; none: no key is asked", key(&s.Key)},
 	}
 }

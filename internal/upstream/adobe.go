@@ -18,10 +18,10 @@ import (
 type Options struct {
 	Client *cmu.Client
 	// Token returns the access token; Refused is called with one that Adobe refused and returns another, or an error.
-	Token   func(context.Context) (cmu.Secret, error)
-	Refused func(context.Context, cmu.Secret) (cmu.Secret, error)
+	Token   func(context.Context) (Token, error)
+	Refused func(context.Context, cmu.Secret) (Token, error)
 	// Newer returns what has replaced a token that Adobe takes and gives nothing for (403), if anything has. Nil: nothing ever does.
-	Newer func(context.Context, cmu.Secret) (cmu.Secret, bool)
+	Newer func(context.Context, cmu.Secret) (Token, bool)
 	// Accepted is told of the token of each call that Adobe answered with a report. Nil: nobody is told.
 	Accepted func(context.Context, cmu.Secret)
 	// RowLimit is the limit that calls name where the caller names none.
@@ -33,6 +33,16 @@ type Options struct {
 	Now    func() time.Time
 	Log    *slog.Logger
 }
+
+// Token is an access token with the name of the licence that the rows belong to which it gives.
+type Token struct {
+	Value   cmu.Secret
+	Licence string
+}
+
+// ErrOtherLicence is returned when the token is of another licence than the rows were asked for under: Adobe was not asked, or not
+// with that one.
+var ErrOtherLicence = errors.New("the access token is of another licence")
 
 // Adobe makes the calls of one process. It may be used by many goroutines at once.
 type Adobe struct {
@@ -59,24 +69,27 @@ type Reply struct {
 	// Truncated tells that rows may be missing: there are as many as were asked for, or as Adobe said it would give, or a
 	// suspiciously round number.
 	Truncated bool
+	// Simulated tells that the answer says of itself that its rows are made up.
+	Simulated bool
 }
 
-// Report asks for r and hands every row to sink, whose error ends the call and is returned as it is. A row is valid until sink
+// Report asks for r, under a licence, and hands every row to sink, whose error ends the call and is returned as it is. A row is valid until sink
 // returns. Where r names no limit the call names one of its own. Where it names one the call asks for a row more, which is not handed
 // on: it tells whether there are rows past the limit.
 //
-// Errors: *PauseError when Adobe is not to be asked for now; *NotReportError when what came is no report; those of Token and Refused;
+// Errors: *PauseError when Adobe is not to be asked for now; ErrOtherLicence; *NotReportError when what came is no report; those of Token and Refused;
 // those of cmu.Client.Report and cmu.ReadReport; the context's own.
-func (a *Adobe) Report(ctx context.Context, r cmu.Request, sink func(cmu.Row) error) (Reply, error) {
+func (a *Adobe) Report(ctx context.Context, licence string, r cmu.Request, sink func(cmu.Row) error) (Reply, error) {
 	leave, err := a.enter(ctx)
 	if err != nil {
 		return Reply{}, err
 	}
 	defer leave()
 	token, err := a.o.Token(ctx)
-	if err != nil {
+	if err = under(licence, token, err); err != nil {
 		return Reply{}, err
 	}
+	a.limits.of(licence)
 	most := r.Limit
 	own := most == 0
 	if own {
@@ -84,23 +97,27 @@ func (a *Adobe) Report(ctx context.Context, r cmu.Request, sink func(cmu.Row) er
 	} else if most < cmu.MaxLimit {
 		r.Limit++
 	}
-	out, err := a.call(ctx, token, r, most, sink)
+	out, err := a.call(ctx, token.Value, r, most, sink)
 	if errors.Is(err, cmu.ErrUnauthorized) {
-		if token, err = a.o.Refused(ctx, token); err != nil {
+		token, err = a.o.Refused(ctx, token.Value)
+		if err = under(licence, token, err); err != nil {
 			return Reply{}, err
 		}
 		if err := a.paused(); err != nil {
 			return Reply{}, err
 		}
-		if out, err = a.call(ctx, token, r, most, sink); errors.Is(err, cmu.ErrUnauthorized) {
+		if out, err = a.call(ctx, token.Value, r, most, sink); errors.Is(err, cmu.ErrUnauthorized) {
 			return Reply{}, &PauseError{RetryAfter: accessPause, Reason: "Adobe refuses the access token", Cause: err}
 		}
 	}
 	var refused *cmu.Error
 	if errors.As(err, &refused) && refused.Status == http.StatusForbidden && a.o.Newer != nil {
-		if newer, ok := a.o.Newer(ctx, token); ok { // the client was replaced, in another process
+		if newer, ok := a.o.Newer(ctx, token.Value); ok { // the client was replaced, in another process
+			if err := under(licence, newer, nil); err != nil {
+				return Reply{}, err
+			}
 			token = newer
-			out, err = a.call(ctx, token, r, most, sink)
+			out, err = a.call(ctx, token.Value, r, most, sink)
 		}
 	}
 	if own && r.Limit > 0 {
@@ -109,7 +126,7 @@ func (a *Adobe) Report(ctx context.Context, r cmu.Request, sink func(cmu.Row) er
 			a.limits.note(limitTaken)
 		case mayRefuseLimit(err) && a.limits.heeded() != limitTaken:
 			r.Limit = 0
-			if again, second := a.call(ctx, token, r, most, sink); second == nil {
+			if again, second := a.call(ctx, token.Value, r, most, sink); second == nil {
 				a.limits.note(limitRefused)
 				out, err = again, nil
 			}
@@ -117,7 +134,7 @@ func (a *Adobe) Report(ctx context.Context, r cmu.Request, sink func(cmu.Row) er
 	}
 	if r.Limit > most && !own && mayRefuseLimit(err) { // the caller's limit may be the largest that Adobe takes
 		r.Limit = most
-		if again, second := a.call(ctx, token, r, most, sink); second == nil {
+		if again, second := a.call(ctx, token.Value, r, most, sink); second == nil {
 			out, err = again, nil
 		}
 	}
@@ -134,6 +151,14 @@ func (a *Adobe) Report(ctx context.Context, r cmu.Request, sink func(cmu.Row) er
 		a.limits.learn(r.Limit, out)
 	}
 	return out, err
+}
+
+// under checks that what was got is a token of a licence.
+func under(licence string, got Token, err error) error {
+	if err == nil && got.Licence != licence {
+		return ErrOtherLicence
+	}
+	return err
 }
 
 // enter waits for a turn, and returns what ends it.
@@ -185,6 +210,7 @@ func (a *Adobe) read(ctx context.Context, token cmu.Secret, r cmu.Request, most 
 		return out, err
 	}
 	defer resp.Body.Close()
+	out.Simulated = resp.Header.Get(cmu.HeaderSimulated) != ""
 	tee := &firstBytes{r: resp.Body}
 	out.Links, err = cmu.ReadReport(tee, func(row cmu.Row) error {
 		if out.Rows++; most > 0 && out.Rows > most {

@@ -19,9 +19,9 @@ import (
 func newAdobe(t *testing.T, change func(*testrig.Adobe, *Options)) (*Adobe, *testrig.Adobe, *testrig.Clock) {
 	clock := &testrig.Clock{}
 	simulated := testrig.NewAdobe(t, clock)
-	token := func(context.Context) (cmu.Secret, error) { return simulated.Token.Value, nil }
+	token := func(context.Context) (Token, error) { return Token{Value: simulated.Token.Value}, nil }
 	o := Options{
-		Client: simulated.Client, Token: token, Refused: func(ctx context.Context, _ cmu.Secret) (cmu.Secret, error) { return token(ctx) },
+		Client: simulated.Client, Token: token, Refused: func(ctx context.Context, _ cmu.Secret) (Token, error) { return token(ctx) },
 		RowLimit: 10_000, Parallel: 2, Now: clock.Now, Log: testrig.NewLog(t).Logger,
 	}
 	if change != nil {
@@ -37,12 +37,12 @@ func ignore(cmu.Row) error { return nil }
 func TestRowsAndLinks(t *testing.T) {
 	a, _, _ := newAdobe(t, nil)
 	seen := 0
-	out, err := a.Report(t.Context(), ask, func(cmu.Row) error { seen++; return nil })
+	out, err := a.Report(t.Context(), "", ask, func(cmu.Row) error { seen++; return nil })
 	if err != nil || seen == 0 || out.Rows != seen || out.Truncated || !strings.Contains(out.Links.Self, "limit=10000") {
 		t.Errorf("%+v, %d rows, %v", out, seen, err)
 	}
 	stop := errors.New("stop")
-	if _, err := a.Report(t.Context(), ask, func(cmu.Row) error { return stop }); !errors.Is(err, stop) {
+	if _, err := a.Report(t.Context(), "", ask, func(cmu.Row) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("the sink's error became %v", err)
 	}
 	if all, failed := a.Calls(); all != 2 || failed != 1 {
@@ -59,7 +59,7 @@ func TestAPauseIsTold(t *testing.T) {
 		b.Faults = []sandbox.Fault{{On: "report", Kind: "status", Status: 429, Headers: map[string]string{"Retry-After": "90"}, Count: 1}}
 	})
 	var pause *PauseError
-	if _, err := a.Report(t.Context(), ask, ignore); !errors.As(err, &pause) || pause.RetryAfter != 90*time.Second || !errors.Is(err, cmu.ErrThrottled) {
+	if _, err := a.Report(t.Context(), "", ask, ignore); !errors.As(err, &pause) || pause.RetryAfter != 90*time.Second || !errors.Is(err, cmu.ErrThrottled) {
 		t.Errorf("throttled: %v", err)
 	}
 	if want := clock.Now().Add(90 * time.Second); !told.Equal(want) || !a.PausedUntil().Equal(want) {
@@ -68,11 +68,11 @@ func TestAPauseIsTold(t *testing.T) {
 	before := simulated.Calls()
 	a.Pause(clock.Now().Add(time.Second)) // never shorter
 	clock.Add(89 * time.Second)
-	if _, err := a.Report(t.Context(), ask, ignore); !errors.As(err, &pause) || pause.RetryAfter != time.Second || simulated.Calls() != before {
+	if _, err := a.Report(t.Context(), "", ask, ignore); !errors.As(err, &pause) || pause.RetryAfter != time.Second || simulated.Calls() != before {
 		t.Errorf("in the pause: %v", err)
 	}
 	clock.Add(time.Second)
-	if _, err := a.Report(t.Context(), ask, ignore); err != nil {
+	if _, err := a.Report(t.Context(), "", ask, ignore); err != nil {
 		t.Errorf("after the pause: %v", err)
 	}
 }
@@ -80,20 +80,20 @@ func TestAPauseIsTold(t *testing.T) {
 func TestARefusedTokenIsRenewedOnce(t *testing.T) {
 	asked := 0
 	a, simulated, _ := newAdobe(t, func(s *testrig.Adobe, o *Options) {
-		o.Token = func(context.Context) (cmu.Secret, error) { return "hunter2", nil }
-		o.Refused = func(_ context.Context, refused cmu.Secret) (cmu.Secret, error) {
+		o.Token = func(context.Context) (Token, error) { return Token{Value: "hunter2"}, nil }
+		o.Refused = func(_ context.Context, refused cmu.Secret) (Token, error) {
 			if asked++; asked > 1 {
-				return "hunter3", nil
+				return Token{Value: "hunter3"}, nil
 			}
-			return s.Token.Value, nil
+			return Token{Value: s.Token.Value}, nil
 		}
 	})
-	if _, err := a.Report(t.Context(), ask, ignore); err != nil || asked != 1 {
+	if _, err := a.Report(t.Context(), "", ask, ignore); err != nil || asked != 1 {
 		t.Errorf("renewed %d times: %v", asked, err)
 	}
 	var pause *PauseError
 	before := simulated.Calls()
-	_, err := a.Report(t.Context(), ask, ignore)
+	_, err := a.Report(t.Context(), "", ask, ignore)
 	if !errors.As(err, &pause) || !errors.Is(err, cmu.ErrUnauthorized) || simulated.Calls()-before != 2 {
 		t.Errorf("refused twice: %v after %d calls", err, simulated.Calls()-before)
 	}
@@ -107,12 +107,12 @@ func TestALimitThatIsRefusedIsLeftToAdobe(t *testing.T) {
 	simulated.Behave(func(b *sandbox.Behaviour) { b.MaxLimit, b.LimitMode = 2000, "refuse" })
 	for i, calls := range []int64{2, 1} { // then it is known
 		before := simulated.Calls()
-		if out, err := a.Report(t.Context(), ask, ignore); err != nil || out.Rows == 0 || simulated.Calls()-before != calls {
+		if out, err := a.Report(t.Context(), "", ask, ignore); err != nil || out.Rows == 0 || simulated.Calls()-before != calls {
 			t.Errorf("%d: %+v, %v with %d calls, want %d", i, out, err, simulated.Calls()-before, calls)
 		}
 	}
 	var e *cmu.Error
-	if _, err := a.Report(t.Context(), cmu.Request{Path: ask.Path, Limit: 10_000}, ignore); !errors.As(err, &e) || e.Status != 400 {
+	if _, err := a.Report(t.Context(), "", cmu.Request{Path: ask.Path, Limit: 10_000}, ignore); !errors.As(err, &e) || e.Status != 400 {
 		t.Errorf("a caller's own limit: %v", err)
 	}
 }
@@ -134,7 +134,7 @@ func TestWhatIsNoReportIsAnErrorThatShowsIt(t *testing.T) {
 		simulated.Behave(func(b *sandbox.Behaviour) {
 			b.Faults = []sandbox.Fault{{On: "report", Kind: "status", Status: 200, Body: body}}
 		})
-		_, err := a.Report(t.Context(), ask, ignore)
+		_, err := a.Report(t.Context(), "", ask, ignore)
 		var e *NotReportError
 		if !errors.As(err, &e) || !errors.Is(err, cmu.ErrNotReport) || !strings.HasPrefix(e.Begins, begins) || len(e.Begins) > 1000 {
 			t.Errorf("%.60q: %v", body, err)
@@ -148,20 +148,20 @@ func TestParallel(t *testing.T) {
 	entered, gate := make(chan struct{}, callers), make(chan struct{})
 	inside, most := atomic.Int32{}, atomic.Int32{}
 	a, simulated, _ := newAdobe(t, func(s *testrig.Adobe, o *Options) {
-		o.Token = func(context.Context) (cmu.Secret, error) {
+		o.Token = func(context.Context) (Token, error) {
 			n := inside.Add(1)
 			defer inside.Add(-1)
 			for before := most.Load(); n > before && !most.CompareAndSwap(before, n); before = most.Load() {
 			}
 			entered <- struct{}{}
 			<-gate
-			return s.Token.Value, nil
+			return Token{Value: s.Token.Value}, nil
 		}
 	})
 	var calls sync.WaitGroup
 	for range callers {
 		calls.Go(func() {
-			if _, err := a.Report(t.Context(), ask, ignore); err != nil {
+			if _, err := a.Report(t.Context(), "", ask, ignore); err != nil {
 				t.Error(err)
 			}
 		})
@@ -170,7 +170,7 @@ func TestParallel(t *testing.T) {
 	<-entered // all turns are taken
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := a.Report(gone, ask, ignore); !errors.Is(err, context.Canceled) {
+	if _, err := a.Report(gone, "", ask, ignore); !errors.Is(err, context.Canceled) {
 		t.Errorf("a caller who has gone: %v", err)
 	}
 	close(gate)

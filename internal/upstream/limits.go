@@ -14,8 +14,9 @@ type limits struct {
 	own int // the limit that calls name
 	now func() time.Time
 
-	mu    sync.Mutex // guards what follows
-	since time.Time  // when this began to be collected
+	mu      sync.Mutex // guards what follows
+	licence string     // that this was collected under
+	since   time.Time  // when this began to be collected
 	// clamp is the largest answer seen truncated below the limit that was named; zero: none.
 	clamp int
 	// most is the largest answer seen: no limit is below it.
@@ -45,6 +46,15 @@ func (l *limits) lock() {
 	l.mu.Lock()
 	if now := l.now(); now.Sub(l.since) > learntFor {
 		l.since, l.clamp, l.most, l.word = now, 0, 0, limitUnknown
+	}
+}
+
+// of forgets what was learnt under another licence.
+func (l *limits) of(licence string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.licence != licence {
+		l.licence, l.since = licence, time.Time{}
 	}
 }
 

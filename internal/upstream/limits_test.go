@@ -52,6 +52,23 @@ func TestMetLimit(t *testing.T) {
 	}
 }
 
+// What one licence is given says nothing of another.
+func TestLimitsOfTwoLicences(t *testing.T) {
+	l := &limits{own: 10_000, now: (&rig.Clock{}).Now}
+	l.of("a")
+	l.learn(10_000, Reply{Rows: 2000, Truncated: true})
+	l.learn(10_000, Reply{Rows: 1600})
+	l.note(limitRefused)
+	l.of("a")
+	if l.capacity() != 2000 || l.toName() != 0 || l.met(10_000, Reply{Rows: 1500}) {
+		t.Errorf("capacity %d, to name %d", l.capacity(), l.toName())
+	}
+	l.of("b")
+	if l.capacity() != 10_000 || l.toName() != 10_000 || !l.met(10_000, Reply{Rows: 1500}) {
+		t.Errorf("of another licence: capacity %d, to name %d", l.capacity(), l.toName())
+	}
+}
+
 func TestCapacityIsLearntAndForgotten(t *testing.T) {
 	clock := &rig.Clock{}
 	l := &limits{own: 10_000, now: clock.Now}

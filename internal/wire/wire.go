@@ -52,35 +52,42 @@ func Tokens(s settings.Settings, kept secrets.Store, notes store.Notes, keeper *
 	})
 }
 
-// Reports returns the report cache over a store. It asks Adobe with what tokens hand out; after is the field After of
+// Reports returns the report cache over a store. It asks Adobe with what tokens hand out; adobe and after are fields of
 // reports.Options.
-func Reports(s settings.Settings, blocks store.Store, tokens *access.Tokens, after func(func(context.Context)) bool,
+func Reports(s settings.Settings, adobe string, blocks store.Store, tokens *access.Tokens, after func(func(context.Context)) bool,
 	log *slog.Logger) *reports.Service {
-	return reports.New(reportsOptions(s, blocks, tokens, after, log))
+	return reports.New(reportsOptions(s, adobe, blocks, tokens, after, log))
 }
 
-func reportsOptions(s settings.Settings, blocks store.Store, tokens *access.Tokens, after func(func(context.Context)) bool,
+// Adobe names the Adobe of the settings among all that one table may have rows of.
+func Adobe(s settings.Settings) string { return s.AuthURL + " " + s.ReportsURL }
+
+func reportsOptions(s settings.Settings, adobe string, blocks store.Store, tokens *access.Tokens, after func(func(context.Context)) bool,
 	log *slog.Logger) reports.Options {
 	return reports.Options{
-		Client: Client(s), Store: blocks, After: after, Log: log,
+		Client: Client(s), Adobe: adobe, Store: blocks, After: after, Log: log,
 		Policy: plan.Policy{
 			Minute: s.FreshMinute, Hour: s.FreshHour, Day: s.FreshDay, Month: s.FreshMonth, Level: s.FreshLevel, Settled: s.FreshSettled,
 			Stale: s.StaleWindow, StaleIfError: s.StaleIfError, Zone: s.ReportZone, Margin: s.SettleMargin,
 		},
 		RowLimit: s.RowLimit, Parallel: s.FetchParallel, Memory: int64(s.Memory),
-		Token: func(ctx context.Context) (cmu.Secret, error) { return secret(tokens.Token(ctx)) },
-		Refused: func(ctx context.Context, refused cmu.Secret) (cmu.Secret, error) {
-			return secret(tokens.Refused(ctx, cmu.Token{Value: refused}))
+		Token: func(ctx context.Context) (upstream.Token, error) { return reportToken(tokens.Token(ctx)) },
+		Refused: func(ctx context.Context, refused cmu.Secret) (upstream.Token, error) {
+			return reportToken(tokens.Refused(ctx, refused))
 		},
-		Newer: tokens.Newer, Accepted: tokens.Accepted,
+		Newer: func(ctx context.Context, used cmu.Secret) (upstream.Token, bool) {
+			t, ok := tokens.Newer(ctx, used)
+			return upstream.Token{Value: t.Value, Licence: t.Licence}, ok
+		},
+		Accepted: tokens.Accepted, Licence: tokens.Licence, Noted: tokens.Noted,
 	}
 }
 
-// secret turns the lack of a token into a pause.
-func secret(t cmu.Token, err error) (cmu.Secret, error) {
+// reportToken turns the lack of a token into a pause.
+func reportToken(t access.Token, err error) (upstream.Token, error) {
 	var none *access.NoAccessError
 	if errors.As(err, &none) {
 		err = &upstream.PauseError{RetryAfter: none.RetryAfter, Reason: "there is no valid access token: " + none.Reason, Cause: err}
 	}
-	return t.Value, err
+	return upstream.Token{Value: t.Value, Licence: t.Licence}, err
 }

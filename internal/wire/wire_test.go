@@ -31,7 +31,7 @@ func TestReports(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer blocks.Close()
-	r := reportsOptions(s, blocks, Tokens(s, kept, blocks, nil, nil, nil), nil, nil)
+	r := reportsOptions(s, Adobe(s), blocks, Tokens(s, kept, blocks, nil, nil, nil), nil, nil)
 	policy := reflect.ValueOf(r.Policy)
 	for i := range policy.NumField() {
 		if policy.Field(i).IsZero() {

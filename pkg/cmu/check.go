@@ -49,7 +49,7 @@ func tooDeep() error { return &RequestError{"path", fmt.Sprintf("more than %d di
 // URL that means the same: [Parse] of its canonical text gives its normal form. [Client.Report] checks by itself.
 //
 // Refused are: more than 32 dimensions, a dimension twice, empty, longer than 128 bytes or named "." or ".."; text that is not UTF-8
-// or holds control characters; a last dimension that ends like a file extension (a.csv), as it would read as a format; a filter
+// or holds control characters; a dimension in the path that holds a slash, or ends like a file extension (a.csv), as it would read as a format; a filter
 // with an unknown operator, on a reserved parameter, or Equal on a name that ends in "!"; a Limit that is negative or over
 // MaxLimit; bounds outside the years 1900 to 9999; an End before the Start; a path over 2 KiB or a query over 8 KiB. Whether Adobe has such a
 // report is not known here.
@@ -109,8 +109,11 @@ func (r Request) wrongPath() error {
 		if slices.Contains(r.Path[:i], d) {
 			return &RequestError{"path", fmt.Sprintf("dimension %q stands twice", d)}
 		}
-		if _, format, ok := cutExtension(d); ok && i == len(r.Path)-1 {
-			return &RequestError{"path", fmt.Sprintf("the end of dimension %q reads as the format %q", d, format)}
+		if strings.Contains(d, "/") {
+			return &RequestError{"path", fmt.Sprintf("dimension %q holds a slash, which divides dimensions", d)}
+		}
+		if _, format, ok := cutExtension(d); ok {
+			return &RequestError{"path", fmt.Sprintf("the end of dimension %q reads as the format %q: one extension, at the end of the path, is one", d, format)}
 		}
 		size += 3*len(d) + len("/")
 	}

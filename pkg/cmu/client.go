@@ -20,6 +20,10 @@ const (
 	opReport   = "report"
 )
 
+// HeaderSimulated is on every answer of a simulated Adobe, and of a gateway over one, with the value ?1: rows are made up. Adobe has no
+// such header.
+const HeaderSimulated = "Cmu-Simulated"
+
 // Client calls Adobe. [NewClient] makes one; a literal with the two URLs is as good. Nothing is retried (but Go's Transport asks again
 // by itself where a connection kept open turns out to be closed), no redirect is followed and no cookie kept. A Client may be used by
 // many goroutines at once, and its fields must not be changed then.

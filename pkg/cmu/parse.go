@@ -10,7 +10,7 @@ import (
 )
 
 // Parse reads the part of a report URL below the reports base: the escaped path, with or without a slash at either end, and
-// the raw query without its question mark. The Request is in normal form: filters sorted, nothing twice, and it passes
+// the raw query without its question mark. A slash that is escaped (%2F) is one all the same. The Request is in normal form: filters sorted, nothing twice, and it passes
 // [Request.Check].
 //
 // An extension of the last dimension (/year.csv) is the Format, and wins over the format parameter. The access_token parameter
@@ -41,20 +41,18 @@ func Parse(path, query string) (Request, error) {
 }
 
 func (r *Request) parsePath(path string) error {
-	path = strings.TrimSuffix(strings.TrimPrefix(path, "/"), "/")
-	if path == "" {
+	// A slash is one however it is written: clients made by generators escape it.
+	plain, err := url.PathUnescape(path)
+	if err != nil {
+		return &RequestError{"path", fmt.Sprintf("%q has a broken percent escape", bounded(path))}
+	}
+	plain = strings.TrimSuffix(strings.TrimPrefix(plain, "/"), "/")
+	if plain == "" {
 		return nil
 	}
-	segments := strings.Split(path, "/")
+	segments := strings.Split(plain, "/")
 	if len(segments) > maxDepth {
 		return tooDeep()
-	}
-	for i, s := range segments {
-		d, err := url.PathUnescape(s)
-		if err != nil {
-			return &RequestError{"path", fmt.Sprintf("%q has a broken percent escape", bounded(s))}
-		}
-		segments[i] = d
 	}
 	last := &segments[len(segments)-1]
 	if name, format, ok := cutExtension(*last); ok {
