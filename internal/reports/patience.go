@@ -22,7 +22,8 @@ const (
 var ErrStore = errors.New("the store cannot be had")
 
 // patient is a store whose calls, within a request, end within the time that requests have for it. A call that took too long, or for
-// which the store had no room, is repeated while there is time. Work after an answer has time of its own.
+// which the store had no room, is repeated while there is time. To wait for another's lease takes none of it. Work after an answer has time
+// of its own.
 type patient struct {
 	store.Store
 	now   func() time.Time
@@ -54,10 +55,11 @@ func (p *patience) begin(now time.Time) (left time.Duration) {
 	return storeTime - p.taken - now.Sub(p.since)
 }
 
-func (p *patience) end(now time.Time) {
+// end ends a call. Its time counts unless it found a lease held.
+func (p *patience) end(now time.Time, held bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.calls--; p.calls == 0 {
+	if p.calls--; p.calls == 0 && !held {
 		p.taken += now.Sub(p.since)
 	}
 }
@@ -71,7 +73,7 @@ func (s *patient) do(ctx context.Context, call func(context.Context) error) erro
 	for limit := firstTry; ; limit = storeTime {
 		left := min(p.begin(s.now()), limit)
 		if left <= 0 {
-			p.end(s.now())
+			p.end(s.now(), false)
 			return err
 		}
 		try, cancel := context.WithTimeout(ctx, left)
@@ -80,7 +82,7 @@ func (s *patient) do(ctx context.Context, call func(context.Context) error) erro
 		cancel()
 		again := failure != nil && ctx.Err() == nil && (slow && limit == firstTry || errors.Is(failure, store.ErrBusy))
 		again = again && s.sleep(ctx, storePause) == nil
-		p.end(s.now())
+		p.end(s.now(), errors.As(failure, new(*store.HeldError)))
 		if failure != nil && (slow || again) {
 			failure = fmt.Errorf("%w: %w", ErrStore, failure)
 		}

@@ -168,6 +168,25 @@ func TestStoreThatIsBusy(t *testing.T) {
 	})
 }
 
+// Who polls for the lease of another for long does not take the store for slow.
+func TestPatienceWhileALeaseIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &patient{&hanging{}, time.Now, clock.Sleep}
+		ctx := withPatience(t.Context())
+		for range 150 {
+			if err := s.do(ctx, func(ctx context.Context) error {
+				time.Sleep(100 * time.Millisecond)
+				return &store.HeldError{}
+			}); !errors.As(err, new(*store.HeldError)) {
+				t.Fatal(err)
+			}
+		}
+		if err := s.do(ctx, func(context.Context) error { return nil }); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // Work after an answer may take its time.
 func TestPatienceIsTheRequestsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
