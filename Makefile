@@ -7,10 +7,10 @@ FUZZTIME ?= 30s
 BENCH    ?= JSONOf|StoreHit|Repeated|Envelope
 COUNT    ?= 6
 
-.PHONY: help check test race lint cost clients stack fuzz bench release
+.PHONY: help check test race lint cost clients stack hostile archive-engines fuzz bench release
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
 
 check: ## gofmt, go vet, staticcheck, go.mod and go.sum
 	@files=$$(gofmt -l $$(go list -f '{{.Dir}}' ./...)) && { [ -z "$$files" ] || { echo "not in gofmt's form:"; echo "$$files"; exit 1; }; }
@@ -39,6 +39,12 @@ clients: ## the tools of other people: generated clients, polars, curl; Python, 
 
 stack: ## the deployment as a whole: Linux, Docker, an emulated AWS
 	test/stack/run
+
+hostile: ## cmu serve against an Adobe without end, slow readers, kills, full disks: memory and times; Linux
+	go run ./test/hostile
+
+archive-engines: ## an archive of 25 months, read by DuckDB, Athena (emulated), pandas, pyarrow, polars, dbt and Spark
+	test/archive/run
 
 fuzz: ## each fuzz target for FUZZTIME (30s)
 	@set -e; \

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/access"
+	"cmu-gateway/internal/reports"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -50,6 +51,16 @@ func control(l *local, host string) http.Handler {
 		})
 		if a != nil && a.write(r.Context(), w) != nil {
 			panic(http.ErrAbortHandler) // the command must see that the end is missing
+		}
+	})
+	mux.HandleFunc("POST /rows", func(w http.ResponseWriter, r *http.Request) {
+		var a *reports.Answer
+		obey(w, r, func(ctx context.Context, o reportOrder, say func(said)) (result rowsHead, err error) {
+			a, result, err = l.headed(ctx, o, func(p progress) { say(said{Progress: &p}) })
+			return result, err
+		})
+		if a != nil && writeRows(r.Context(), w, a) != nil {
+			panic(http.ErrAbortHandler)
 		}
 	})
 	mux.HandleFunc("POST /purge", func(w http.ResponseWriter, r *http.Request) {

@@ -22,6 +22,9 @@ import (
 type desk interface {
 	// report writes a report to w and says what became of it; meanwhile it calls tell, in goroutines of its own.
 	report(ctx context.Context, o reportOrder, tell func(progress), w io.Writer) (outcome, error)
+	// rows returns the rows of a report themselves, for what is no text: its order's format and form do not count. Where Adobe cannot be
+	// had for a while, the error is a *reports.UnavailableError.
+	rows(ctx context.Context, o reportOrder, tell func(progress)) (*reports.Answer, outcome, error)
 	// purge forgets what is kept of a report, and returns how many blocks that were.
 	purge(ctx context.Context, r cmu.Request) (int, error)
 	status(ctx context.Context) (status, error)

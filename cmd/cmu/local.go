@@ -48,6 +48,7 @@ type local struct {
 
 // start makes the parts, once the addresses of Adobe are known.
 func (l *local) start() {
+	limitMemory(l.settings.Memory)
 	l.keeper = wire.Keeper(l.settings, l.secrets, l.store, "", nil, l.log)
 	tokens := wire.Tokens(l.settings, l.secrets, l.store, l.keeper, nil, l.log)
 	l.reports = wire.Reports(l.settings, l.place.name, l.store, tokens, l.after.Go, l.log)
@@ -176,13 +177,11 @@ type answered struct {
 	outcome outcome
 }
 
-func (l *local) answer(ctx context.Context, o reportOrder, tell func(progress)) (*answered, error) {
-	if err := l.needAccess(ctx); err != nil {
-		return nil, err
-	}
+// ask answers an order, with the errors as they are.
+func (l *local) ask(ctx context.Context, o *reportOrder, tell func(progress)) (*reports.Answer, outcome, error) {
 	read, err := l.reports.Parse(cmu.Request{Path: o.Request.Path}.Canonical(), o.Bounds)
 	if err != nil {
-		return nil, l.explained(ctx, o.Request, err)
+		return nil, outcome{}, err
 	}
 	o.Request.Start, o.Request.End = read.Start, read.End
 	telling := reports.WithProgress(ctx, func(done, total int) { tell(progress{done, total}) })
@@ -191,21 +190,47 @@ func (l *local) answer(ctx context.Context, o reportOrder, tell func(progress)) 
 		a, source, err = l.reports.Get(telling, o.Request, o.Directives)
 	}
 	if ctx.Err() != nil {
-		return nil, ctx.Err()
+		return nil, outcome{}, ctx.Err()
 	}
+	if err != nil {
+		return nil, outcome{}, err
+	}
+	l.log.InfoContext(ctx, "report answered", "source", source.String(), "rows", a.Rows, "report", o.Request.Report())
+	return a, outcome{
+		Source: source, Age: max(time.Since(a.Fetched), 0), Incomplete: gateway.IncompleteReason(a),
+		Limited: o.Request.Limit > 0 && a.Rows >= o.Request.Limit,
+	}, nil
+}
+
+func (l *local) answer(ctx context.Context, o reportOrder, tell func(progress)) (*answered, error) {
+	if err := l.needAccess(ctx); err != nil {
+		return nil, err
+	}
+	a, out, err := l.ask(ctx, &o, tell)
 	if err != nil {
 		return nil, l.explained(ctx, o.Request, err)
 	}
-	l.log.InfoContext(ctx, "report answered", "source", source.String(), "rows", a.Rows, "report", o.Request.Report())
 	if o.Form.Simulated = l.madeUp || a.Simulated; o.Form.Date {
 		if err := datable(a); err != nil {
 			return nil, err
 		}
 	}
-	return &answered{o, a, outcome{
-		Source: source, Age: max(time.Since(a.Fetched), 0), Incomplete: gateway.IncompleteReason(a),
-		Limited: o.Request.Limit > 0 && a.Rows >= o.Request.Limit,
-	}}, nil
+	return &answered{o, a, out}, nil
+}
+
+func (l *local) rows(ctx context.Context, o reportOrder, tell func(progress)) (*reports.Answer, outcome, error) {
+	if err := l.needAccess(ctx); err != nil {
+		return nil, outcome{}, err
+	}
+	a, out, err := l.ask(ctx, &o, tell)
+	if err != nil {
+		text := l.explained(ctx, o.Request, err)
+		if _, wait := l.gateway.Explain(ctx, o.Request, err); wait > 0 {
+			return nil, out, &reports.UnavailableError{RetryAfter: wait, Reason: text.Error(), Cause: err}
+		}
+		return nil, out, text
+	}
+	return a, out, nil
 }
 
 // datable fails where rows have no date, before any is written.
@@ -234,8 +259,11 @@ func (l *local) awaitAccess(ctx context.Context) bool {
 	return !errors.Is(err, access.ErrNoAccess)
 }
 
-// explained says in a sentence why there is no report, and what stands in the way of a token.
+// explained says in a sentence, unless the context has ended, why there is no report, and what stands in the way of a token.
 func (l *local) explained(ctx context.Context, r cmu.Request, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	text, retryAfter := l.gateway.Explain(ctx, r, err)
 	var denied *access.NoAccessError
 	if errors.As(err, &denied) && denied.Outage == nil && denied.Unwrap() != nil {

@@ -23,6 +23,7 @@ type meter struct {
 
 	mu     sync.Mutex // guards what follows
 	latest progress
+	words  string // shown instead; empty: none
 	shown  bool
 	ended  bool
 }
@@ -55,6 +56,17 @@ func (m *meter) tell(p progress) {
 	}
 }
 
+// say has words shown instead of progress.
+func (m *meter) say(words string) {
+	if m == nil {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.words = words
+	m.show()
+}
+
 // clearLine returns to the line's beginning and clears it. Source: ECMA-48, CR and EL.
 const clearLine = "\r\x1b[K"
 
@@ -62,6 +74,8 @@ const clearLine = "\r\x1b[K"
 func (m *meter) show() {
 	switch {
 	case !m.shown:
+	case m.words != "":
+		fmt.Fprint(m.screen, clearLine+"cmu: "+m.words)
 	case m.latest.Total == 0:
 		fmt.Fprint(m.screen, clearLine+"cmu: waiting for Adobe")
 	default:

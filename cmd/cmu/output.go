@@ -13,6 +13,7 @@ import (
 // fileFormats are the formats that a file's extension stands for, in lower case.
 var fileFormats = map[string]string{
 	".json": "json", ".csv": "csv", ".xml": "xml", ".ndjson": "ndjson", ".jsonl": "ndjson", ".html": "html", ".htm": "html",
+	".parquet": "parquet",
 }
 
 // output is where a report is written. Its zero value is stdout.

@@ -180,9 +180,9 @@ func (s *serving) serve(ctx context.Context, t *terminal, l *local, listener, do
 	if s.desk.verbose {
 		face = logged(face, l.log)
 	}
-	servers := []*http.Server{newServer(face, l.log), newServer(control(l, door.Addr().String()), l.log)}
+	servers := []*http.Server{newServer(patient(face, writeTime, maxRequests), l.log), newServer(control(l, door.Addr().String()), l.log)}
 	failed := make(chan error, len(servers))
-	go func() { failed <- servers[0].Serve(listener) }()
+	go func() { failed <- servers[0].Serve(bounded(listener, maxConnections)) }()
 	go func() { failed <- servers[1].Serve(door) }()
 	if err := l.announce(l.address); err != nil {
 		return fmt.Errorf("the address could not be left in the data folder: %w", err)

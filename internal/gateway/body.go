@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/pkg/cmu"
@@ -161,13 +162,15 @@ func (h *handler) represent(w http.ResponseWriter, r *http.Request, d *document)
 	}
 	asked, part := rangeOf(r, rep.etag[0])
 	limit, limited := h.BodyLimit(r.Context())
-	if !kept && d.gzip && d.media.format == formatJSON {
-		rep.keep(d.Gzip(d.jsonHead(), jsonTail))
-		h.keepSmall(k, rep)
+	if rep.length == nil {
+		h.size(d, k, rep)
 	}
-	// A caller that does not get the body, or gets a part, must be told the size; one of HTTP/1.0 sees by it that the end is missing.
-	measured := part || r.Method == http.MethodHead && !limited || !r.ProtoAtLeast(1, 1)
-	if rep.length == nil && !h.write(w, r, d, k, rep, measured) {
+	// A caller that gets a part must be told the size of all, one that scans NDJSON asks for it by HEAD, and one of HTTP/1.0 sees by it
+	// that the end is missing.
+	head := r.Method == http.MethodHead
+	measured := rep.length == nil && (part || !r.ProtoAtLeast(1, 1) || head && d.media.format == formatNDJSON)
+	small := !head && (rep.length == nil || rep.size <= h.keepLimit())
+	if rep.segments == nil && (measured || small) && !h.write(w, r, d, k, rep, measured) {
 		return
 	}
 	sent := span{0, rep.size}
@@ -189,7 +192,7 @@ func (h *handler) represent(w http.ResponseWriter, r *http.Request, d *document)
 		w.WriteHeader(http.StatusPartialContent)
 	}
 	switch {
-	case r.Method == http.MethodHead:
+	case head:
 		w.WriteHeader(http.StatusOK)
 	case rep.segments != nil:
 		rep.send(w, sent)
@@ -201,12 +204,28 @@ func (h *handler) represent(w http.ResponseWriter, r *http.Request, d *document)
 	}
 }
 
+// size finds out how large the body is where that takes no reading of rows; JSON that is compressed is there then.
+func (h *handler) size(d *document, k bodyKey, rep *representation) {
+	if d.gzip && d.media.format == formatJSON {
+		rep.keep(d.Gzip(d.jsonHead(), jsonTail))
+		h.keepSmall(k, rep)
+	} else if n, ok := d.size(); ok {
+		rep.measured(n)
+	}
+}
+
 // write makes a body for the first time. It is ok if its size is known then and nothing is sent yet; else all is done. A body that
 // is neither to be measured nor small goes out as it comes.
 func (h *handler) write(w http.ResponseWriter, r *http.Request, d *document, k bodyKey, rep *representation, measured bool) (ok bool) {
 	limit, limited := h.BodyLimit(r.Context())
 	var size measure
-	s := &spool{limit: h.keepLimit(), over: func() (io.Writer, error) {
+	keep, room := h.keepLimit(), int64(2*h.keepLimit())
+	free := sync.OnceFunc(func() { h.spools.Release(room) })
+	if !h.spools.TryAcquire(room) {
+		keep, free = min(keep, smallSpool), func() {}
+	}
+	defer free()
+	s := &spool{limit: keep, free: free, over: func() (io.Writer, error) {
 		rep.bodyFields(w.Header(), d.media)
 		return w, nil
 	}}
@@ -233,6 +252,9 @@ func (h *handler) write(w http.ResponseWriter, r *http.Request, d *document, k b
 		rep.measured(int(size))
 		h.bodies.Set(k, rep)
 		return true
+	default: // all is sent; who asks for the size next is told
+		rep.measured(s.total)
+		h.bodies.Set(k, rep)
 	}
 	return false
 }
@@ -251,8 +273,13 @@ func (h *handler) unsatisfiable(w http.ResponseWriter, r *http.Request, size int
 		Detail: "The report has " + strconv.Itoa(size) + " bytes, and the range begins past them."})
 }
 
-// maxKept is the largest body that is kept.
-const maxKept = 4 << 20
+const (
+	// maxKept is the largest body that is kept.
+	maxKept = 4 << 20
+	// spoolMemory bounds what is written to be kept, over all requests at once; smallSpool is what one has that finds nothing left.
+	spoolMemory = 64 << 20
+	smallSpool  = 64 << 10
+)
 
 func (h *handler) keepLimit() int { return int(min(h.memory/4, maxKept)) }
 
@@ -268,12 +295,15 @@ var errDoesNotFit = errors.New("the body is larger than can be sent")
 // spool keeps what is written up to a limit. Past it, all goes to the writer that over returns, in constant memory.
 type spool struct {
 	kept  []byte
+	total int // written so far
 	limit int
 	over  func() (io.Writer, error)
 	to    io.Writer // nil: all is kept
+	free  func()    // called when nothing is kept any more
 }
 
 func (s *spool) Write(p []byte) (int, error) {
+	s.total += len(p)
 	if s.to == nil && len(s.kept)+len(p) > s.limit {
 		to, err := s.over()
 		if err != nil {
@@ -284,6 +314,7 @@ func (s *spool) Write(p []byte) (int, error) {
 			return 0, err
 		}
 		s.kept = nil
+		s.free()
 	}
 	if s.to != nil {
 		return s.to.Write(p)

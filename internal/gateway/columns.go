@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"context"
+	"slices"
 
+	"cmu-gateway/internal/rows"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -16,27 +18,22 @@ type columns struct {
 	expect     []string
 }
 
-// columns reads all rows, as any of them may hold a field that the first has not.
+// columns are those that are kept with the rows. Of rows that an earlier release kept they are read, as any of those may hold a field
+// that the first has not.
 func (d *document) columns(ctx context.Context) (*columns, error) {
-	var fields []string // in order of appearance
-	seen := map[string]bool{}
-	err := d.rows(ctx, func(row cmu.Row) error {
-		i := 0
-		row.Each(func(name, _ []byte) bool {
-			// Rows are alike: the field at the same place has the same name, or it is looked up.
-			if i >= len(fields) || fields[i] != string(name) {
-				if !seen[string(name)] {
-					seen[string(name)] = true
-					fields = append(fields, string(name))
-				}
-			}
-			i++
-			return true
-		})
-		return nil
-	})
-	if err != nil {
-		return nil, err
+	fields := d.Columns
+	if d.dates {
+		fields = DatedPath(fields)
+	}
+	if fields == nil && d.Rows > 0 {
+		var read rows.Fields
+		if err := d.rows(ctx, func(row cmu.Row) error {
+			read.See(row)
+			return nil
+		}); err != nil {
+			return nil, err
+		}
+		fields = read.Names()
 	}
 	c := &columns{at: map[string]int{}}
 	add := func(name string) {
@@ -46,7 +43,7 @@ func (d *document) columns(ctx context.Context) (*columns, error) {
 		}
 	}
 	dimension := func(name string) {
-		if d.Rows == 0 || seen[name] {
+		if d.Rows == 0 || slices.Contains(fields, name) {
 			add(name)
 		}
 	}
@@ -58,7 +55,7 @@ func (d *document) columns(ctx context.Context) (*columns, error) {
 		dimension(name)
 	}
 	for _, f := range d.Request.Filters {
-		if seen[f.Dimension] {
+		if slices.Contains(fields, f.Dimension) {
 			add(f.Dimension)
 		}
 	}

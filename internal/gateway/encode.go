@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"cmu-gateway/internal/reports"
+	"cmu-gateway/internal/rows"
 	"cmu-gateway/pkg/cmu"
 
 	"github.com/klauspost/compress/gzip"
@@ -65,6 +66,33 @@ func (d *document) write(to io.Writer, ctx context.Context) error {
 		return z.Close()
 	}
 	return d.writePlain(to, ctx)
+}
+
+// size is how many bytes write makes, where what is kept with the rows tells that.
+func (d *document) size() (n int, ok bool) {
+	if d.gzip {
+		return 0, false
+	}
+	plain, pieces := int64(0), int64(0) // with a comma between rows
+	for _, f := range d.Fragments {
+		if plain += f.Len; f.Rows > 0 {
+			pieces++
+		}
+	}
+	switch d.media.format {
+	case formatJSON:
+		return len(d.jsonHead()) + int(plain+max(pieces-1, 0)) + len(jsonTail), true
+	case formatCSV:
+		if d.Rows > 0 && d.Columns == nil {
+			return 0, false
+		}
+		c, err := d.columns(context.Background()) // reads nothing
+		if err != nil || len(c.names) == 0 {
+			return 0, err == nil
+		}
+		return int(rows.CSVLen(d.Fragments, c.names)), true
+	}
+	return 0, false
 }
 
 var compressors = sync.Pool{New: func() any {

@@ -20,6 +20,7 @@ import (
 	"cmu-gateway/pkg/cmu"
 
 	"github.com/maypok86/otter/v2"
+	"golang.org/x/sync/semaphore"
 )
 
 // Gateway says what the handler is made of. Only Reports is required.
@@ -93,6 +94,7 @@ func (g Gateway) Handler() http.Handler {
 	h := &handler{
 		Gateway: g, methods: []string{http.MethodGet, http.MethodHead},
 		door:        newDoor(&g),
+		spools:      semaphore.NewWeighted(spoolMemory),
 		description: sync.OnceValue(func() string { return describe(g.Version, g.Key != "" || g.KeyInFront, g.Purge) }),
 		release:     strconv.FormatUint(uint64(crc32.ChecksumIEEE([]byte(g.Version))), 36),
 	}
@@ -117,6 +119,7 @@ type handler struct {
 	// The Vary of reports and of pages.
 	varyReport, varyPage []string
 	bodies               *otter.Cache[bodyKey, *representation]
+	spools               *semaphore.Weighted
 }
 
 // reportsPath is where the reports stand, as at Adobe.

@@ -61,11 +61,3 @@ func (d *document) writeJSON(b *bufio.Writer, ctx context.Context) error {
 	b.Write(jsonTail)
 	return err
 }
-
-// writeNDJSON writes a row a line.
-func (d *document) writeNDJSON(b *bufio.Writer, ctx context.Context) error {
-	return d.rows(ctx, func(row cmu.Row) error {
-		b.Write(row)
-		return b.WriteByte('\n')
-	})
-}

@@ -134,6 +134,7 @@ func problemOf(err error) problem {
 		unavailable *reports.UnavailableError
 		adobe       *cmu.Error
 		notReport   *upstream.NotReportError
+		size        *cmu.SizeError
 	)
 	switch {
 	case errors.As(err, &request) && request.TooLong():
@@ -163,6 +164,9 @@ func problemOf(err error) problem {
 		return adobeProblem(adobe)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return problem{Status: http.StatusGatewayTimeout, Code: "timeout", Detail: "Adobe did not answer in time."}
+	case errors.As(err, &size):
+		return problem{Status: http.StatusBadGateway, Code: "adobe_too_large",
+			Detail: sentence("Adobe's answer is larger than this gateway reads: " + size.What)}
 	case errors.Is(err, cmu.ErrTooLarge):
 		return problem{Status: http.StatusBadGateway, Code: "adobe_too_large",
 			Detail: "Adobe's answer is larger than this gateway reads. Ask for a narrower window."}

@@ -117,24 +117,6 @@ func TestIfMatch(t *testing.T) {
 	}
 }
 
-// The size is told to HEAD whatever it is, and is that of GET.
-func TestHeadTellsTheSize(t *testing.T) {
-	for _, memory := range []int64{0, 8 << 10} {
-		r := newRig(t, func(g *Gateway) { g.memory = memory })
-		for _, format := range formatNames {
-			for _, encoding := range []string{"identity", "gzip"} {
-				target := days + "&format=" + format
-				head := r.raw(http.MethodHead, target, "Accept-Encoding", encoding)
-				get := r.raw(http.MethodGet, target, "Accept-Encoding", encoding)
-				again := r.raw(http.MethodHead, target, "Accept-Encoding", encoding)
-				if want := strconv.Itoa(get.Body.Len()); head.Header().Get("Content-Length") != want || again.Header().Get("Content-Length") != want || head.Code != 200 {
-					t.Errorf("%s %s: %s, want %s", format, encoding, head.Header().Get("Content-Length"), want)
-				}
-			}
-		}
-	}
-}
-
 // A part of what is larger than can be sent can be sent.
 func TestRangesOfWhatIsTooLarge(t *testing.T) {
 	limited := false

@@ -36,12 +36,12 @@ func (d *document) writeXML(b *bufio.Writer, ctx context.Context) error {
 		}
 	}
 	b.WriteString("</links><report>")
-	names := attributes{}
+	names := attributes{of: map[string]string{}, taken: map[string]int{}}
 	err := d.rows(ctx, func(row cmu.Row) error {
 		b.WriteString("\n<record")
 		row.Each(func(name, value []byte) bool {
 			if value != nil {
-				attribute(names.of(name), value)
+				attribute(names.name(name), value)
 			}
 			return true
 		})
@@ -53,24 +53,25 @@ func (d *document) writeXML(b *bufio.Writer, ctx context.Context) error {
 }
 
 // attributes are the names of XML attributes by those of fields. Different fields have different ones.
-type attributes map[string]string
+type attributes struct {
+	of    map[string]string
+	taken map[string]int // the number that was tried last behind a name, where a field has it
+}
 
-func (a attributes) of(field []byte) string {
-	if name, ok := a[string(field)]; ok {
+func (a *attributes) name(field []byte) string {
+	if name, ok := a.of[string(field)]; ok {
 		return name
 	}
 	name := attributeName(string(field))
-	for unique, n := name, 2; ; n++ {
-		taken := false
-		for _, other := range a {
-			taken = taken || other == unique
-		}
-		if !taken {
-			a[string(field)] = unique
-			return unique
-		}
+	unique := name
+	for n, taken := a.taken[name]; taken; _, taken = a.taken[unique] {
+		n = max(n, 1) + 1
+		a.taken[name] = n
 		unique = name + "_" + strconv.Itoa(n)
 	}
+	a.taken[unique] = 1
+	a.of[string(field)] = unique
+	return unique
 }
 
 // attributeName turns a field's name into one that XML allows: other characters become underscores. What begins with xml is

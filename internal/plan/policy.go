@@ -86,3 +86,12 @@ func (p Policy) Present(at time.Time) cmu.Bound {
 	shown := p.Civil(at)
 	return cmu.BoundAt(cmu.Minute.Ceil(shown))
 }
+
+// Horizon is up to where Adobe may have dropped data at a time: it keeps 25 months. What begins later is there in whole. Nothing that any
+// wall clock on earth holds dropped is taken for kept.
+//
+// Source: Adobe, Concurrency Monitoring usage reports, "data retention".
+func Horizon(at time.Time) cmu.Civil {
+	y, m, d, h, min := Latest(at).Fields()
+	return cmu.CivilDate(y, m-25, d, h, min)
+}

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
@@ -22,12 +23,17 @@ type Answer struct {
 	// Fragments hold the rows in order, sorted by the path's dimensions.
 	Fragments []rows.Fragment
 	Rows      int
+	// Columns are the names of the rows' fields, in the order in which they first come. None where there are no rows, and where they
+	// are not known, as some rows were kept by an earlier release.
+	Columns []string
 	// RollUp and DrillDown are Adobe's links, with its own base path.
 	RollUp, DrillDown []cmu.Link
 	// Incomplete tells that rows are missing: Adobe truncated its answer and it could not be asked for in smaller parts.
 	Incomplete bool
 	// Simulated tells that rows are made up: they come from a simulated Adobe, which said so.
 	Simulated bool
+	// Licence is the one that the rows belong to, as tokens bear it; empty: not known.
+	Licence string
 	// Fetched is when the rows that may still change were asked for, or where none may the oldest. Fresh is until when
 	// the answer is fresh.
 	Fetched, Fresh time.Time
@@ -62,8 +68,8 @@ func (a *Answer) size() int {
 	return n
 }
 
-// newAnswer makes the answer to q from views in the order of time.
-func newAnswer(q *query, views []view) (*Answer, error) {
+// newAnswer makes the answer to q from views in the order of time. It waits for memory where it must merge.
+func newAnswer(ctx context.Context, q *query, views []view, memory *flight) (*Answer, error) {
 	a := &Answer{Request: q.request}
 	a.Request.Path = q.path
 	var all rows.Lead
@@ -101,15 +107,55 @@ func newAnswer(q *query, views []view) (*Answer, error) {
 	// An edge and whole periods may lie in one unit: then rows of both stand between each other if another dimension
 	// precedes the grain's.
 	if (all.Mixed || len(views) > 1 && q.order.Spread()) && len(a.Fragments) > 1 {
-		f, err := q.order.MergeAll(a.Fragments)
-		if err != nil {
+		if err := a.merge(ctx, q.order, memory); err != nil {
 			return nil, err
 		}
-		a.Fragments = []rows.Fragment{f}
+	}
+	var err error
+	if a.Columns, err = columns(a.Fragments); err != nil {
+		return nil, err
 	}
 	a.SettledUntil = a.settledUntil(q.pace, open)
 	a.Tag = a.tag(q.report)
 	return a, nil
+}
+
+// readerSize is about what reading a fragment takes.
+const readerSize = 64 << 10
+
+// merge makes one fragment of all.
+func (a *Answer) merge(ctx context.Context, order *rows.Order, memory *flight) error {
+	size := int64(0)
+	for _, f := range a.Fragments {
+		size += readerSize + int64(len(f.Deflate))
+	}
+	share := memory.begin()
+	defer share.end()
+	if err := share.hold(ctx, min(size, memory.single)); err != nil {
+		return err
+	}
+	f, err := order.MergeAll(a.Fragments)
+	a.Fragments = []rows.Fragment{f}
+	return err
+}
+
+// columns joins those of fragments. None: those of one are not known.
+func columns(fragments []rows.Fragment) ([]string, error) {
+	var all rows.Fields
+	var last rows.Columns
+	for _, f := range fragments {
+		switch f.Columns {
+		case rows.Columns{}:
+			return nil, nil
+		case last:
+			continue
+		}
+		if all.Join(f.Columns); len(all.Names()) > cmu.MaxColumns {
+			return nil, errColumns
+		}
+		last = f.Columns
+	}
+	return all.Names(), nil
 }
 
 // settledUntil is the end of the window where nothing is open, else what was settled when the open rows were fetched; never past the

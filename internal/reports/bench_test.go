@@ -41,7 +41,7 @@ func coldService(tb testing.TB) (s *Service, ask cmu.Request, kept store.Store, 
 			name: plan.Name(month.From), rows: fragments[i], lead: rows.Lead{Value: "ACME\x00", Any: true}, fetched: now,
 			coverage: plan.Coverage{{Span: month, Fetched: now, Settled: true}},
 		}
-		if err := kept.Put(tb.Context(), p.report, b.encode()); err != nil {
+		if err := kept.Put(tb.Context(), p.report, b.encode(p.report)); err != nil {
 			tb.Fatal(err)
 		}
 	}

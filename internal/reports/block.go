@@ -19,7 +19,7 @@ type block struct {
 	// lead is what all rows share of the dimensions before the unit's own in the path. Blocks that share it can be joined as
 	// they are.
 	lead rows.Lead
-	// links are as Adobe's last answer told them.
+	// links are as Adobe's last answer told them, as far as that lasts.
 	links cmu.Links
 	// simulated tells that rows are made up.
 	simulated bool
@@ -28,7 +28,9 @@ type block struct {
 }
 
 // size is about the memory that the block takes.
-func (b *block) size() int { return len(b.rows.Deflate) + 512 }
+func (b *block) size() int {
+	return len(b.rows.Deflate) + len(b.rows.Columns.Text()) + linksSize(b.links) + 512
+}
 
 // density returns the most rows per period that the blocks hold, or zero where nothing is known.
 func density(g plan.Grid, blocks []*block) (most float64) {

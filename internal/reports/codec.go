@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/plan"
+	"cmu-gateway/internal/rows"
 	"cmu-gateway/internal/store"
 	"cmu-gateway/pkg/cmu"
 )
@@ -20,11 +21,16 @@ const (
 	flagTruncated
 	flagSettled
 	flagSimulated
+	// flagSecond tells that links are packed and columns are there, as releases after 0.1.0 have it.
+	flagSecond
 )
 
-func (b *block) encode() store.Block {
+// unread stands where a release that does not know flagSecond reads a count: to it, the block is damaged, and so absent.
+const unread = 1 << 62
+
+func (b *block) encode(report store.Report) store.Block {
 	d := make([]byte, 0, len(b.rows.Deflate)+1024)
-	flags := uint64(0)
+	flags := uint64(flagSecond)
 	if b.lead.Mixed {
 		flags |= flagMixed
 	}
@@ -32,6 +38,7 @@ func (b *block) encode() store.Block {
 		flags |= flagSimulated
 	}
 	d = binary.AppendUvarint(d, flags)
+	d = binary.AppendUvarint(d, unread)
 	d = binary.AppendUvarint(d, uint64(len(b.coverage)))
 	for _, s := range b.coverage {
 		flags = 0
@@ -47,13 +54,10 @@ func (b *block) encode() store.Block {
 		d = binary.AppendUvarint(d, flags)
 	}
 	d = appendString(d, b.lead.Value)
-	d = appendString(d, b.links.Self)
-	for _, links := range [][]cmu.Link{b.links.RollUp, b.links.DrillDown} {
-		d = binary.AppendUvarint(d, uint64(len(links)))
-		for _, l := range links {
-			d = appendString(appendString(d, l.Href), l.Name)
-		}
-	}
+	links := packLinks(report, b.links)
+	d = append(binary.AppendUvarint(d, uint64(len(links))), links...)
+	d = appendString(d, b.rows.Columns.Text())
+	d = binary.AppendUvarint(d, uint64(b.rows.Values))
 	d = binary.AppendUvarint(d, uint64(b.rows.Rows))
 	d = binary.AppendUvarint(d, uint64(b.rows.Len))
 	d = binary.BigEndian.AppendUint32(d, b.rows.CRC)
@@ -67,27 +71,40 @@ func appendString(d []byte, s string) []byte {
 
 var errBlock = errors.New("a stored block is unreadable")
 
-// decodeBlock reads what encode wrote. The block keeps s.Data.
-func decodeBlock(s store.Block) (*block, error) {
+// decodeBlock reads what encode wrote. The block keeps s.Data, and so does l.
+func decodeBlock(s store.Block, l *linksReader) (*block, error) {
 	d := decoder{data: s.Data}
 	b := &block{name: s.Name, fetched: s.Fetched}
 	flags := d.uvarint()
 	b.lead.Mixed, b.simulated = flags&flagMixed != 0, flags&flagSimulated != 0
+	second := flags&flagSecond != 0
+	if second && d.uvarint() != unread {
+		d.fail()
+	}
 	for n := d.count(); n > 0; n-- {
 		k := plan.Known{Span: plan.Span{From: cmu.Civil(d.varint()), To: cmu.Civil(d.varint())}, Fetched: time.UnixMilli(d.varint())}
 		flags = d.uvarint()
 		k.Truncated, k.Settled = flags&flagTruncated != 0, flags&flagSettled != 0
 		b.coverage = append(b.coverage, k)
 	}
-	b.lead.Value, b.links.Self = d.string(), d.string()
-	b.links.RollUp, b.links.DrillDown = d.links(), d.links()
+	b.lead.Value = d.string()
+	if !second {
+		b.links = cmu.Links{Self: d.string(), RollUp: d.links(), DrillDown: d.links()}
+	} else {
+		links, err := l.unpack(d.take(d.count()))
+		if err != nil {
+			return nil, fmt.Errorf("%w: %q: %w", errBlock, s.Name, err)
+		}
+		b.links = links
+		b.rows.Columns, b.rows.Values = rows.ColumnsOf(d.string()), int64(d.uvarint())
+	}
 	b.rows.Rows, b.rows.Len = int(d.uvarint()), int64(d.uvarint())
 	b.lead.Any = b.rows.Rows > 0
 	b.rows.CRC = d.uint32()
 	copy(b.rows.Digest[:], d.take(len(b.rows.Digest)))
 	b.rows.Deflate = d.data
 	whole := b.rows.Rows == 0 || bytes.HasSuffix(b.rows.Deflate, []byte("\x00\x00\xff\xff")) // a sync flush
-	if d.broken || !whole || len(b.coverage) == 0 || b.rows.Rows < 0 || b.rows.Len < 0 {
+	if d.broken || !whole || len(b.coverage) == 0 || b.rows.Rows < 0 || b.rows.Len < 0 || b.rows.Values < 0 {
 		return nil, fmt.Errorf("%w: %q", errBlock, s.Name)
 	}
 	return b, nil

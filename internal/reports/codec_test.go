@@ -42,17 +42,17 @@ func TestBlockEncoding(t *testing.T) {
 			links: cmu.Links{Self: "/cmu/v2/year?a=b", RollUp: []cmu.Link{{Href: "/cmu/v2", Name: ""}}, DrillDown: []cmu.Link{{Href: "/x", Name: "x"}, {Href: "/y", Name: "y"}}},
 		}
 		b.lead.Any = b.rows.Rows > 0
-		kept := b.encode()
-		again, err := decodeBlock(kept)
+		kept := b.encode(store.Report(b.name))
+		again, err := decodeBlock(kept, &linksReader{report: store.Report(b.name)})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if x, y := again.encode(), kept; x.Name != y.Name || !bytes.Equal(x.Data, y.Data) || again.lead != b.lead {
+		if x, y := again.encode(store.Report(b.name)), kept; x.Name != y.Name || !bytes.Equal(x.Data, y.Data) || again.lead != b.lead {
 			t.Fatalf("%+v reads back as %+v", b, again)
 		}
 		if n := len(kept.Data) - len(b.rows.Deflate); n > 0 {
 			kept.Data = kept.Data[:rapid.IntRange(0, n-1).Draw(t, "left")]
-			if _, err := decodeBlock(kept); !errors.Is(err, errBlock) {
+			if _, err := decodeBlock(kept, &linksReader{report: store.Report(b.name)}); !errors.Is(err, errBlock) {
 				t.Fatalf("a part of a block: %v", err)
 			}
 		}
@@ -62,9 +62,9 @@ func TestBlockEncoding(t *testing.T) {
 func FuzzDecodeBlock(f *testing.F) {
 	w := rows.NewWriter()
 	w.Add(cmu.Row(`{"a":"b"}`))
-	f.Add((&block{coverage: plan.Coverage{{}}, rows: w.Fragment()}).encode().Data)
+	f.Add((&block{coverage: plan.Coverage{{}}, rows: w.Fragment()}).encode("").Data)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		b, err := decodeBlock(store.Block{Data: data})
+		b, err := decodeBlock(store.Block{Data: data}, new(linksReader))
 		if err == nil {
 			_ = b.rows.Each(func(cmu.Row) error { return nil })
 		}

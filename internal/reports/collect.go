@@ -15,8 +15,12 @@ type collector struct {
 	asked  plan.Span
 	sorted map[cmu.Civil]*blockSorter // by start of block
 	size   int                        // bytes held uncompressed
-	fields []string                   // of the first row
-	latest cmu.Civil                  // the latest period of a row; zero: none
+	rows   int
+	packed int                     // bytes held compressed
+	held   int                     // of both, as they were told to hold
+	hold   func(bytes int64) error // waits until there is memory for so much
+	fields rows.Fields
+	latest cmu.Civil // the latest period of a row; zero: none
 	// inTime tells that periods came in order; seen counts them.
 	inTime bool
 	seen   int
@@ -30,19 +34,31 @@ type blockSorter struct {
 	lead rows.Lead
 }
 
-// heldRows bounds the bytes of rows that an answer holds uncompressed over all its blocks.
-const heldRows = 16 << 20
+// maxRows bounds the rows of one answer: as many as the bytes that are read can hold, if they are rows of Adobe's.
+const maxRows = 10_000_000
 
-func newCollector(p *piece, s plan.Span) *collector {
-	return &collector{piece: p, asked: s, sorted: map[cmu.Civil]*blockSorter{}, inTime: true, block: p.grid.Block(s.From)}
+var (
+	errRows    = &cmu.SizeError{What: fmt.Sprintf("it has over %d rows", maxRows)}
+	errColumns = &cmu.SizeError{What: fmt.Sprintf("its rows have over %d columns together", cmu.MaxColumns)}
+)
+
+const (
+	// heldRows bounds the bytes of rows that an answer holds uncompressed over all its blocks.
+	heldRows = 8 << 20
+	// holdStep is by how much what is held may grow until memory is asked for.
+	holdStep = 1 << 20
+)
+
+func newCollector(p *piece, s plan.Span, hold func(int64) error) *collector {
+	return &collector{hold: hold, piece: p, asked: s, sorted: map[cmu.Civil]*blockSorter{}, inTime: true, block: p.grid.Block(s.From)}
 }
 
 func (c *collector) add(row cmu.Row) error {
-	if c.fields == nil {
-		row.Each(func(name, _ []byte) bool {
-			c.fields = append(c.fields, string(name))
-			return true
-		})
+	if c.rows++; c.rows > maxRows {
+		return errRows
+	}
+	if c.fields.See(row); len(c.fields.Names()) > cmu.MaxColumns {
+		return errColumns
 	}
 	err := c.piece.order.Read(row, &c.key)
 	if err == nil {
@@ -67,7 +83,11 @@ func (c *collector) add(row cmu.Row) error {
 	c.size += b.Size() - before
 	if b.Size() >= rows.RunSize || c.size >= heldRows && b.Size() >= rows.RunSize/16 {
 		c.size -= b.Size()
-		b.Spill()
+		c.packed += b.Spill()
+	}
+	if now := c.size + c.packed; now-c.held > holdStep || c.held-now > holdStep {
+		c.held = now
+		return c.hold(int64(now))
 	}
 	return nil
 }

@@ -13,6 +13,8 @@ type Directives struct {
 	MaxAge  time.Duration
 	// OnlyIfCached asks for no call to Adobe.
 	OnlyIfCached bool
+	// Fresh asks for no stale rows, not even while Adobe cannot be had.
+	Fresh bool
 }
 
 // floor protects Adobe from callers who want everything new.
@@ -30,6 +32,9 @@ func (d Directives) maxAge() time.Duration {
 }
 
 func (d Directives) demand(p plan.Policy) plan.Demand {
+	if d.Fresh {
+		p.Stale = 0
+	}
 	return plan.Demand{MaxAge: d.maxAge(), Stale: p.Stale}
 }
 

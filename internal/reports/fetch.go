@@ -97,6 +97,8 @@ const (
 func (f *fetcher) run(ctx context.Context, lacks plan.Plan) error {
 	f.perPeriod = density(f.held.piece.grid, f.held.blocks)
 	f.pending = map[cmu.Civil][]part{}
+	memory := f.held.shelf.gathered.begin()
+	defer memory.end()
 	queue := f.widened(lacks.Calls())
 	f.tell(ctx, queue)
 	var failure error
@@ -105,6 +107,9 @@ func (f *fetcher) run(ctx context.Context, lacks plan.Plan) error {
 			break
 		}
 		if rounds > 0 {
+			if failure = memory.hold(ctx, min(f.size(), memory.flight.single)); failure != nil {
+				break
+			}
 			f.keepLease(ctx)
 		}
 		batch, rest := f.next(queue)
@@ -117,6 +122,19 @@ func (f *fetcher) run(ctx context.Context, lacks plan.Plan) error {
 		}
 	}
 	return errors.Join(failure, f.settle(ctx, nil))
+}
+
+// size is about the memory that takes what is there already.
+func (f *fetcher) size() (n int64) {
+	for _, b := range f.held.blocks {
+		n += int64(b.size())
+	}
+	for _, parts := range f.pending {
+		for _, p := range parts {
+			n += int64(len(p.rows.Deflate))
+		}
+	}
+	return n
 }
 
 // widened stretches spans where that saves calls to come.
@@ -175,9 +193,11 @@ func (f *fetcher) round(ctx context.Context, batch []plan.Span) (again []plan.Sp
 
 // one asks for one span. It is done unless what came is not the whole and the span can be asked for in parts.
 func (f *fetcher) one(ctx context.Context, s plan.Span) (done bool, err error) {
-	out, c, err := f.call(ctx, s)
+	memory := f.held.shelf.flight.begin()
+	defer memory.end()
+	out, c, err := f.call(ctx, s, memory)
 	if passing(err) && f.timeLeft(ctx) == nil {
-		out, c, err = f.call(ctx, s)
+		out, c, err = f.call(ctx, s, memory)
 	}
 	if done, err := f.judge(s, out, c, err); !done {
 		return false, err
@@ -215,7 +235,7 @@ func (f *fetcher) judge(s plan.Span, out upstream.Reply, c *collector, err error
 	case err != nil:
 		return false, err
 	}
-	if n := natureOf(p.ask, p.nature, out.Links, c.fields); !n.equal(p.nature) {
+	if n := natureOf(p.ask, p.nature, out.Links, c.fields.Names()); !n.equal(p.nature) {
 		return false, &natureError{pathName(p.ask), n}
 	}
 	if f.learn(total, out, c); out.Truncated && total > 1 {
@@ -225,8 +245,8 @@ func (f *fetcher) judge(s plan.Span, out upstream.Reply, c *collector, err error
 	return true, nil
 }
 
-func (f *fetcher) call(ctx context.Context, s plan.Span) (upstream.Reply, *collector, error) {
-	c := newCollector(f.held.piece, s)
+func (f *fetcher) call(ctx context.Context, s plan.Span, memory *share) (upstream.Reply, *collector, error) {
+	c := newCollector(f.held.piece, s, func(bytes int64) error { return memory.hold(ctx, bytes) })
 	out, err := f.adobe.Report(ctx, f.licence, f.held.piece.call(s), c.add)
 	return out, c, err
 }

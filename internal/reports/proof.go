@@ -179,27 +179,38 @@ func (s *licence) sliceWhole(ctx context.Context, r cmu.Request) error {
 			continue // it is the whole answer, or another process has begun to slice
 		}
 		held.stamp = whole.stamp
-		c := newCollector(p, p.want)
-		err := answer.rows.Each(func(row cmu.Row) error {
-			if err := p.order.Read(row, &c.key); err != nil || !p.only.Holds(c.key.Period) {
-				return err
-			}
-			return c.add(row)
-		})
-		if err != nil {
+		if err := s.sliceInto(ctx, held, answer, at); err != nil {
 			return err
-		}
-		parts, err := c.parts(at, false)
-		if err != nil {
-			return err
-		}
-		for start, got := range parts {
-			got.simulated = answer.simulated
-			if _, err := held.add(start, []part{got}, answer.links); err != nil {
-				return err
-			}
 		}
 		held.save(ctx, s.notebook, held.blocks)
+	}
+	return nil
+}
+
+// sliceInto adds the rows of a whole answer that a piece wants.
+func (s *licence) sliceInto(ctx context.Context, held *holding, answer *block, at time.Time) error {
+	memory := s.shelf.flight.begin()
+	defer memory.end()
+	p := held.piece
+	c := newCollector(p, p.want, func(bytes int64) error { return memory.hold(ctx, bytes) })
+	err := answer.rows.Each(func(row cmu.Row) error {
+		if err := p.order.Read(row, &c.key); err != nil || !p.only.Holds(c.key.Period) {
+			return err
+		}
+		return c.add(row)
+	})
+	if err != nil {
+		return err
+	}
+	parts, err := c.parts(at, false)
+	if err != nil {
+		return err
+	}
+	for start, got := range parts {
+		got.simulated = answer.simulated
+		if _, err := held.add(start, []part{got}, answer.links); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -173,22 +173,6 @@ func (p *piece) settled(at time.Time) cmu.Civil {
 	return plan.Undivided().From
 }
 
-// keepPeriods is how long a block is stored after it was last written; then its rows are asked for again.
-const keepPeriods = 400 * 24 * time.Hour
-
-// life is how long a block of the piece is stored: periods for as long as anybody may ask for them, an exact answer for as long as it
-// may be served.
-func (p *piece) life(b *block) time.Duration {
-	fresh := p.pace.OpenLife()
-	switch {
-	case p.grid.Divided():
-		return keepPeriods
-	case b.coverage[0].Settled:
-		fresh = p.pace.Policy.Settled
-	}
-	return fresh + max(p.pace.Policy.Stale, p.pace.Policy.StaleIfError)
-}
-
 // exactPrefix begins the names of blocks that hold an exact answer.
 const exactPrefix = "x"
 

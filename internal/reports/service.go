@@ -252,7 +252,10 @@ func (s *licence) assemble(ctx context.Context, q *query, pieces []*piece, d Dir
 		}
 	}
 	s.count.answered(source)
-	a, err := newAnswer(q, views)
+	a, err := newAnswer(ctx, q, views, s.shelf.flight)
+	if err == nil {
+		a.Licence = s.name
+	}
 	return a, source, err
 }
 
@@ -276,6 +279,9 @@ func (s *licence) know(ctx context.Context, p *piece, d Directives) (view, Sourc
 	}
 	if _, refused := refusal(err); refused || isMisread(err) || isOtherLicence(err) {
 		return v, source, err
+	}
+	if d.Fresh {
+		return v, source, s.explain(v.held, err)
 	}
 	// What is known may be good enough while Adobe cannot be had.
 	if fetched.held != nil && len(fetched.held.own()) > 0 {

@@ -27,13 +27,16 @@ type shelf struct {
 	store   store.Blocks
 	answers *otter.Cache[answerKey, *Answer]
 	blocks  *otter.Cache[blockKey, *block]
-	memory  int64      // bytes, for both
-	mu      sync.Mutex // held while a stamp is compared and what bears it is put into memory, and while memory is cleared
-	purges  atomic.Int64
-	cleared time.Time // the last time; guarded by mu
-	after   func(func(context.Context)) bool
-	now     func() time.Time
-	log     *slog.Logger
+	memory  int64 // bytes, for both and for what is under way
+	// flight is for calls and merges, gathered for what fetches of many calls have got so far. A call waits for calls alone, and a fetch
+	// for fetches while none of its calls is under way.
+	flight, gathered *flight
+	mu               sync.Mutex // held while a stamp is compared and what bears it is put into memory, and while memory is cleared
+	purges           atomic.Int64
+	cleared          time.Time // the last time; guarded by mu
+	after            func(func(context.Context)) bool
+	now              func() time.Time
+	log              *slog.Logger
 }
 
 // answerKey names an answer: the scope of its licence, and the canonical request.
@@ -48,15 +51,16 @@ type blockKey struct {
 type stamp int64
 
 func newShelf(o Options) *shelf {
-	half := uint64(max(o.Memory, 0)) / 2
+	quarter := uint64(max(o.Memory, 0)) / 4
 	return &shelf{
+		flight: newFlight(o.Memory), gathered: newFlight(o.Memory),
 		store: o.Store, memory: o.Memory, after: o.After, now: o.Now, log: o.Log,
 		answers: otter.Must(&otter.Options[answerKey, *Answer]{
-			MaximumWeight: half,
+			MaximumWeight: quarter,
 			Weigher:       func(k answerKey, a *Answer) uint32 { return uint32(min(len(k.request)+a.size(), 1<<31)) },
 		}),
 		blocks: otter.Must(&otter.Options[blockKey, *block]{
-			MaximumWeight: half,
+			MaximumWeight: quarter,
 			Weigher:       func(k blockKey, b *block) uint32 { return uint32(min(len(k.report)+b.size(), 1<<31)) },
 		}),
 	}
@@ -93,7 +97,7 @@ func (s *shelf) keepAnswer(begun stamp, name answerKey, a *Answer, err error) {
 		now := s.now()
 		a, err = &Answer{refused: err, Fetched: now, Fresh: now.Add(refusalLife)}, nil
 	}
-	if err != nil || a.size() >= int(s.memory/4) {
+	if err != nil || a.size() >= int(s.memory/8) {
 		return
 	}
 	s.mu.Lock()
@@ -127,6 +131,7 @@ type holding struct {
 	stamp  stamp
 	blocks []*block
 	unread error // the store could not be read: nobody knows what is stored
+	stored budgetOfStore
 }
 
 // own returns those blocks that are the piece's, not its neighbours'.
@@ -203,8 +208,9 @@ func (s *shelf) loadRange(ctx context.Context, p *piece, first, last string) *ho
 	h.blocks = slices.DeleteFunc(h.blocks, func(b *block) bool {
 		return slices.ContainsFunc(kept, func(k store.Block) bool { return k.Name == b.name })
 	})
+	links := linksReader{report: p.report}
 	for _, k := range kept {
-		b, err := decodeBlock(k)
+		b, err := decodeBlock(k, &links)
 		if err != nil {
 			s.log.WarnContext(ctx, "a block is unreadable and counts as missing", "report", p.report, "error", err)
 			continue
@@ -227,7 +233,7 @@ func (h *holding) add(start cmu.Civil, parts []part, links cmu.Links) (*block, e
 	if found {
 		old = h.blocks[at]
 	}
-	b, err := old.with(h.piece, parts, links)
+	b, err := old.with(h.piece, parts, h.piece.lasting(links))
 	if err != nil {
 		return nil, err
 	}
@@ -259,10 +265,15 @@ func (h *holding) save(ctx context.Context, n *notebook, added []*block) {
 	if deadline, ok := ctx.Deadline(); ok {
 		limit = min(limit, max(deadline.Sub(s.now()), time.Second))
 	}
-	if failed := s.put(ctx, h.piece, added, limit); len(failed) > 0 {
+	barren := !slices.ContainsFunc(h.blocks, func(b *block) bool { return b.rows.Rows > 0 })
+	within := h.stored.within(added, barren)
+	if left := len(added) - len(within); left > 0 && !barren {
+		s.log.WarnContext(ctx, "a report is too large to be stored whole", "report", h.piece.report, "blocks", left)
+	}
+	if failed := s.put(ctx, h.piece, within, barren, limit); len(failed) > 0 {
 		s.after(func(ctx context.Context) {
 			if h.stamp == s.stamp() {
-				s.put(ctx, h.piece, failed, saveTime)
+				s.put(ctx, h.piece, failed, barren, saveTime)
 			}
 		})
 	}
@@ -280,8 +291,8 @@ func (s *shelf) forget(ctx context.Context, report store.Report) {
 	}
 }
 
-// put stores blocks and returns those that could not be stored.
-func (s *shelf) put(ctx context.Context, p *piece, blocks []*block, limit time.Duration) (failed []*block) {
+// put stores blocks and returns those that could not be stored. Barren ones are of a report in which no row was found.
+func (s *shelf) put(ctx context.Context, p *piece, blocks []*block, barren bool, limit time.Duration) (failed []*block) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
 	var puts errgroup.Group
@@ -289,8 +300,8 @@ func (s *shelf) put(ctx context.Context, p *piece, blocks []*block, limit time.D
 	var mu sync.Mutex
 	for _, b := range blocks {
 		puts.Go(func() error {
-			kept := b.encode()
-			kept.Expires = s.now().Add(p.life(b))
+			kept := b.encode(p.report)
+			kept.Expires = s.now().Add(p.life(b, barren))
 			if err := s.store.Put(ctx, p.report, kept); err != nil && !errors.Is(err, store.ErrNewer) {
 				s.log.WarnContext(ctx, "a block could not be stored", "event", "store_unavailable", "report", p.report, "block", b.name, "error", err)
 				mu.Lock()

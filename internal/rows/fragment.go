@@ -26,6 +26,10 @@ type Fragment struct {
 	Len     int64  // bytes before compression
 	CRC     uint32 // CRC-32 (IEEE) of those bytes
 	Digest  Digest // of those bytes
+	// Columns are those of the rows. Values is how many bytes their values take as fields of CSV, without what stands between them.
+	// An earlier release kept neither: then Columns has none.
+	Columns Columns
+	Values  int64
 }
 
 // Digest tells contents apart: the beginning of their SHA-256.
@@ -60,6 +64,8 @@ type Writer struct {
 	sum   hash.Hash
 	f     Fragment
 	plain []byte
+	// fields are those of rows that are kept.
+	fields Fields
 }
 
 // NewWriter returns a writer of rows that are kept. Fragment must end it.
@@ -78,6 +84,9 @@ const plainBuffer = 32 << 10
 func (w *Writer) Add(row cmu.Row) {
 	if w.f.Rows++; w.f.Rows > 1 {
 		w.plain = append(w.plain, ',')
+	}
+	if w.level == levelKept {
+		w.fields.See(row)
 	}
 	if w.plain = append(w.plain, row...); len(w.plain) >= plainBuffer {
 		w.flush()
@@ -101,6 +110,7 @@ func (w *Writer) Fragment() Fragment {
 		w.f.Deflate = bytes.Clone(w.out.Bytes())
 		w.f.CRC = w.crc
 		w.f.Digest = Digest(w.sum.Sum(nil))
+		w.f.Columns, w.f.Values = w.fields.Columns(), w.fields.values
 	}
 	compressors[w.level].Put(w.z)
 	w.z = nil
@@ -142,9 +152,6 @@ func (r *reader) close() {
 	}
 }
 
-// maxRow bounds one row; Adobe's are some hundred bytes.
-const maxRow = 16 << 20
-
 // next returns the next row, valid until the call after, or io.EOF once all have been given and their checksum is right.
 func (r *reader) next() (cmu.Row, error) {
 	if r.left == 0 {
@@ -185,7 +192,7 @@ func (r *reader) fill() error {
 	}
 	r.buf = r.buf[:r.full]
 	if r.full == cap(r.buf) {
-		if r.full >= maxRow {
+		if r.full > cmu.MaxRow {
 			return fmt.Errorf("%w: a row is too long", ErrCorrupt)
 		}
 		r.buf = append(make([]byte, 0, 2*cap(r.buf)), r.buf...)

@@ -3,6 +3,7 @@ package rows
 import (
 	"bytes"
 	"slices"
+	"unsafe"
 
 	"cmu-gateway/pkg/cmu"
 )
@@ -37,7 +38,7 @@ func (s *Sorter) Add(row cmu.Row, k *Key) {
 }
 
 // Size is the memory that rows not yet in a run take.
-func (s *Sorter) Size() int { return len(s.text) }
+func (s *Sorter) Size() int { return len(s.text) + len(s.rows)*int(unsafe.Sizeof(sortRow{})) }
 
 // run turns the rows at hand into a sorted run.
 func (s *Sorter) run(level int) Fragment {
@@ -52,11 +53,14 @@ func (s *Sorter) run(level int) Fragment {
 	return w.Fragment()
 }
 
-// Spill compresses the rows at hand.
-func (s *Sorter) Spill() {
-	if len(s.rows) > 0 {
-		s.runs = append(s.runs, s.run(levelRun))
+// Spill compresses the rows at hand, and returns the memory that they take then.
+func (s *Sorter) Spill() int {
+	if len(s.rows) == 0 {
+		return 0
 	}
+	run := s.run(levelRun)
+	s.runs = append(s.runs, run)
+	return len(run.Deflate)
 }
 
 // Fragment ends the sorter.

@@ -82,7 +82,7 @@ func serveHelp(w http.ResponseWriter, _ *http.Request) {
 			_, _ = fmt.Fprintf(w, "%-22s %s\n", name, f.Tag.Get("doc"))
 		}
 	}
-	_, _ = fmt.Fprintf(w, "\nFaults: on is one of %q (empty: all), kind one of %q.\n", endpoints[1:], faultKinds)
+	_, _ = fmt.Fprintf(w, "\nFaults: on is one of %q (empty: all), kind one of %q,\nshape (of a flood) one of %q.\n", endpoints[1:], faultKinds, Floods())
 }
 
 func (s *Sandbox) showStatement(w http.ResponseWriter, r *http.Request) {

@@ -18,6 +18,7 @@ type Fault struct {
 	//   - truncated: the body ends well after its first After bytes
 	//   - broken_gzip: the body says that it is gzip, and is not
 	//   - lost: the call has its effect, and the connection breaks before the answer
+	//   - flood: a report that has no end, in the way that Shape names
 	Kind string `json:"kind"`
 	// Status of the kind status, 200 to 599.
 	Status int `json:"status,omitempty"`
@@ -25,6 +26,8 @@ type Fault struct {
 	Body string `json:"body,omitempty"`
 	// Headers of the kind status.
 	Headers map[string]string `json:"headers,omitempty"`
+	// Shape of the kind flood: one of Floods.
+	Shape string `json:"shape,omitempty"`
 	// After is how many bytes of the body are sent. Zero: 100.
 	After int `json:"after,omitempty"`
 	// Count is how many calls fail. Zero: all from now on.
@@ -34,7 +37,7 @@ type Fault struct {
 }
 
 var (
-	faultKinds = []string{"status", "hang", "cut", "truncated", "broken_gzip", "lost"}
+	faultKinds = []string{"status", "hang", "cut", "truncated", "broken_gzip", "lost", "flood"}
 	endpoints  = []string{"", "register", "token", "report"}
 )
 
@@ -46,6 +49,8 @@ func (f *Fault) check() error {
 		return fmt.Errorf("kind: want one of %q", faultKinds)
 	case f.Kind == "status" && (f.Status < 200 || f.Status > 599):
 		return fmt.Errorf("status: want 200 to 599, not %d", f.Status)
+	case f.Kind == "flood" && !slices.Contains(Floods(), f.Shape):
+		return fmt.Errorf("shape: want one of %q", Floods())
 	case f.Count < 0 || f.After < 0:
 		return fmt.Errorf("count and after are not negative")
 	case f.Probability < 0 || f.Probability > 1:
@@ -105,6 +110,8 @@ func (f *Fault) serve(w http.ResponseWriter, r *http.Request, serve http.Handler
 		serve(&shortened{ResponseWriter: w, left: f.After}, plain)
 	case "broken_gzip":
 		serve(&garbled{ResponseWriter: w}, r)
+	case "flood":
+		serveFlood(w, r, f.Shape)
 	case "lost":
 		serve(&discarded{header: http.Header{}}, r)
 		panic(http.ErrAbortHandler)

@@ -37,7 +37,7 @@ func countsIn(v Variable) string {
 	for _, program := range []struct {
 		where Where
 		name  string
-	}{{Laptop, "laptop"}, {Register, "register"}, {Refresh, "refresh"}, {Query, "query"}} {
+	}{{Laptop, "laptop"}, {Register, "register"}, {Refresh, "refresh"}, {Query, "query"}, {Archive, "archive"}} {
 		if v.Where&program.where != 0 {
 			names = append(names, program.name)
 		}
@@ -92,7 +92,7 @@ func TestLocalEnvironment(t *testing.T) {
 	var environ []string
 	for name, value := range file.Parameters {
 		environ = append(environ, name+"="+value)
-		declared := slices.ContainsFunc([]Where{Register, Refresh, Query}, func(f Where) bool {
+		declared := slices.ContainsFunc([]Where{Register, Refresh, Query, Archive}, func(f Where) bool {
 			_, ok := read.variables[f][name]
 			return ok
 		})

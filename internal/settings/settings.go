@@ -58,6 +58,10 @@ type Settings struct {
 
 	// The names or ARNs of the functions to invoke when a token or credentials are needed; empty: none.
 	RefreshFunction, RegisterFunction string
+	// Archive is the place of the archive function, s3://BUCKET or s3://BUCKET/PREFIX; ArchiveReports are the reports that it keeps, and
+	// those that cmu archive keeps where none are named.
+	Archive        string
+	ArchiveReports Reports
 	// Purge says whether DELETE on report routes is served.
 	Purge bool
 	// AllowedOrigins are those whose pages may read reports in a browser; "*" stands for all.

@@ -24,10 +24,12 @@ const (
 	Register                   // the register function
 	Refresh                    // the refresh function
 	Query                      // the query function
+	Archive                    // the archive function
 
 	access = Laptop | Register | Refresh
-	report = Laptop | Query
-	lambda = Register | Refresh | Query
+	face   = Laptop | Query
+	report = Laptop | Query | Archive
+	lambda = Register | Refresh | Query | Archive
 )
 
 // Variables returns all variables there are, in the order in which people read them.
@@ -51,9 +53,9 @@ func table(s *Settings) []Variable {
 
 		{"CMU_STATEMENT_SECRET", "cmu-gateway/statement", Register, "secret with the software statement", name(&s.StatementSecret, 2048)},
 		{"CMU_CREDENTIALS_SECRET", "cmu-gateway/credentials", Register | Refresh, "secret with the client credentials", name(&s.CredentialsSecret, 2048)},
-		{"CMU_TOKEN_SECRET", "cmu-gateway/token", Refresh | Query, "secret with the access token", name(&s.TokenSecret, 2048)},
+		{"CMU_TOKEN_SECRET", "cmu-gateway/token", Refresh | Query | Archive, "secret with the access token", name(&s.TokenSecret, 2048)},
 		{"CMU_TABLE", "cmu-gateway", lambda, "DynamoDB table", name(&s.Table, 1024)},
-		{"CMU_REFRESH_FUNCTION", "", Register | Query, "function to invoke when a token is needed; none: the next scheduled run gets it", name(&s.RefreshFunction, 170)},
+		{"CMU_REFRESH_FUNCTION", "", Register | Query | Archive, "function to invoke when a token is needed; none: the next scheduled run gets it", name(&s.RefreshFunction, 170)},
 		{"CMU_REGISTER_FUNCTION", "", Refresh, "function to invoke when credentials are needed; none: refresh registers", name(&s.RegisterFunction, 170)},
 
 		{"CMU_ROW_LIMIT", "10000", report, "rows that one call to Adobe asks for at most; a range with as many is halved and asked again", whole(&s.RowLimit, 1, cmu.MaxLimit)},
@@ -73,8 +75,10 @@ func table(s *Settings) []Variable {
 		{"CMU_DISK", "1GiB", Laptop, "disk for the file that keeps rows", bytes(&s.Disk, 16<<20, 1<<40)},
 		{"CMU_ADOBE_TIMEOUT", "60s", Laptop | lambda, "time for one call to Adobe", duration(&s.AdobeTimeout, time.Second, 15*time.Minute)},
 		{"CMU_REGISTER_INTERVAL", "24h", access, "least time between two registrations that nobody asked for", duration(&s.RegisterInterval, time.Minute, maxAge)},
-		{"CMU_PURGE", "false", report, "true: DELETE of reports is served", truth(&s.Purge)},
-		{"CMU_ALLOWED_ORIGINS", "", report, "origins whose pages may read reports in a browser (CORS); none: no page may", origins(&s.AllowedOrigins)},
+		{"CMU_PURGE", "false", face, "true: DELETE of reports is served", truth(&s.Purge)},
+		{"CMU_ALLOWED_ORIGINS", "", face, "origins whose pages may read reports in a browser (CORS); none: no page may", origins(&s.AllowedOrigins)},
+		{"CMU_ARCHIVE", "", Archive, "bucket that reports are archived in", bucket(&s.Archive)},
+		{"CMU_ARCHIVE_REPORTS", "", Laptop | Archive, "reports to archive, with spaces between them", reportList(&s.ArchiveReports)},
 		{"CMU_KEY", "", Laptop, "key that every caller of cmu serve must send in the header x-api-key, or as password of HTTP Basic; none: no key is asked", key(&s.Key)},
 	}
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // functions are those of the template, by their logical names.
-var functions = map[string]Where{"Register": Register, "Refresh": Refresh, "Query": Query}
+var functions = map[string]Where{"Register": Register, "Refresh": Refresh, "Query": Query, "Archiver": Archive}
 
 // template is what template.yaml says about the environment of the functions.
 type template struct {

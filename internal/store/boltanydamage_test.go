@@ -25,7 +25,7 @@ type held struct {
 }
 
 // wholeFile returns a file with enough in it to have more than its first pages, and what it holds.
-func wholeFile(t *testing.T) ([]byte, held) {
+func wholeFile(t testing.TB) ([]byte, held) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "store.db")
 	s := openBolt(t, path, store.BoltOptions{})
@@ -133,9 +133,16 @@ func damage(t *rapid.T, whole []byte) []byte {
 // TestBoltAnyDamageAtOpen opens damaged files. They are of no use or of some, yet never give what was not put.
 func TestBoltAnyDamageAtOpen(t *testing.T) {
 	t.Parallel()
+	rapid.Check(t, openDamaged(t))
+}
+
+// FuzzBoltDamage is the same for a fuzzer, which finds what chance does not.
+func FuzzBoltDamage(f *testing.F) { f.Fuzz(rapid.MakeFuzz(openDamaged(f))) }
+
+func openDamaged(t testing.TB) func(t *rapid.T) {
 	whole, h := wholeFile(t)
 	path := filepath.Join(t.TempDir(), "store.db")
-	rapid.Check(t, func(t *rapid.T) {
+	return func(t *rapid.T) {
 		if err := os.WriteFile(path, damage(t, whole), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -152,7 +159,11 @@ func TestBoltAnyDamageAtOpen(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatalf("Close: %v", err)
 		}
-	})
+		aside, _ := filepath.Glob(path + ".damaged-*")
+		for _, old := range aside {
+			_ = os.Remove(old) // a fuzzer runs for long
+		}
+	}
 }
 
 // TestBoltAnyDamageInUse damages the file of an open store, and lets calls run into it at once.

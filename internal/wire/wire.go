@@ -22,6 +22,7 @@ import (
 func Client(s settings.Settings) *cmu.Client {
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = s.FetchParallel // the default of two would cost the others a handshake each time
+	transport.MaxResponseHeaderBytes = 256 << 10
 	return &cmu.Client{
 		Transport: transport,
 		AuthURL:   s.AuthURL, ReportsURL: s.ReportsURL, RedirectURI: s.RedirectURI, DeviceInfo: s.DeviceInfo, Timeout: s.AdobeTimeout,
@@ -66,10 +67,7 @@ func reportsOptions(s settings.Settings, adobe string, blocks store.Store, token
 	log *slog.Logger) reports.Options {
 	return reports.Options{
 		Client: Client(s), Adobe: adobe, Store: blocks, After: after, Log: log,
-		Policy: plan.Policy{
-			Minute: s.FreshMinute, Hour: s.FreshHour, Day: s.FreshDay, Month: s.FreshMonth, Level: s.FreshLevel, Settled: s.FreshSettled,
-			Stale: s.StaleWindow, StaleIfError: s.StaleIfError, Zone: s.ReportZone, Margin: s.SettleMargin,
-		},
+		Policy:   Policy(s),
 		RowLimit: s.RowLimit, Parallel: s.FetchParallel, Memory: int64(s.Memory),
 		Token: func(ctx context.Context) (upstream.Token, error) { return reportToken(tokens.Token(ctx)) },
 		Refused: func(ctx context.Context, refused cmu.Secret) (upstream.Token, error) {
@@ -80,6 +78,14 @@ func reportsOptions(s settings.Settings, adobe string, blocks store.Store, token
 			return upstream.Token{Value: t.Value, Licence: t.Licence}, ok
 		},
 		Accepted: tokens.Accepted, Licence: tokens.Licence, Noted: tokens.Noted,
+	}
+}
+
+// Policy is what the settings say of how long rows hold.
+func Policy(s settings.Settings) plan.Policy {
+	return plan.Policy{
+		Minute: s.FreshMinute, Hour: s.FreshHour, Day: s.FreshDay, Month: s.FreshMonth, Level: s.FreshLevel, Settled: s.FreshSettled,
+		Stale: s.StaleWindow, StaleIfError: s.StaleIfError, Zone: s.ReportZone, Margin: s.SettleMargin,
 	}
 }
 

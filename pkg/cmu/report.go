@@ -57,7 +57,7 @@ type Links struct {
 	// Self is the report itself with the full effective query: the window and the limit that Adobe chose, the tenant it filtered
 	// by. As many rows as that limit mean that rows are missing.
 	Self string
-	// RollUp leads to coarser reports, DrillDown to finer ones, at most 1000 each. Their hrefs carry no query.
+	// RollUp leads to coarser reports, DrillDown to finer ones, at most MaxLinks each. Their hrefs carry no query.
 	RollUp, DrillDown []Link
 }
 
@@ -73,11 +73,13 @@ type Link struct {
 //
 // A row is valid until each returns: bytes.Clone keeps it. An error of each ends the reading and is returned as it is. What is
 // not such a report is [ErrNotReport], after the rows before the fault; a body that breaks off is [io.ErrUnexpectedEOF], and an
-// error of r is wrapped.
+// error of r is wrapped. What exceeds [MaxRow] and the bounds beside it is [ErrTooLarge], before memory is taken for it.
 //
 // Source: Adobe, Concurrency Monitoring usage API, "HAL"; draft-kelly-json-hal.
 func ReadReport(r io.Reader, each func(Row) error) (Links, error) {
-	d := reportReader{dec: jsontext.NewDecoder(r), each: each}
+	d := reportReader{each: each, in: &tokenBound{r: r}}
+	d.dec = jsontext.NewDecoder(d.in)
+	d.in.dec = d.dec
 	err := d.object(func(name string) error {
 		switch {
 		case name == "report" && d.dec.PeekKind() == '[':
@@ -97,7 +99,9 @@ func ReadReport(r io.Reader, each func(Row) error) (Links, error) {
 		err = fmt.Errorf("%w: it has no report array", ErrNotReport)
 	}
 	var syntax *jsontext.SyntacticError
-	if errors.As(err, &syntax) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err != nil && d.in.err != nil {
+		err = fmt.Errorf("reading a report: %w", d.in.err) // whatever the decoder made of it
+	} else if errors.As(err, &syntax) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		err = fmt.Errorf("%w: broken JSON at byte %d", ErrNotReport, syntax.ByteOffset)
 	}
 	return d.out, err
@@ -105,6 +109,7 @@ func ReadReport(r io.Reader, each func(Row) error) (Links, error) {
 
 type reportReader struct {
 	dec   *jsontext.Decoder
+	in    *tokenBound
 	each  func(Row) error
 	found bool
 	out   Links
@@ -139,6 +144,8 @@ func (d *reportReader) rows() error {
 	if _, err := d.dec.ReadToken(); err != nil {
 		return err
 	}
+	d.in.beginRows()
+	defer d.in.endRows()
 	for d.dec.PeekKind() == '{' {
 		v, err := d.dec.ReadValue()
 		if err != nil {
@@ -146,6 +153,9 @@ func (d *reportReader) rows() error {
 		}
 		row, err := newRow(v)
 		if err != nil {
+			return err
+		}
+		if err := row.checkSize(); err != nil {
 			return err
 		}
 		if err := d.each(row); err != nil {
@@ -181,9 +191,6 @@ func (d *reportReader) links() error {
 	})
 }
 
-// maxLinks bounds what is kept of a node's links.
-const maxLinks = 1000
-
 // linkList reads one link or an array of links.
 func (d *reportReader) linkList() ([]Link, error) {
 	if d.dec.PeekKind() == '{' {
@@ -202,9 +209,10 @@ func (d *reportReader) linkList() ([]Link, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(list) < maxLinks {
-			list = append(list, l)
+		if len(list) == MaxLinks {
+			return nil, errLinks
 		}
+		list = append(list, l)
 	}
 	end, err := d.dec.ReadToken()
 	if err == nil && end.Kind() != ']' {
@@ -219,13 +227,20 @@ func (d *reportReader) link() (l Link, err error) {
 			return d.dec.SkipValue()
 		}
 		v, err := d.dec.ReadToken()
+		if err != nil {
+			return err
+		}
+		text := v.String()
+		if len(text) > MaxText {
+			return errText
+		}
 		switch name {
 		case "href":
-			l.Href = v.String()
+			l.Href = text
 		case "name":
-			l.Name = v.String()
+			l.Name = text
 		}
-		return err
+		return nil
 	})
 	return l, err
 }

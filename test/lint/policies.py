@@ -1,6 +1,7 @@
 """Runs parliament over the policies of all roles that SAM makes of a template: policies.py TEMPLATE"""
 import json
 import os
+import re
 import sys
 
 os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")
@@ -13,6 +14,7 @@ VALUES = {"AWS::Partition": "aws", "AWS::Region": "us-east-1", "AWS::AccountId":
 ARNS = {
     "AWS::SecretsManager::Secret": "arn:aws:secretsmanager:us-east-1:123456789012:secret:x-123456",
     "AWS::DynamoDB::Table": "arn:aws:dynamodb:us-east-1:123456789012:table/x",
+    "AWS::S3::Bucket": "arn:aws:s3:::x",
     "AWS::SQS::Queue": "arn:aws:sqs:us-east-1:123456789012:x",
     "AWS::Serverless::Function": "arn:aws:lambda:us-east-1:123456789012:function:x",
     "AWS::Lambda::Function": "arn:aws:lambda:us-east-1:123456789012:function:x",
@@ -51,7 +53,7 @@ def plain(node):
         text = node["Fn::Sub"]
         for name, value in VALUES.items():
             text = text.replace("${%s}" % name, value)
-        return text
+        return re.sub(r"\$\{(\w+)\.Arn\}", lambda m: ARNS[kinds[m[1]]], text)
     return {k: plain(v) for k, v in node.items()}
 
 

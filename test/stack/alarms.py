@@ -17,7 +17,7 @@ TICK, HOUR = 300, 3600
 template, stack = sys.argv[1:]
 resources = yaml_parse(open(template).read())["Resources"]
 filters = [r["Properties"] for r in resources.values() if r["Type"] == "AWS::Logs::MetricFilter"]
-alarms = {name: r["Properties"] for name, r in resources.items() if r["Type"] == "AWS::CloudWatch::Alarm"}
+alarms = {name: r["Properties"] for name, r in resources.items() if r["Type"] == "AWS::CloudWatch::Alarm" and "Condition" not in r}
 
 
 def fields(line):

@@ -81,10 +81,11 @@ def expect(what, got, want):
 
 
 expect("secrets of query", secrets_of("Query"), {"AccessToken": {READ}})
+expect("secrets of archive", secrets_of("Archiver"), {"AccessToken": {READ}})
 expect("secrets of refresh", secrets_of("Refresh"), {"ClientCredentials": {READ}, "AccessToken": {READ, WRITE}})
 expect("secrets of register", secrets_of("Register"), {"SoftwareStatement": {READ}, "ClientCredentials": {READ, WRITE}})
 
-for function, callee in (("Query", "refresh"), ("Refresh", "register"), ("Register", "refresh")):
+for function, callee in (("Query", "refresh"), ("Archiver", "refresh"), ("Refresh", "register"), ("Register", "refresh")):
     variables = named(resources[function]["Properties"]["Environment"])
     expect(f"secrets named to {function}", variables & SECRETS, set(secrets_of(function)))
     invoked = [json.dumps(s["Resource"]) for s in statements(function) if "lambda:InvokeFunction" in as_list(s["Action"])]
@@ -95,23 +96,30 @@ for function, callee in (("Query", "refresh"), ("Refresh", "register"), ("Regist
         uses_table = any(a.startswith("dynamodb:") for a in as_list(s["Action"]))
         if uses_table:
             expect(f"table of {function}", named(s["Resource"]), {"Table"})
-        if uses_table and function != "Query":
+        if uses_table and function not in ("Query", "Archiver"):
             condition = s.get("Condition", {})
             expect(f"partitions of {function}",
                    condition.get("ForAllValues:StringEquals", {}).get("dynamodb:LeadingKeys"), LEADING_KEYS)
             expect(f"calls of {function} without a key",
                    condition.get("Null", {}).get("dynamodb:LeadingKeys"), "false")
-    calls = {"Query", "PutItem", "DeleteItem"} | ({"BatchWriteItem", "DescribeTable"} if function == "Query" else set())
+    calls = {"Query", "PutItem", "DeleteItem"} | {"Query": {"BatchWriteItem", "DescribeTable"}, "Archiver": {"BatchWriteItem"}}.get(function, set())
     expect(f"calls of {function} to the table", actions(function, "dynamodb"), {"dynamodb:" + c for c in calls})
     logs = resources[function]["Properties"]["LoggingConfig"]
     expect(f"log format of {function}", logs["LogFormat"], "JSON")
     expect(f"retention of {function}", "RetentionInDays" in resources[logs["LogGroup"]["Ref"]]["Properties"], True)
 
-denied = [s for s in statements("Query", "Deny") if s.get("Condition")]
-expect("writes of access that query is denied",
-       [(set(s["Action"]), s["Condition"]) for s in denied],
-       [({"dynamodb:" + c for c in ("PutItem", "DeleteItem", "BatchWriteItem")},
-         {"ForAnyValue:StringEquals": {"dynamodb:LeadingKeys": ["v1#access"]}})])
+expect("calls of archive to the bucket", actions("Archiver", "s3"), {"s3:ListBucket", "s3:GetObject", "s3:PutObject"})
+bucket = resources["ArchiveBucket"]
+expect("what becomes of the archive", (bucket["DeletionPolicy"], bucket["UpdateReplacePolicy"]), ("Retain", "Retain"))
+expect("versions of the archive", bucket["Properties"]["VersioningConfiguration"], {"Status": "Enabled"})
+expect("public access to the archive", set(bucket["Properties"]["PublicAccessBlockConfiguration"].values()), {True})
+expect("encryption of the archive", "BucketEncryption" in bucket["Properties"], True)
+
+for function in ("Query", "Archiver"):
+    expect(f"writes of access that {function} is denied",
+           [(set(s["Action"]), s["Condition"]) for s in statements(function, "Deny") if s.get("Condition")],
+           [({"dynamodb:" + c for c in ("PutItem", "DeleteItem", "BatchWriteItem")},
+             {"ForAnyValue:StringEquals": {"dynamodb:LeadingKeys": ["v1#access"]}})])
 
 # Nobody may make a log group but CloudFormation: one that a late line made would stand in the next stack's way.
 for name, role in resources.items():
@@ -125,7 +133,7 @@ for name, role in resources.items():
 
 # Refresh is superseded by its next tick, and the dead letters of register hold no statement.
 expect("dead letters", sorted(name for name, r in resources.items() if "DeadLetters" in named(r["Properties"]) and "Alarm" not in r["Type"]),
-       ["RegisterEventInvokeConfig", "RegisterRole"])
+       ["ArchiverDaily", "ArchiverDailyRole", "ArchiverEventInvokeConfig", "ArchiverRole", "RegisterEventInvokeConfig", "RegisterRole"])
 
 ANY, OPEN = "x-amazon-apigateway-any-method", {"/": {"get", "options"}, "/assets/{proxy+}": {"get"}, "/{proxy+}": {"options"}}
 paths = resources["Api"]["Properties"]["Body"]["paths"]

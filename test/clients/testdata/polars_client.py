@@ -15,6 +15,7 @@ for path in ("year/month/day", "year/month/day/hour/mvpd"):  # a small one, and 
     assert got.equals(want), (url, got.shape, want.shape)
     lines = pl.scan_ndjson(base + path + ".ndjson" + window).collect()
     assert lines.height == want.height, (lines.shape, want.shape)
+    assert lines["started-sessions"].sum() == want["started-sessions"].sum(), lines.schema
     few = pl.scan_csv(url).select("month").head(3).collect()
     assert few.height == 3, few
     read = pl.read_csv(url)

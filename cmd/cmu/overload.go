@@ -1,0 +1,114 @@
+package main
+
+import (
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	// writeTime is how long a caller may take for a piece of an answer: who reads more slowly than that is not waited for.
+	writeTime  = time.Minute
+	writePiece = 64 << 10
+	// maxConnections bounds the open connections, most of which wait idle; maxRequests the requests that are being answered.
+	maxConnections = 4096
+	maxRequests    = 512
+)
+
+// patient returns h with a deadline for each piece of an answer that is written: it rolls on as long as the caller reads, and no
+// answer has to end by a time. Past most requests at once others are sent away.
+func patient(h http.Handler, wait time.Duration, most int) http.Handler {
+	places := make(chan struct{}, most)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		p := &pieces{ResponseWriter: w, control: http.NewResponseController(w), wait: wait}
+		defer p.extend() // for what is still buffered
+		select {
+		case places <- struct{}{}:
+			defer func() { <-places }()
+			h.ServeHTTP(p, r)
+		default:
+			p.Header().Set("Retry-After", "5")
+			http.Error(p, "Too many requests are being answered at once. Ask again in some seconds.", http.StatusServiceUnavailable)
+		}
+	})
+}
+
+// pieces writes an answer piece by piece.
+type pieces struct {
+	http.ResponseWriter
+	control *http.ResponseController
+	wait    time.Duration
+}
+
+// extend sets the deadline anew; a connection that cannot have one has none.
+func (p *pieces) extend() { _ = p.control.SetWriteDeadline(time.Now().Add(p.wait)) }
+
+func (p *pieces) WriteHeader(status int) {
+	p.extend()
+	p.ResponseWriter.WriteHeader(status)
+}
+
+func (p *pieces) Write(text []byte) (n int, err error) {
+	for first := true; first || len(text) > 0; first = false {
+		p.extend()
+		wrote, err := p.ResponseWriter.Write(text[:min(len(text), writePiece)])
+		if n += wrote; err != nil {
+			return n, err
+		}
+		text = text[wrote:]
+	}
+	return n, nil
+}
+
+// Unwrap lets http.ResponseController through.
+func (p *pieces) Unwrap() http.ResponseWriter { return p.ResponseWriter }
+
+// bounded returns a listener that accepts no more while so many of its connections are open.
+func bounded(l net.Listener, most int) net.Listener {
+	return &boundedListener{Listener: l, places: make(chan struct{}, most), closed: make(chan struct{})}
+}
+
+type boundedListener struct {
+	net.Listener
+	places chan struct{}
+	close  sync.Once
+	closed chan struct{}
+}
+
+func (l *boundedListener) Accept() (net.Conn, error) {
+	select {
+	case l.places <- struct{}{}:
+	case <-l.closed:
+		return nil, net.ErrClosed
+	}
+	c, err := l.Listener.Accept()
+	if err != nil {
+		<-l.places
+		return nil, err
+	}
+	return &boundedConn{Conn: c, leave: sync.OnceFunc(func() { <-l.places })}, nil
+}
+
+func (l *boundedListener) Close() error {
+	l.close.Do(func() { close(l.closed) })
+	return l.Listener.Close()
+}
+
+type boundedConn struct {
+	net.Conn
+	leave func()
+}
+
+func (c *boundedConn) Close() error {
+	defer c.leave()
+	return c.Conn.Close()
+}
+
+// CloseWrite lets net/http end an answer before it closes the connection.
+func (c *boundedConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}
