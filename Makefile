@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 BENCH    ?= JSONOf|StoreHit|Repeated|Envelope
 COUNT    ?= 6
 
-.PHONY: help check test race lint cost clients stack hostile archive-engines fuzz bench release
+.PHONY: help check test race lint cost explorer assets library clients stack hostile archive-engines fuzz bench release
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,15 @@ lint: ## template.yaml by cfn-lint, checkov and parliament, and what it costs; P
 
 cost: ## what a deployment costs a month, idle and by the million, into docs/cost.md
 	test/lint/run cost
+
+explorer: ## the page at /: types by tsc, and every view and state in Chromium with axe-core; needs node, installs Chromium by apt
+	test/explorer/run
+
+assets: ## compress the explorer's files into internal/explorer/packed
+	cd internal/explorer && go run ./pack
+
+library: ## Chart.js of the version in internal/explorer/library/library.json, from the npm registry
+	internal/explorer/library/renew
 
 clients: ## the tools of other people: generated clients, polars, curl; Python, Node
 	test/clients/run

@@ -32,6 +32,8 @@ type problem struct {
 	Total   int   `json:"blocks_total,omitempty"`
 	// Narrower are requests that together ask for the same.
 	Narrower []narrower `json:"narrower,omitempty"`
+	// Nearest are reports that are known, instead of one that Adobe does not have.
+	Nearest []string `json:"nearest,omitempty"`
 
 	RetryAfter time.Duration `json:"-"` // zero: not told
 }
@@ -95,6 +97,9 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, source reports.So
 		w.Header()[cmu.HeaderSimulated] = simulated
 	}
 	p := h.explained(ctx, r.URL.Path, err)
+	if p.Adobe == http.StatusNotFound {
+		p.Nearest = h.near(r)
+	}
 	switch {
 	case p.Code == "bad_request" || p.Code == "too_long":
 	case errors.Is(err, reports.ErrNotCached):
