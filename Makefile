@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 BENCH    ?= JSONOf|StoreHit|Repeated|Envelope
 COUNT    ?= 6
 
-.PHONY: help check test race explorer assets library clients stack hostile archive-engines fuzz bench release
+.PHONY: help check test race lint cost explorer assets library clients stack hostile archive-engines fuzz bench release
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,12 @@ test: ## all tests that need nothing but Go
 race: ## the same with the race detector, and the memory test at its full size
 	go test -race -count=1 -timeout 30m ./...
 	go test -count=1 -run Memory ./internal/reports
+
+lint: ## template.yaml by cfn-lint, checkov and parliament, and what it costs; Python
+	test/lint/run
+
+cost: ## what a deployment costs a month, idle and by the million, into docs/cost.md
+	test/lint/run cost
 
 explorer: ## the page at /: types by tsc, and every view and state in Chromium with axe-core; needs node, installs Chromium by apt
 	test/explorer/run

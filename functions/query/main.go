@@ -33,6 +33,7 @@ func main() {
 		KeyInFront: true, // template.yaml
 		BasePath:   lambdahttp.BasePath,
 		BodyLimit:  lambdahttp.BodyLimit,
+		Caller:     lambdahttp.Caller,
 		Log:        log,
 	}
 	lambda.Start(extension.Handler(lambdahttp.New(face.Handler(), log)))

@@ -18,15 +18,15 @@ func (r *refresh) endKept(ctx context.Context) {
 	}
 	r.result = r.describe(Kept, message)
 	r.k.event(ctx, slog.LevelInfo, eventTokenKept, "access token kept",
-		"token_age_seconds", seconds(r.k.now().Sub(r.state.token.ObtainedAt)), "token_remaining_seconds", r.remaining())
+		r.life("token_age_seconds", seconds(r.k.now().Sub(r.state.token.ObtainedAt)))...)
 }
 
 // endRenewed ends a refresh that stored a new token.
 func (r *refresh) endRenewed(ctx context.Context) {
 	k, t, reason := r.k, r.state.token, r.decision.reason
 	r.result = r.describe(Renewed, "The access token was renewed, as "+reason+": "+r.validity()+".")
-	k.event(ctx, slog.LevelInfo, eventTokenRenewed, "access token renewed", "reason", reason, "client_id", t.ClientID,
-		"fingerprint", t.fingerprint(), "token_life_seconds", seconds(t.Life), "token_remaining_seconds", r.remaining())
+	k.event(ctx, slog.LevelInfo, eventTokenRenewed, "access token renewed", r.life("reason", reason, "client_id", t.ClientID,
+		"fingerprint", t.fingerprint(), "token_life_seconds", seconds(t.Life))...)
 	if t.Life < shortLife {
 		k.event(ctx, slog.LevelWarn, eventTokenLifeShort, "tokens live so short that renewing them strains the secret store",
 			"token_life_seconds", seconds(t.Life))
@@ -40,8 +40,14 @@ const shortLife = 30 * time.Minute
 func (r *refresh) endWaiting(ctx context.Context, reason string, at time.Time, cause error) error {
 	now := r.k.now()
 	after := max(at.Sub(now), time.Second)
-	r.k.event(ctx, slog.LevelWarn, eventAccessWaits, "access cannot be renewed now", "reason", reason, "retry_after_seconds", seconds(after),
-		"token_remaining_seconds", r.remaining())
+	if r.notSetUp() {
+		r.k.event(ctx, slog.LevelInfo, eventNotSetUp, "there are no client credentials yet", "reason", reason)
+		r.result = r.describe(Waiting, "There is no access yet, as "+reason+". With the software statement in its secret it comes by itself.")
+		r.result.Next = now.Add(after)
+		return nil
+	}
+	r.k.event(ctx, slog.LevelWarn, eventAccessWaits, "access cannot be renewed now",
+		r.life("reason", reason, "retry_after_seconds", seconds(after))...)
 	if !usable(r.state.token, r.state.refused, now) {
 		return noAccess(r.state, reason, at, cause, now)
 	}
@@ -51,6 +57,11 @@ func (r *refresh) endWaiting(ctx context.Context, reason string, at time.Time, c
 	r.result = r.describe(Waiting, "Nothing was done: "+reason+". The access token is good: "+r.validity()+".")
 	r.result.Next = now.Add(after)
 	return nil
+}
+
+// notSetUp tells that an operator has yet to put the statement, which another function registers: that is no failure.
+func (r *refresh) notSetUp() bool {
+	return r.k.o.AskRegister != nil && r.state.credentials == nil && r.state.token == nil && r.state.notes.untried()
 }
 
 // endWithout ends a refresh to which Adobe gave no token, with a pause, so that those who wait for the lease do not make the same
@@ -110,8 +121,7 @@ func (r *refresh) failure(ctx context.Context, err error) error {
 	if errors.Is(err, context.Canceled) {
 		level = slog.LevelInfo // the caller has gone
 	}
-	k.event(ctx, level, eventRefreshFailed, "the access token could not be refreshed", "error", err,
-		"token_remaining_seconds", r.remaining())
+	k.event(ctx, level, eventRefreshFailed, "the access token could not be refreshed", r.life("error", err)...)
 	return fmt.Errorf("refresh: %w", err)
 }
 
@@ -125,12 +135,18 @@ func (r *refresh) describe(outcome, message string) RefreshResult {
 	return result
 }
 
-// remaining is the life of the stored token in whole seconds, 0 if there is none.
-func (r *refresh) remaining() int64 {
-	if r.state.token == nil {
-		return 0
+// life adds what is left of the stored token to the attributes of a log line, if there is a token.
+func (r *refresh) life(attrs ...any) []any {
+	t := r.state.token
+	if t == nil {
+		return attrs
 	}
-	return max(seconds(r.state.token.ExpiresAt.Sub(r.k.now())), 0)
+	left := max(t.ExpiresAt.Sub(r.k.now()), 0)
+	attrs = append(attrs, "token_remaining_seconds", seconds(left))
+	if t.Life > 0 {
+		attrs = append(attrs, "token_remaining_percent", min(int64(100*left/t.Life), 100))
+	}
+	return attrs
 }
 
 func (r *refresh) validity() string {

@@ -9,12 +9,13 @@ import (
 	"cmu-gateway/internal/store"
 )
 
-// The notes of this package.
+// The notes of this package. Those whose names begin with access. are a Keeper's: where a store tells writers apart, as in AWS, who
+// hands out tokens reads them alone.
 const (
 	noteRegistrations    = "access.registrations"
 	noteRefusedClient    = "access.refused-client"
 	noteRefusedToken     = "access.refused-token"
-	noteAcceptedToken    = "access.accepted-token"
+	noteAcceptedToken    = "accepted-token"
 	noteUnstoredToken    = "access.unstored-token"
 	noteRefusedStatement = "access.refused-statement"
 	noteCooldown         = "access.cooldown"
@@ -33,6 +34,11 @@ type notes struct {
 	Cooldown         cooldown
 	RegisterAsked    registerAsked
 	Licence          notedLicence
+}
+
+// untried tells that nobody has ever tried to register.
+func (n notes) untried() bool {
+	return n.Registrations == registrations{} && n.RefusedStatement == refusedStatement{}
 }
 
 // registrations counts them. An attempt is noted before Adobe is called, so that not even a crash makes a loop of calls.

@@ -34,7 +34,7 @@ const maxReason = 300
 // registration. Credentials that exist and are not refused are kept without a call to Adobe, and unless Force is set a
 // registration that would follow another too soon is not made.
 //
-// Errors: cmu.ErrStatement or ErrNoStatement when there is no usable statement; cmu.ErrStatementRefused when Adobe does not
+// Errors: cmu.ErrStatement or ErrNoStatement when there is no usable statement, ErrNotSetUp when there never was one; cmu.ErrStatementRefused when Adobe does not
 // accept it, now or before; *WaitError when it is too early; those of package secrets; *cmu.Error; others, as when the credentials
 // that are stored cannot be read. Credentials that Adobe gave and that could not be stored live on in k alone, whose next Register
 // stores them: the error says so.
@@ -100,6 +100,9 @@ func (r *registration) look(ctx context.Context, held bool) (done bool, err erro
 		return true, r.endKept(ctx, stored)
 	}
 	if r.statement, err = k.statement(ctx, r.o.Statement); err != nil {
+		if errors.Is(err, ErrNoStatement) && stored == nil && r.notes.untried() && !r.o.Force {
+			err = fmt.Errorf("%w: put the one downloaded from the TVE Dashboard into the secret %s", ErrNotSetUp, k.o.StatementName)
+		}
 		return false, err
 	}
 	digest := k.digest(r.statement)

@@ -39,6 +39,9 @@ type StatementInfo struct {
 // ErrNoStatement: there is no software statement to register with.
 var ErrNoStatement = errors.New("there is no software statement")
 
+// ErrNotSetUp is ErrNoStatement where nothing was ever registered: an operator has yet to put the statement.
+var ErrNotSetUp = fmt.Errorf("%w yet", ErrNoStatement)
+
 // WaitError says that nothing is done now, and when to ask again.
 type WaitError struct {
 	Reason string

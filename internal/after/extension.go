@@ -6,10 +6,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"os"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -37,6 +39,7 @@ type Extension struct {
 	client   *http.Client
 	log      *slog.Logger
 	answered chan string // holds the request id of the last answer sent, until it is taken
+	busy     sync.Mutex  // held from the beginning of an invocation until its answer is sent
 
 	mu    sync.Mutex
 	queue []func(context.Context)
@@ -103,7 +106,10 @@ func (e *Extension) call(ctx context.Context, method, path string, header http.H
 	if err != nil {
 		return nil, err
 	}
-	if res.StatusCode != http.StatusOK {
+	switch {
+	case res.StatusCode >= http.StatusBadRequest && res.StatusCode < http.StatusInternalServerError:
+		return nil, fmt.Errorf("%w: %s %s: %s", errRefused, method, path, res.Status)
+	case res.StatusCode != http.StatusOK:
 		return nil, fmt.Errorf("%s %s: %s", method, path, res.Status)
 	}
 	if v != nil {
@@ -114,34 +120,82 @@ func (e *Extension) call(ctx context.Context, method, path string, header http.H
 	return res.Header, nil
 }
 
-// loop takes one event after the other. The next is asked for only when the work of the last is done.
+// errRefused marks a call that it is no use to repeat.
+var errRefused = errors.New("refused")
+
+// event is one that Lambda gives to an extension.
+type event struct {
+	DeadlineMS int64  `json:"deadlineMs"`
+	RequestID  string `json:"requestId"`
+	Tracing    struct {
+		Value string `json:"value"`
+	} `json:"tracing"`
+}
+
+// loop takes one event after the other. The next is asked for only when the work of the last is done. An invocation ends only when
+// every extension has asked for the next event: without events the process would be billed until its time is up, each time. So it ends
+// with the loop, and Lambda begins another.
 func (e *Extension) loop() {
 	for {
-		var event struct {
-			DeadlineMS int64  `json:"deadlineMs"`
-			RequestID  string `json:"requestId"`
-		}
-		header := http.Header{"Lambda-Extension-Identifier": {e.id}}
-		if _, err := e.call(context.Background(), http.MethodGet, "event/next", header, "", &event); err != nil {
-			e.mu.Lock()
-			e.off, e.queue = true, nil
-			e.mu.Unlock()
-			e.log.Error("no more work after answers: the extension gets no events", "error", err)
+		next, err := e.next()
+		if err != nil {
+			e.fail(err)
 			return
 		}
-		e.afterInvoke(event.RequestID, time.UnixMilli(event.DeadlineMS).Add(-margin))
+		e.afterInvoke(next)
 	}
 }
 
-// afterInvoke waits for the answer to the invocation with the request id, then runs the work. An answer that came too late for an
+// retries are the waits before event/next is asked for again.
+var retries = []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, 500 * time.Millisecond}
+
+func (e *Extension) next() (next event, err error) {
+	header := http.Header{"Lambda-Extension-Identifier": {e.id}}
+	for n := 0; ; n++ {
+		if _, err = e.call(context.Background(), http.MethodGet, "event/next", header, "", &next); err == nil {
+			return next, nil
+		}
+		if n == len(retries) || errors.Is(err, errRefused) {
+			return event{}, err
+		}
+		e.log.Warn("the extension asks for its next event again", "error", err)
+		time.Sleep(retries[n])
+	}
+}
+
+// fail says on all sides that there are no more events, and ends the process once the answer under way is sent.
+func (e *Extension) fail(err error) {
+	e.mu.Lock()
+	e.off, e.queue = true, nil
+	e.mu.Unlock()
+	e.log.Error("the process ends: the extension gets no events", "event", "extension_failed", "error", err)
+	e.busy.Lock()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	header := http.Header{"Lambda-Extension-Identifier": {e.id}, "Lambda-Extension-Function-Error-Type": {"Extension.NoEvents"}}
+	if _, err := e.call(ctx, http.MethodPost, "exit/error", header, `{"errorType":"Extension.NoEvents"}`, nil); err != nil {
+		e.log.Warn("the failure of the extension could not be reported", "error", err)
+	}
+	os.Exit(1)
+}
+
+// context is what the function's handler would be given: log lines bear the request id, and calls of other functions are
+// traced on.
+func (e event) context() context.Context {
+	ctx := lambdacontext.NewContext(context.Background(), &lambdacontext.LambdaContext{AwsRequestID: e.RequestID})
+	//lint:ignore SA1029 the key is that of aws-lambda-go
+	return context.WithValue(ctx, "x-amzn-trace-id", e.Tracing.Value)
+}
+
+// afterInvoke waits for the answer to the invocation of the event, then runs the work. An answer that came too late for an
 // earlier invocation does not count. It returns at the deadline, come what may.
-func (e *Extension) afterInvoke(id string, deadline time.Time) {
-	ctx, cancel := context.WithDeadline(context.Background(), deadline)
+func (e *Extension) afterInvoke(of event) {
+	ctx, cancel := context.WithDeadline(of.context(), time.UnixMilli(of.DeadlineMS).Add(-margin))
 	defer cancel()
 	for waiting := true; waiting; {
 		select {
 		case answered := <-e.answered:
-			waiting = answered != id
+			waiting = answered != of.RequestID
 		case <-ctx.Done():
 			return
 		}
@@ -190,7 +244,7 @@ func (e *Extension) done() {
 func run(ctx context.Context, work func(context.Context), log *slog.Logger) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			log.Error("panic in the work after an answer", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			log.ErrorContext(ctx, "panic in the work after an answer", "event", "panic", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
 		}
 	}()
 	work(ctx)
@@ -199,7 +253,7 @@ func run(ctx context.Context, work func(context.Context), log *slog.Logger) {
 // Go queues work for the time after the answer to the invocation under way. The context given to it ends after 25 seconds or
 // shortly before the function's time is up. The order of work is not kept, and work that is still queued when the time is up
 // is kept for the next answer. Go returns false, and work is never run, when too much is queued or the extension is off. An extension
-// goes off when Lambda gives it no more events: what is queued then is dropped, and the log says that there is no more work.
+// goes off when Lambda gives it no more events: what is queued then is dropped, and the process ends.
 func (e *Extension) Go(work func(context.Context)) bool {
 	if e == nil {
 		return false
@@ -223,16 +277,21 @@ func (e *Extension) Handler(h interface {
 		return h
 	}
 	return func(ctx context.Context, payload json.RawMessage) (*answer, error) {
+		e.busy.Lock()
 		var id string
 		if of, ok := lambdacontext.FromContext(ctx); ok {
 			id = of.AwsRequestID
 		}
+		sent := sync.OnceFunc(func() {
+			e.sent(id)
+			e.busy.Unlock()
+		})
 		out, err := h.Invoke(ctx, payload)
 		if err != nil {
-			e.sent(id)
+			sent()
 			return nil, err
 		}
-		return &answer{bytes.NewReader(out), func() { e.sent(id) }}, nil
+		return &answer{bytes.NewReader(out), sent}, nil
 	}
 }
 

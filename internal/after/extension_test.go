@@ -99,11 +99,21 @@ type platform struct {
 
 	mu   sync.Mutex
 	gate map[string]chan struct{}
+	fail func(n int) int // the status of the n-th event/next, counted from 1; zero: an event
+	asks int
+	exit chan error // takes how the process ended
 }
 
 func start(t *testing.T) *platform {
 	t.Helper()
-	p := &platform{t: t, log: rig.NewLog(t), seen: make(chan string, 100), runtime: make(chan string), events: make(chan string), gate: map[string]chan struct{}{}}
+	p := startFailing(t, func(int) int { return 0 })
+	p.want("runtime next", "extension next")
+	return p
+}
+
+func startFailing(t *testing.T, fail func(n int) int) *platform {
+	t.Helper()
+	p := &platform{t: t, fail: fail, exit: make(chan error, 1), log: rig.NewLog(t), seen: make(chan string, 100), runtime: make(chan string), events: make(chan string), gate: map[string]chan struct{}{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /2020-01-01/extension/register", func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -119,11 +129,22 @@ func start(t *testing.T) *platform {
 			t.Errorf("next without the identifier: %v", r.Header)
 		}
 		p.seen <- "extension next"
+		p.asks++
+		if status := p.fail(p.asks); status != 0 {
+			w.WriteHeader(status)
+			return
+		}
 		select {
 		case event := <-p.events:
 			io.WriteString(w, event)
 		case <-r.Context().Done():
 		}
+	})
+	mux.HandleFunc("POST /2020-01-01/extension/exit/error", func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Lambda-Extension-Identifier") != "ext-id" || r.Header.Get("Lambda-Extension-Function-Error-Type") != "Extension.NoEvents" {
+			t.Errorf("exit/error: %v", r.Header)
+		}
+		p.seen <- "exit/error"
 	})
 	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", func(w http.ResponseWriter, r *http.Request) {
 		p.seen <- "runtime next"
@@ -161,15 +182,38 @@ func start(t *testing.T) *platform {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	go func() { p.exit <- cmd.Wait() }()
 	t.Cleanup(func() {
 		cmd.Process.Kill()
-		cmd.Wait()
+		p.ended()
 		p.server.CloseClientConnections()
 		p.log.Write(stderr.Bytes())
 	})
 	p.wantFirst("register")
-	p.want("runtime next", "extension next")
 	return p
+}
+
+// exits waits until the failure of the extension is reported, and returns how often it asked for an event before.
+func (p *platform) exits() (asks int) {
+	p.t.Helper()
+	for {
+		switch got := p.next(); got {
+		case "exit/error":
+			return asks
+		case "extension next":
+			asks++
+		case "runtime next":
+		default:
+			p.t.Fatalf("the function does %q", got)
+		}
+	}
+}
+
+// ended waits until the process has ended, and returns how.
+func (p *platform) ended() error {
+	err := <-p.exit
+	p.exit <- err
+	return err
 }
 
 func (p *platform) gateOf(name string) chan struct{} {
@@ -327,34 +371,4 @@ func TestRegister(t *testing.T) {
 			}
 		})
 	}
-}
-
-// When the platform gives no more events, work is refused and not hoarded.
-func TestNoMoreEvents(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method == http.MethodGet {
-			w.WriteHeader(http.StatusForbidden)
-		}
-		w.Header().Set("Lambda-Extension-Identifier", "id")
-	}))
-	defer server.Close()
-	log := rig.NewLog(t)
-	log.Expect("403 Forbidden")
-	logged := make(chan struct{})
-	told := slog.New(slog.NewTextHandler(io.MultiWriter(log, writer(func([]byte) { close(logged) })), nil))
-	e, err := after.Register([]string{"AWS_LAMBDA_RUNTIME_API=" + strings.TrimPrefix(server.URL, "http://")}, told)
-	if err != nil {
-		t.Fatal(err)
-	}
-	<-logged
-	if e.Go(func(context.Context) {}) {
-		t.Error("work is taken")
-	}
-}
-
-type writer func([]byte)
-
-func (w writer) Write(p []byte) (int, error) {
-	w(p)
-	return len(p), nil
 }

@@ -19,7 +19,7 @@ func TestLateAnswerDoesNotCount(t *testing.T) {
 		over := make(chan struct{})
 		go func() {
 			defer close(over)
-			e.afterInvoke("second", time.Now().Add(time.Minute))
+			e.afterInvoke(event{RequestID: "second", DeadlineMS: time.Now().Add(time.Minute).UnixMilli()})
 		}()
 		synctest.Wait()
 		if ran {
@@ -33,7 +33,7 @@ func TestLateAnswerDoesNotCount(t *testing.T) {
 		e.sent("second") // nobody waited for it
 		e.sent("third")
 		began := time.Now()
-		e.afterInvoke("third", began.Add(time.Minute))
+		e.afterInvoke(event{RequestID: "third", DeadlineMS: began.Add(time.Minute).UnixMilli()})
 		if waited := time.Since(began); waited > 0 {
 			t.Errorf("an answer was missed for %v", waited)
 		}

@@ -36,6 +36,8 @@ type Gateway struct {
 	Purge bool
 	// BasePath returns the path under which callers see the handler's root, escaped, without a slash at its end. Nil: none.
 	BasePath func(context.Context) string
+	// Caller names who asks, for the log: nothing secret. Nil, or empty: nobody is named.
+	Caller func(context.Context) string
 	// Host tells whether a request for a host, as it is in its header, is answered. Nil: any is.
 	Host func(host string) bool
 	// Origins are those whose pages may read answers in a browser, such as https://dashboards.example; "*": all. Empty: none.
@@ -134,6 +136,12 @@ var pages = map[string]func(*handler, http.ResponseWriter, *http.Request){
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	l := &line{ResponseWriter: w, began: h.Now()}
+	h.route(l, r)
+	l.write(h, r)
+}
+
+func (h *handler) route(w *line, r *http.Request) {
 	w.Header()["X-Content-Type-Options"] = nosniff
 	if h.madeUp() {
 		w.Header()[cmu.HeaderSimulated] = simulated
@@ -178,7 +186,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 var nosniff = []string{"nosniff"}
 
 // report answers a request for a report. Below is the escaped path below the reports base.
-func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
+func (h *handler) report(w *line, r *http.Request, below string) {
 	ctx, header := r.Context(), w.Header()
 	header["Vary"] = h.varyReport
 	asked, err := h.Reports.Parse(below, r.URL.RawQuery)
@@ -199,8 +207,8 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
 		return
 	}
 	// For metric filters: how often Adobe is spared, and which answers are incomplete. The report is escaped as in a URL, and bounded.
-	h.Log.LogAttrs(ctx, slog.LevelInfo, "report answered", slog.String("event", "answered"), slog.String("source", source.String()),
-		slog.Bool("incomplete", answer.Incomplete && asked.Limit == 0), slog.Int("rows", answer.Rows), slog.String("report", asked.Report()))
+	w.answer = []slog.Attr{slog.String("source", source.String()), slog.Bool("incomplete", answer.Incomplete && asked.Limit == 0),
+		slog.Int("rows", answer.Rows), slog.String("report", asked.Report())}
 	if source != reports.FromMemory {
 		h.learn(answer)
 	}

@@ -46,6 +46,9 @@ const (
 )
 
 func (h *handler) problem(w http.ResponseWriter, r *http.Request, p problem) {
+	if l, ok := w.(*line); ok {
+		l.code = p.Code
+	}
 	header := w.Header()
 	for _, name := range []string{"Etag", "Age", "Accept-Ranges", "Content-Encoding", "Content-Length", "Content-Disposition",
 		headerIncomplete, headerSettledUntil} {
@@ -165,8 +168,14 @@ func kindOf(err error) problem {
 		if errors.As(unavailable.Cause, &adobe) {
 			p.Adobe = adobe.Status
 		}
+		if errors.Is(unavailable.Cause, reports.ErrStore) {
+			p.Code = "store_unavailable"
+		}
 		p.Detail = sentence(unavailable.Error())
 		return p
+	case errors.Is(err, reports.ErrStore):
+		return problem{Status: http.StatusServiceUnavailable, Code: "store_unavailable", RetryAfter: storePause,
+			Detail: "What is kept cannot be read for now. Try again."}
 	case errors.Is(err, reports.ErrNotCached):
 		return problem{Status: http.StatusGatewayTimeout, Code: "not_cached",
 			Detail: "Not in the cache, and only-if-cached forbids to ask Adobe."}

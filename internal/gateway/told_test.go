@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -65,5 +67,36 @@ func TestAnswersAreLogged(t *testing.T) {
 	}
 	if strings.Contains(log, "sesame") || strings.Contains(log, "event=forged") {
 		t.Error(log)
+	}
+}
+
+// Whatever is answered leaves a line that says who asked, how long it took and how much was sent; so does what is not.
+func TestLines(t *testing.T) {
+	r := newRig(t, func(g *Gateway) { g.Caller = func(context.Context) string { return "key-7" } })
+	ok := r.ok("/cmu/v2/year/month?start=2026-01")
+	etag := ok.Header.Get("Etag")
+	for _, test := range []struct {
+		name, path string
+		header     []string
+		want       string
+	}{
+		{"answered", "/cmu/v2/year/month?start=2026-01", nil, fmt.Sprintf("event=answered status=200 bytes=%d milliseconds=0 api_key_id=key-7 source=memory", len(ok.body))},
+		{"not modified", "/cmu/v2/year/month?start=2026-01", []string{"If-None-Match", etag}, "event=answered status=304 bytes=0 "},
+		{"no such page", "/secret?access_token=sesame", nil, "event=refused status=404"},
+		{"not valid", "/cmu/v2/year?start=x", nil, "api_key_id=key-7 code=bad_request method=GET path=/cmu/v2/year"},
+		{"not cached", "/cmu/v2/year/month/day?start=2026-01", []string{"Cache-Control", "only-if-cached"}, "event=failed status=504"},
+		{"precondition", "/cmu/v2/year/month?start=2026-01", []string{"If-Match", `"x"`}, "event=refused status=412"},
+		{"long", "/" + strings.Repeat("x", 5000), nil, "xxx..."},
+		{"a page", "/", nil, ""},
+	} {
+		before := len(r.log.String())
+		r.get(test.path, test.header...)
+		log := r.log.String()[before:]
+		if got := strings.Count(log, "api_key_id="); got > 1 || got == 0 != (test.want == "") || !strings.Contains(log, test.want) {
+			t.Errorf("%s: logged %q, want one line with %q", test.name, log, test.want)
+		}
+		if strings.Contains(log, "sesame") {
+			t.Errorf("%s: %s", test.name, log)
+		}
 	}
 }

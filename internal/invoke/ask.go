@@ -77,6 +77,10 @@ func call(ctx context.Context, cfg aws.Config, name string, payload []byte) (aga
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Amz-Invocation-Type", "Event")
+	// Functions that ask each other round and round are found out, and stopped, by the trace that they pass on.
+	if trace, _ := ctx.Value("x-amzn-trace-id").(string); trace != "" {
+		req.Header.Set("X-Amzn-Trace-Id", trace)
+	}
 	keys, err := cfg.Credentials.Retrieve(ctx)
 	if err != nil {
 		return false, err

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -70,8 +71,10 @@ func TestAsk(t *testing.T) {
 		t.Error("there is something to ask without a name")
 	}
 	var event []byte
+	var traces []string
 	lambda := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		event, _ = io.ReadAll(r.Body)
+		traces = append(traces, r.Header.Get("X-Amzn-Trace-Id"))
 		w.WriteHeader(http.StatusAccepted)
 	}))
 	defer lambda.Close()
@@ -81,6 +84,12 @@ func TestAsk(t *testing.T) {
 	}
 	if err := AskRegister(there, arn)(t.Context(), "a reason"); err != nil || string(event) != `{"reason":"a reason"}` {
 		t.Errorf("asked to register with %s, %v", event, err)
+	}
+	const trace = "Root=1-6a1c2f3e-5f84c7d6a0b9e8f712345678;Parent=53995c3f42cd8ad8;Sampled=1;Lineage=2:a1b2c3d4:0"
+	//lint:ignore SA1029 the key is that of aws-lambda-go
+	traced := context.WithValue(t.Context(), "x-amzn-trace-id", trace)
+	if err := AskRegister(there, arn)(traced, "a reason"); err != nil || !slices.Equal(traces, []string{"", trace}) {
+		t.Errorf("passed on %q, %v", traces, err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/access"
+	"cmu-gateway/internal/rig"
 	"cmu-gateway/internal/sandbox"
 	"cmu-gateway/internal/secrets"
 	"cmu-gateway/internal/settings"
@@ -26,7 +27,7 @@ func TestRefresh(t *testing.T) {
 	server := httptest.NewServer(adobe)
 	defer server.Close()
 	var reasons []string
-	keeper := newKeeper(t, server.URL, slog.New(slog.DiscardHandler), func(_ context.Context, reason string) error {
+	keeper, _ := newKeeper(t, server.URL, slog.New(slog.DiscardHandler), func(_ context.Context, reason string) error {
 		reasons = append(reasons, reason)
 		return nil
 	})
@@ -36,9 +37,9 @@ func TestRefresh(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// Without credentials it fails, so that Lambda repeats it, and has them registered.
-	if result, err := handle(t.Context(), scheduled); err == nil || len(reasons) != 1 {
-		t.Fatalf("got %+v, %v, asked %q; want a failure and one request", result, err, reasons)
+	// Without credentials it has them registered.
+	if result, err := handle(t.Context(), scheduled); err != nil || result.Outcome != access.Asked || len(reasons) != 1 {
+		t.Fatalf("got %+v, %v, asked %q; want one request", result, err, reasons)
 	}
 	if _, err := keeper.Register(t.Context(), access.RegisterOptions{Statement: []byte(adobe.Statement())}); err != nil {
 		t.Fatal(err)
@@ -139,5 +140,53 @@ func TestRefreshWhoseTokenCannotBeStored(t *testing.T) {
 	}
 	if name, known := wire.Tokens(s, kept, shared, nil, nil, log).Licence(t.Context()); !known || name == "" {
 		t.Errorf("licence %q, known %v", name, known)
+	}
+}
+
+// Until the operator has put the statement, the ticks of the schedule end well and tell of no token. Then access comes by itself.
+func TestFirstDeployment(t *testing.T) {
+	adobe := sandbox.New(sandbox.Options{})
+	server := httptest.NewServer(adobe)
+	defer server.Close()
+	log := rig.NewLog(t)
+	asked := 0
+	var register func(context.Context, json.RawMessage) (*access.RegisterResult, error)
+	keeper, kept := newKeeper(t, server.URL, log.Logger, func(ctx context.Context, reason string) error {
+		asked++
+		_, err := register(ctx, json.RawMessage(`{"reason":"`+reason+`"}`))
+		return err
+	})
+	refresh := Refresh(keeper)
+	register = Register(keeper, func(context.Context, string) error { return nil }, log.Logger)
+	for range 12 {
+		if result, err := refresh(t.Context(), json.RawMessage(`{}`)); err != nil || result.Outcome != access.Asked && result.Outcome != access.Waiting {
+			t.Fatalf("%+v, %v", result, err)
+		}
+	}
+	if asked != 1 || strings.Contains(log.String(), "token_remaining") || !strings.Contains(log.String(), "event=not_set_up") {
+		t.Errorf("asked %d times, logged\n%s", asked, log)
+	}
+	if err := kept.Write(t.Context(), "statement", "", []byte(adobe.Statement())); err != nil {
+		t.Fatal(err)
+	}
+	if result, err := register(t.Context(), json.RawMessage(`{}`)); err != nil || result.Outcome != access.Registered {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	if result, err := refresh(t.Context(), json.RawMessage(`{}`)); err != nil || result.Outcome != access.Renewed {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	if !strings.Contains(log.String(), "token_remaining_percent=100") && !strings.Contains(log.String(), "token_remaining_percent=99") {
+		t.Errorf("the life of the token is not logged:\n%s", log)
+	}
+	// Once there was access, the lack of it is a failure.
+	log.Expect("event=refresh_failed")
+	if _, err := refresh(t.Context(), json.RawMessage(`{"refused":"x"}`)); err != nil {
+		t.Fatal(err)
+	}
+	if err := kept.Write(t.Context(), "cmu-gateway/credentials", "", []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := refresh(t.Context(), json.RawMessage(`{}`)); err == nil {
+		t.Error("unreadable credentials are no failure")
 	}
 }

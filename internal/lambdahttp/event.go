@@ -15,7 +15,7 @@ import (
 	"strings"
 )
 
-// event is the part of a REST proxy event that a request is made of.
+// event is the part of a REST proxy event that a request is made of, and what tells the events of others.
 type event struct {
 	Version           string              `json:"version"`
 	Resource          string              `json:"resource"`
@@ -35,18 +35,47 @@ type event struct {
 		RequestID  string `json:"requestId"`
 		Identity   struct {
 			SourceIP string `json:"sourceIp"`
+			APIKeyID string `json:"apiKeyId"`
 		} `json:"identity"`
+
+		ELB          any    `json:"elb"`          // of load balancers
+		ConnectionID string `json:"connectionId"` // of WebSocket APIs
 	} `json:"requestContext"`
+
+	MethodARN  string `json:"methodArn"`   // of authorizers
+	Records    []any  `json:"Records"`     // of queues, topics, streams, buckets and CloudFront
+	DetailType string `json:"detail-type"` // of EventBridge
+	RawPath    string `json:"raw_path"`    // of VPC Lattice
 }
 
+// check refuses the events of others by name: theirs look alike, and are encoded, and guarded, in other ways.
 func (e *event) check() error {
-	switch {
-	case e.Version == "2.0":
-		return errors.New("it has payload format 2.0, that of HTTP APIs and function URLs; want a REST API")
+	var sender string
+	switch c := &e.RequestContext; {
+	case c.ELB != nil:
+		sender = "an Application Load Balancer"
+	case strings.Contains(c.DomainName, ".lambda-url."):
+		sender = "a function URL"
+	case e.Version == "1.0" || e.Version == "2.0":
+		sender = "an HTTP API (payload format " + e.Version + ")"
+	case e.Version != "" && e.DetailType == "":
+		sender = "something with payloads of a version"
+	case c.ConnectionID != "":
+		sender = "a WebSocket API"
+	case e.MethodARN != "":
+		sender = "an authorizer of an API"
+	case len(e.Records) > 0:
+		sender = "a queue, a topic, a stream, a bucket or CloudFront"
+	case e.DetailType != "":
+		sender = "EventBridge"
+	case e.RawPath != "":
+		sender = "VPC Lattice"
 	case e.HTTPMethod == "" || e.Path == "":
 		return errors.New("it lacks httpMethod or path; call this function through its API")
+	default:
+		return nil
 	}
-	return nil
+	return fmt.Errorf("it is that of %s, which is not spoken here; want a REST API of API Gateway", sender)
 }
 
 // request returns the request that the client sent, its URL below the base path. The error is fit for callers.
@@ -77,7 +106,7 @@ func (e *event) request(ctx context.Context) (*http.Request, error) {
 	if len(body) > 0 {
 		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}
-	return req.WithContext(context.WithValue(ctx, contextKey{}, facts{base})), nil
+	return req.WithContext(context.WithValue(ctx, contextKey{}, facts{base, e.RequestContext.Identity.APIKeyID})), nil
 }
 
 func (e *event) header() http.Header {

@@ -33,15 +33,18 @@ type Handler struct {
 func New(h http.Handler, log *slog.Logger) *Handler { return &Handler{h, log} }
 
 // Invoke answers one event. The request's context is ctx, with a deadline half a second before Lambda's, and what BasePath and
-// BodyLimit return. It fails only when the payload is not a REST proxy event; a handler that panics is answered with 500, an answer that
+// BodyLimit and Caller return. It fails only when the payload is not a REST proxy event; a handler that panics is answered with 500, an answer that
 // does not fit with 413, both as problem details (RFC 9457).
 func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	var e event
-	if err := json.Unmarshal(payload, &e); err != nil {
-		return nil, fmt.Errorf("the event is not an API Gateway REST proxy event: %w", err)
+	err := json.Unmarshal(payload, &e)
+	if err == nil {
+		err = e.check()
 	}
-	if err := e.check(); err != nil {
-		return nil, fmt.Errorf("the event is not an API Gateway REST proxy event: %w", err)
+	if err != nil {
+		err = fmt.Errorf("the event is not an API Gateway REST proxy event: %w", err)
+		h.log.ErrorContext(ctx, "the event is refused", "event", "event_refused", "error", err)
+		return nil, err
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		var cancel context.CancelFunc
@@ -50,6 +53,7 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	}
 	req, err := e.request(ctx)
 	if err != nil {
+		h.log.InfoContext(ctx, "the request is malformed", "event", "refused", "status", http.StatusBadRequest, "error", err)
 		return problem(e.HTTPMethod, http.StatusBadRequest, fmt.Sprintf("The request is malformed: %v.", err)), nil
 	}
 	rec := newRecorder(e.HTTPMethod)
@@ -60,7 +64,7 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 	if out, ok := rec.envelope(); ok {
 		return out, nil
 	}
-	h.log.ErrorContext(ctx, "the answer does not fit into a Lambda answer", "limit", maxEnvelope, "request_id", e.RequestContext.RequestID)
+	h.log.ErrorContext(ctx, "the answer does not fit into a Lambda answer", "event", "too_large", "limit", maxEnvelope, "request_id", e.RequestContext.RequestID)
 	return problem(e.HTTPMethod, http.StatusRequestEntityTooLarge,
 		fmt.Sprintf("The answer is larger than %d bytes, the most that can be sent here; ask for less, or with gzip.", bodyLimit)), nil
 }
@@ -68,7 +72,7 @@ func (h *Handler) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
 func (h *Handler) serve(w http.ResponseWriter, req *http.Request, id string) (ok bool) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			h.log.ErrorContext(req.Context(), "panic", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()),
+			h.log.ErrorContext(req.Context(), "panic", "event", "panic", "cause", fmt.Sprint(cause), "stack", string(debug.Stack()),
 				"request_id", id)
 		}
 	}()
@@ -95,7 +99,13 @@ func problem(method string, status int, detail string) []byte {
 type contextKey struct{}
 
 // facts are what a request's context tells beyond the request.
-type facts struct{ basePath string }
+type facts struct{ basePath, caller string }
+
+// Caller returns the id of the API key that the request came with; it is empty where there was none.
+func Caller(ctx context.Context) string {
+	f, _ := ctx.Value(contextKey{}).(facts)
+	return f.caller
+}
 
 // BasePath returns the path under which the client sees the handler's root: the stage of the API, or the base path of a custom
 // domain, such as /prod. It begins with a slash and does not end in one, and needs no escaping; it is empty at a domain's

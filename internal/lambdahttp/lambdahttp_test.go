@@ -87,7 +87,7 @@ func TestPanic(t *testing.T) {
 	e["requestContext"] = object{"requestId": "r-7"}
 	for _, started := range []bool{false, true} {
 		log := rig.NewLog(t)
-		log.Expect("msg=panic cause=\"the cause\"")
+		log.Expect("msg=panic event=panic cause=\"the cause\"")
 		answer, body := invokeLogged(t, func(w http.ResponseWriter, r *http.Request) {
 			if started {
 				w.Header().Set("Content-Encoding", "gzip")
@@ -126,15 +126,28 @@ func TestBrokenBody(t *testing.T) {
 }
 
 func TestNotAnEvent(t *testing.T) {
-	h := lambdahttp.New(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("called") }), rig.NewLog(t).Logger)
+	log := rig.NewLog(t)
+	log.Expect("event=event_refused")
+	h := lambdahttp.New(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("called") }), log.Logger)
 	for payload, want := range map[string]string{
 		`{}`:   "lacks httpMethod or path",
 		`null`: "lacks httpMethod or path",
 		`[]`:   "not an API Gateway REST proxy event",
 		``:     "not an API Gateway REST proxy event",
-		`{"source": "aws.scheduler", "detail": {}}`:                                                    "lacks httpMethod or path",
-		`{"version": "2.0", "rawPath": "/", "requestContext": {"http": {"method": "GET"}}}`:            "payload format 2.0",
-		`{"httpMethod": "GET", "path": "/", "multiValueHeaders": {"Authorization": "Bearer to hide"}}`: "not an API Gateway REST proxy event",
+		`{"source": "aws.scheduler", "detail": {}}`:                                                                                        "lacks httpMethod or path",
+		`{"version": "2.0", "rawPath": "/", "requestContext": {"http": {"method": "GET"}}}`:                                                "payload format 2.0",
+		`{"version": "2.0", "rawPath": "/", "requestContext": {"domainName": "x.lambda-url.us-east-1.on.aws", "http": {"method": "GET"}}}`: "a function URL",
+		// A load balancer's query is encoded once more, and it guards no method.
+		`{"requestContext": {"elb": {"targetGroupArn": "arn:aws:elasticloadbalancing:us-east-2:1:targetgroup/lambda/1"}}, "httpMethod": "GET",
+			"path": "/cmu/v2/year", "queryStringParameters": {"mvpd": "A%20B"}}`: "an Application Load Balancer",
+		`{"version": "1.0", "resource": "/", "path": "/cmu/v2", "httpMethod": "DELETE", "requestContext": {"stage": "$default", "resourceId": null}}`: "an HTTP API (payload format 1.0)",
+		`{"version": "3.0", "path": "/", "httpMethod": "GET"}`:                                                              "something with payloads of a version",
+		`{"requestContext": {"connectionId": "c=", "routeKey": "$default"}, "path": "/", "httpMethod": "GET"}`:              "a WebSocket API",
+		`{"type": "REQUEST", "methodArn": "arn:aws:execute-api:x", "path": "/", "httpMethod": "GET", "requestContext": {}}`: "an authorizer",
+		`{"Records": [{"cf": {"request": {"uri": "/"}}}]}`:                                                                  "CloudFront",
+		`{"version": "0", "detail-type": "Scheduled Event", "detail": {}}`:                                                  "EventBridge",
+		`{"raw_path": "/cmu/v2/year", "method": "GET", "headers": {}}`:                                                      "VPC Lattice",
+		`{"httpMethod": "GET", "path": "/", "multiValueHeaders": {"Authorization": "Bearer to hide"}}`:                      "not an API Gateway REST proxy event",
 	} {
 		out, err := h.Invoke(context.Background(), []byte(payload))
 		if out != nil || err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "Bearer") {
@@ -197,6 +210,7 @@ func FuzzInvoke(f *testing.F) {
 	})
 	f.Fuzz(func(t *testing.T, payload []byte) {
 		log := rig.NewLog(t)
+		log.Allow("event=event_refused")
 		log.Allow("does not fit")
 		out, err := lambdahttp.New(echo, log.Logger).Invoke(t.Context(), payload)
 		if err != nil {

@@ -49,6 +49,10 @@ func (s *licence) explain(h *holding, err error) error {
 	case !errors.Is(err, errNoTime) && !errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
+	if h.unread != nil {
+		u.Reason, u.Cause = "what is kept cannot be read, and "+u.Reason, errors.Join(h.unread, err)
+		return u
+	}
 	if p := h.piece; p.grid.Divided() && len(h.own()) > 0 {
 		known := coverage(h.own())
 		for _, b := range p.grid.Blocks(p.want) {

@@ -42,9 +42,12 @@ func (s *Service) under(name string) *licence {
 	defer o.mu.Unlock()
 	l, ok := o.made[name]
 	if !ok {
-		if o.made == nil || len(o.made) >= maxLicences {
-			o.made = map[string]*licence{}
+		if len(o.made) >= maxLicences {
+			o.made = nil
 			s.shelf.clear() // who has forgotten what was noted does not know of purges
+		}
+		if o.made == nil {
+			o.made = map[string]*licence{}
 		}
 		l = &licence{Service: s, name: name, scope: shortHash(s.options.Adobe + "\n" + name)}
 		l.notebook = &notebook{

@@ -156,7 +156,7 @@ func (q *query) pieces(sliced, inclusive bool, read *holding) (pieces []*piece) 
 // adopt takes over what has been read of a piece that begins with the same block; nil: nothing.
 func (p *piece) adopt(read *holding) {
 	if read != nil && read.piece.names[0] == p.names[0] {
-		p.read = &holding{shelf: read.shelf, piece: p, stamp: read.stamp, blocks: read.blocks}
+		p.read = &holding{shelf: read.shelf, piece: p, stamp: read.stamp, blocks: read.blocks, unread: read.unread}
 	}
 }
 

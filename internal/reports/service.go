@@ -7,6 +7,7 @@
 package reports
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -93,6 +94,7 @@ func New(o Options) *Service {
 	if o.After == nil {
 		o.After = goroutine
 	}
+	o.Store = &patient{o.Store, o.Now, o.Sleep}
 	if o.Licence == nil {
 		o.Licence = func(context.Context) (string, bool) { return "", true }
 	}
@@ -127,7 +129,8 @@ func (s *Service) Parse(path, query string) (cmu.Request, error) {
 
 // Get answers r. It waits for Adobe only if nothing usable is kept.
 //
-// Errors: *cmu.Error for a refusal of Adobe's; *UnavailableError when the caller should come back; ErrNotCached; the
+// Errors: *cmu.Error for a refusal of Adobe's; *UnavailableError when the caller should come back; ErrNotCached; ErrStore when that is not
+// known, or why nothing was found while Adobe cannot be had; the
 // context's own.
 func (s *Service) Get(ctx context.Context, r cmu.Request, d Directives) (*Answer, Source, error) {
 	r.Format = ""
@@ -157,7 +160,7 @@ func (s *licence) get(ctx context.Context, r cmu.Request, d Directives) (*Answer
 		s.upkeep()
 		return a, FromMemory, nil
 	}
-	ctx, cancel := s.leaveTime(ctx)
+	ctx, cancel := s.leaveTime(withPatience(ctx))
 	defer cancel()
 	begun := s.shelf.stamp()
 	q := s.query(r)
@@ -274,7 +277,7 @@ func (s *licence) know(ctx context.Context, p *piece, d Directives) (view, Sourc
 			return v, Stale, nil
 		}
 	} else if d.OnlyIfCached {
-		return v, source, ErrNotCached
+		return v, source, cmp.Or(v.held.unread, ErrNotCached)
 	}
 	fetched, err := s.fetch(ctx, p, d)
 	if err == nil {
@@ -355,6 +358,7 @@ type Status struct {
 
 // Status reads what all processes share and adds this process's counts. What it says of the calendar is of the licence in use.
 func (s *Service) Status(ctx context.Context) (Status, error) {
+	ctx = withPatience(ctx)
 	out := Status{
 		SettledUntil: map[string]cmu.Bound{},
 		MemoryHits:   s.count[FromMemory].Load(), StoreHits: s.count[FromStore].Load(), StaleHits: s.count[Stale].Load(),

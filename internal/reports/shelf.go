@@ -3,6 +3,7 @@ package reports
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -32,6 +33,7 @@ type shelf struct {
 	flight, gathered *flight
 	mu               sync.Mutex // held while a stamp is compared and what bears it is put into memory, and while memory is cleared
 	purges           atomic.Int64
+	cleared          time.Time // the last time; guarded by mu
 	after            func(func(context.Context)) bool
 	now              func() time.Time
 	log              *slog.Logger
@@ -70,6 +72,7 @@ func (s *shelf) stamp() stamp { return stamp(s.purges.Load()) }
 func (s *shelf) clear() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.cleared = s.now()
 	s.purges.Add(1)
 	s.answers.InvalidateAll()
 	s.blocks.InvalidateAll()
@@ -127,6 +130,7 @@ type holding struct {
 	piece  *piece
 	stamp  stamp
 	blocks []*block
+	unread error // the store could not be read: nobody knows what is stored
 	stored budgetOfStore
 }
 
@@ -171,15 +175,26 @@ func (s *shelf) inMemory(p *piece) *holding {
 	return h
 }
 
-// load returns what is in the store of a piece, and puts it into memory. A store that fails is one that holds nothing.
+// load returns what is in the store of a piece, and puts it into memory. What was written within the last second may be missing. Where
+// the store fails, what is in memory is all there is, and the holding says so.
 func (s *shelf) load(ctx context.Context, p *piece) *holding {
+	if s.settled() {
+		ctx = store.Relaxed(ctx)
+	}
 	return s.loadRange(ctx, p, p.names[0], p.names[len(p.names)-1])
 }
 
 // gone tells whether the caller has left: then it is no fault of the store that it gives nothing.
 func gone(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
 
-// loadAround is load with the neighbours of the piece's blocks.
+// settled reports whether nothing was purged of late: what is read must not be older than a purge.
+func (s *shelf) settled() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now().Sub(s.cleared) > notesAge
+}
+
+// loadAround is load, with all that was written, and with the neighbours of the piece's blocks.
 func (s *shelf) loadAround(ctx context.Context, p *piece) *holding {
 	return s.loadRange(ctx, p, p.before, p.after)
 }
@@ -189,8 +204,9 @@ func (s *shelf) loadRange(ctx context.Context, p *piece, first, last string) *ho
 	kept, err := s.store.Blocks(ctx, p.report, first, last)
 	if err != nil {
 		if !gone(ctx) {
-			s.log.WarnContext(ctx, "the store cannot be read", "report", p.report, "error", err)
+			s.log.WarnContext(ctx, "the store cannot be read", "event", "store_unavailable", "report", p.report, "error", err)
 		}
+		h.unread = fmt.Errorf("%w: %w", ErrStore, err)
 		return h
 	}
 	// What could not be stored is in memory only.
@@ -292,7 +308,7 @@ func (s *shelf) put(ctx context.Context, p *piece, blocks []*block, barren bool,
 			kept := b.encode(p.report)
 			kept.Expires = s.now().Add(p.life(b, barren))
 			if err := s.store.Put(ctx, p.report, kept); err != nil && !errors.Is(err, store.ErrNewer) {
-				s.log.WarnContext(ctx, "a block could not be stored", "report", p.report, "block", b.name, "error", err)
+				s.log.WarnContext(ctx, "a block could not be stored", "event", "store_unavailable", "report", p.report, "block", b.name, "error", err)
 				mu.Lock()
 				defer mu.Unlock()
 				failed = append(failed, b)

@@ -56,7 +56,7 @@ type blockItems struct {
 	chunks map[string][]byte // by sort key
 }
 
-// readRange reads strongly consistent: who waited for another's fetch looks again and must see what it wrote.
+// readRange reads strongly consistent unless ctx is relaxed: who waited for another's fetch looks again and must see what it wrote.
 func (s *dynamo) readRange(ctx context.Context, pk, first, last string) (blockItems, error) {
 	read := blockItems{chunks: map[string][]byte{}}
 	if first == "" {
@@ -65,10 +65,14 @@ func (s *dynamo) readRange(ctx context.Context, pk, first, last string) (blockIt
 	// After the last name come its chunks. A name that last begins with comes before it, yet its chunks come after them if
 	// last goes on with a byte below '#': such a block is found incomplete and read again.
 	end := last + "#~"
-	err := s.query(ctx, &dynamodb.QueryInput{
+	in := &dynamodb.QueryInput{
 		KeyConditionExpression:    aws.String("pk = :pk AND sk BETWEEN :first AND :last"),
 		ExpressionAttributeValues: item{":pk": text(pk), ":first": text(first), ":last": text(end)},
-	}, func(i item) {
+	}
+	if relaxed(ctx) {
+		in.ConsistentRead = aws.Bool(false)
+	}
+	err := s.query(ctx, in, func(i item) {
 		sk := getText(i, "sk")
 		switch {
 		case isChunk(sk):

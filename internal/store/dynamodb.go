@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
@@ -22,6 +24,10 @@ import (
 //	v1#report               <report hash>             report
 //	v1#lease                <lease>                   holder, until (ms)
 //	v1#note                 <note>                    value
+//	v1#access               lease#<lease>, note#<note>  those whose name begins with access.
+//
+// Roles are told apart by partition: who answers reports writes no lease or note of access. Releases up to v0.1 kept those under
+// v1#lease and v1#note; they are read there, and deleted, and v1.0 will do without.
 //
 // The first part of pk is the version of this schema. Time to live only cleans up: readers compare expires and until with their clock.
 const (
@@ -29,6 +35,8 @@ const (
 	reportPartition = "v1#report"
 	leasePartition  = "v1#lease"
 	notePartition   = "v1#note"
+	accessPartition = "v1#access"
+	accessPrefix    = "access." // of names
 
 	// An item has at most 400 kB: this leaves room for the key and the names.
 	chunkSize     = 390_000
@@ -108,17 +116,39 @@ func newItem(pk, sk string, expires int64) item {
 	return i
 }
 
+// leaseKey and noteKey are the keys of a lease and a note.
+func leaseKey(name string) (pk, sk string) {
+	if ofAccess(name) {
+		return accessPartition, "lease#" + name
+	}
+	return leasePartition, name
+}
+
+func noteKey(name string) (pk, sk string) {
+	if ofAccess(name) {
+		return accessPartition, "note#" + name
+	}
+	return notePartition, name
+}
+
+func ofAccess(name string) bool { return strings.HasPrefix(name, accessPrefix) }
+
 func hashText(r Report) string {
 	h := hash(r)
 	return base64.RawURLEncoding.EncodeToString(h[:])
 }
 
-// query calls each with the items of all pages.
+// throttles knows the errors of a table that is asked for too much.
+var throttles = retry.ThrottleErrorCode{Codes: retry.DefaultThrottleErrorCodes}
+
+// query reads strongly consistent, unless in says otherwise. It calls each with the items of all pages.
 func (s *dynamo) query(ctx context.Context, in *dynamodb.QueryInput, each func(item)) error {
-	in.TableName = &s.table
-	in.ConsistentRead = aws.Bool(true)
+	in.TableName, in.ConsistentRead = &s.table, aws.Bool(in.ConsistentRead == nil)
 	for {
 		out, err := s.client.Query(ctx, in)
+		if throttles.IsErrorThrottle(err).Bool() {
+			return fmt.Errorf("%w: %w", ErrBusy, err)
+		}
 		if err != nil {
 			return err
 		}

@@ -49,6 +49,14 @@ type Store interface {
 	Close() error
 }
 
+type relaxedKey struct{}
+
+// Relaxed returns a context under which Blocks may miss what was written within the last second or so, which costs half in DynamoDB.
+func Relaxed(ctx context.Context) context.Context { return context.WithValue(ctx, relaxedKey{}, true) }
+
+// relaxed reports whether a context is one that Relaxed returned.
+func relaxed(ctx context.Context) bool { return ctx.Value(relaxedKey{}) != nil }
+
 // Report names a report: its canonical form without the window. The store keys by its hash.
 type Report string
 
@@ -74,6 +82,9 @@ type Size struct {
 
 // ErrNewer is returned by Put when the kept block was fetched at the same time or later.
 var ErrNewer = errors.New("store: a newer block is kept")
+
+// ErrBusy is matched by errors of a store that has no room for more calls at the moment, as a table that is asked for too much.
+var ErrBusy = errors.New("store: too many calls")
 
 // ErrInUse is returned by OpenBolt when another has the file open.
 var ErrInUse = errors.New("in use by another process")

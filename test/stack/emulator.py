@@ -1,9 +1,9 @@
 """Runs MiniStack 1.5.33, an emulated AWS, and makes it do as AWS does where it differs and the stack would notice:
 
 - OpenAPI bodies: ANY methods are imported, and binary media types are understood in both spellings
-- REST events: path and pathParameters stay percent-encoded, and of a repeated parameter the last value counts
+- REST events have no version, path and pathParameters stay percent-encoded, and of a repeated parameter the last value counts
 - a secret that was created without a value has no version
-- alarms on metric math are created (they watch their first metric)
+- saved queries of logs are taken for created
 
 Its settings come from the environment: GATEWAY_PORT, BIND_HOST, AWS_ENDPOINT_URL. Functions inherit that environment."""
 import contextvars
@@ -60,6 +60,7 @@ def patch_events():
 
     def event(api, stage_name, stage, resource, *args, **kwargs):
         e = build(api, stage_name, stage, resource, *args, **kwargs)
+        e.pop("version", None)  # that is how HTTP APIs differ
         path = encoded(stage_name)
         if path is not None:
             e["path"] = path
@@ -85,22 +86,14 @@ def patch_secrets():
     secretsmanager._find_stage_version = with_value
 
 
-def patch_alarms():
-    record = provisioners._cw_metric_alarm_record
-
-    def first_metric(name, properties):
-        metrics = properties.get("Metrics") or []
-        stat = next((m["MetricStat"] for m in metrics if "MetricStat" in m), None)
-        if stat:
-            properties = {k: v for k, v in properties.items() if k != "Metrics"}
-            properties |= stat["Metric"] | {"Period": stat["Period"], "Statistic": stat["Stat"]}
-        return record(name, properties)
-
-    provisioners._cw_metric_alarm_record = first_metric
+def patch_resources():
+    """Kinds of resources that it does not know, and that nothing here asks for."""
+    for kind in ("AWS::Logs::QueryDefinition",):
+        provisioners._RESOURCE_HANDLERS.setdefault(kind, {"create": lambda name, *_: (name, {}), "delete": lambda *_: None})
 
 
 patch_openapi()
 patch_events()
 patch_secrets()
-patch_alarms()
+patch_resources()
 app.main()
