@@ -47,7 +47,7 @@ func drawScene(t *rapid.T) scene {
 		s.known = s.known.Record(got, noon.Add(-age), s.pace.Settled(noon.Add(-age)), rapid.Bool().Draw(t, "truncated"))
 	}
 	if rapid.IntRange(0, 3).Draw(t, "demand") == 0 {
-		s.d.MaxAge = time.Duration(n("max age", 1, 7200)) * time.Second
+		s.d.MaxAge, s.d.MaxSettledAge = time.Duration(n("max age", 1, 7200))*time.Second, time.Duration(n("max settled age", 0, 7200))*time.Second
 	}
 	return s
 }
@@ -59,13 +59,13 @@ func (s scene) state(p cmu.Civil) string {
 		if !k.Holds(p) && !endless {
 			continue
 		}
-		life := s.pace.OpenLife()
+		life, most := s.pace.OpenLife(), s.d.MaxAge
 		if k.Settled {
-			life = s.pace.Policy.Settled
+			life, most = s.pace.Policy.Settled, s.d.MaxSettledAge
 		}
 		age := s.now.Sub(k.Fetched)
 		switch {
-		case age >= life+s.d.Stale, !k.Settled && s.d.MaxAge > 0 && age > s.d.MaxAge:
+		case age >= life+s.d.Stale, most > 0 && age > most:
 			return "missing"
 		case age >= life:
 			return "refresh"

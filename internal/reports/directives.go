@@ -14,7 +14,7 @@ type Directives struct {
 	MaxAge  time.Duration
 	// OnlyIfCached asks for no call to Adobe.
 	OnlyIfCached bool
-	// Fresh asks for no stale rows, not even while Adobe cannot be had.
+	// Fresh asks for no stale rows, not even while Adobe cannot be had, and holds settled rows to MaxAge as well.
 	Fresh bool
 }
 
@@ -33,10 +33,11 @@ func (d Directives) maxAge() time.Duration {
 }
 
 func (d Directives) demand(p plan.Policy) plan.Demand {
+	demand := plan.Demand{MaxAge: d.maxAge(), Stale: p.Stale}
 	if d.Fresh {
-		p.Stale = 0
+		demand.Stale, demand.MaxSettledAge = 0, demand.MaxAge
 	}
-	return plan.Demand{MaxAge: d.maxAge(), Stale: p.Stale}
+	return demand
 }
 
 // Source says where an answer came from.

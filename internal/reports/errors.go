@@ -46,6 +46,8 @@ func (s *licence) explain(h *holding, err error) error {
 		u.RetryAfter, u.Reason = paused.RetryAfter, paused.Reason
 	case errors.Is(err, errManyCalls):
 		u.RetryAfter, u.Reason = time.Second, "so much is fetched in parts"
+	case h.unread != nil && errors.As(err, new(*cmu.Error)):
+		u.Reason = "Adobe fails"
 	case !errors.Is(err, errNoTime) && !errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
