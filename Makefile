@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 BENCH    ?= JSONOf|StoreHit|Repeated|Envelope
 COUNT    ?= 6
 
-.PHONY: help check test race clients stack hostile archive-engines fuzz bench release
+.PHONY: help check test race explorer assets library clients stack hostile archive-engines fuzz bench release
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -27,6 +27,15 @@ test: ## all tests that need nothing but Go
 race: ## the same with the race detector, and the memory test at its full size
 	go test -race -count=1 -timeout 30m ./...
 	go test -count=1 -run Memory ./internal/reports
+
+explorer: ## the page at /: types by tsc, and every view and state in Chromium with axe-core; needs node, installs Chromium by apt
+	test/explorer/run
+
+assets: ## compress the explorer's files into internal/explorer/packed
+	cd internal/explorer && go run ./pack
+
+library: ## Chart.js of the version in internal/explorer/library/library.json, from the npm registry
+	internal/explorer/library/renew
 
 clients: ## the tools of other people: generated clients, polars, curl; Python, Node
 	test/clients/run

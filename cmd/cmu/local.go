@@ -185,9 +185,9 @@ func (l *local) ask(ctx context.Context, o *reportOrder, tell func(progress)) (*
 	}
 	o.Request.Start, o.Request.End = read.Start, read.End
 	telling := reports.WithProgress(ctx, func(done, total int) { tell(progress{done, total}) })
-	a, source, err := l.reports.Get(telling, o.Request, o.Directives)
+	a, source, err := l.complete(telling, o)
 	if errors.Is(err, access.ErrNoAccess) && l.address.Gateway == "" && l.awaitAccess(ctx) {
-		a, source, err = l.reports.Get(telling, o.Request, o.Directives)
+		a, source, err = l.complete(telling, o)
 	}
 	if ctx.Err() != nil {
 		return nil, outcome{}, ctx.Err()
@@ -231,6 +231,23 @@ func (l *local) rows(ctx context.Context, o reportOrder, tell func(progress)) (*
 		return nil, out, text
 	}
 	return a, out, nil
+}
+
+// complete asks until all of a report is there, for as long as each time brings more of it.
+func (l *local) complete(ctx context.Context, o *reportOrder) (a *reports.Answer, source reports.Source, err error) {
+	wanted := o.Directives
+	for had, idle := 0, 0; idle < 3 && ctx.Err() == nil; idle++ {
+		a, source, err = l.reports.Get(ctx, o.Request, wanted)
+		var part *reports.UnavailableError
+		if !errors.Is(err, reports.ErrUnfinished) || !errors.As(err, &part) || part.Total == 0 {
+			break
+		}
+		if part.Done > had {
+			had, idle = part.Done, 0
+		}
+		wanted = reports.Directives{} // what has come is new enough
+	}
+	return a, source, err
 }
 
 // datable fails where rows have no date, before any is written.

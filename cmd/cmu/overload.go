@@ -1,6 +1,7 @@
 package main
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"sync"
@@ -16,6 +17,10 @@ const (
 	maxRequests    = 512
 )
 
+// tooMany is a problem in the form of the gateway's own.
+const tooMany = `{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"Too many requests are being answered at once. ` +
+	`Ask again in some seconds.","code":"unavailable","retry_after":5}`
+
 // patient returns h with a deadline for each piece of an answer that is written: it rolls on as long as the caller reads, and no
 // answer has to end by a time. Past most requests at once others are sent away.
 func patient(h http.Handler, wait time.Duration, most int) http.Handler {
@@ -29,7 +34,10 @@ func patient(h http.Handler, wait time.Duration, most int) http.Handler {
 			h.ServeHTTP(p, r)
 		default:
 			p.Header().Set("Retry-After", "5")
-			http.Error(p, "Too many requests are being answered at once. Ask again in some seconds.", http.StatusServiceUnavailable)
+			p.Header().Set("Content-Type", "application/problem+json")
+			p.Header().Set("Cache-Control", "no-store")
+			p.WriteHeader(http.StatusServiceUnavailable)
+			_, _ = io.WriteString(p, tooMany)
 		}
 	})
 }

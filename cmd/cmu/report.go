@@ -49,7 +49,7 @@ exit code 3. Where stderr is a screen, it shows how far a report is that takes o
 		fs.StringVar(&r.output, "output", "", "`FILE` to write instead of stdout, which is -; it is replaced once the report is whole")
 		fs.BoolVar(&r.form.Date, "date", false, "put one column date, such as 2026-07-04 or 2026-07-04T05:00, in the place of year, month, day and so on")
 		fs.BoolVar(&r.form.Mark, "bom", false, "begin a CSV with a byte order mark, by which Excel knows UTF-8")
-		fs.BoolVar(&r.noCache, "no-cache", false, "ask Adobe even if what is kept is fresh")
+		fs.BoolVar(&r.noCache, "no-cache", false, "ask Adobe for rows that may still change, even if what is kept is fresh")
 		return r.run
 	},
 }

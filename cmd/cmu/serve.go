@@ -257,7 +257,7 @@ func invite(t *terminal, base string, keyed bool, now time.Time) {
 	day := now.UTC().Truncate(24 * time.Hour)
 	date := func(days int) string { return day.AddDate(0, 0, days).Format("2006-01-02") }
 	t.sayf(`
-The gateway answers at %[1]s. Try, as JSON, as CSV, and how it is doing:
+The gateway answers at %[1]s: in a browser, or as JSON, as CSV, and how it is doing:
 
   curl %[5]s'%[1]s/cmu/v2/tenant/year/month/day?start=%[2]s&end=%[4]s'
   curl %[5]s'%[1]s/cmu/v2/tenant/year/month/day/mvpd.csv?start=%[3]s&end=%[4]s'

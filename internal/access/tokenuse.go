@@ -7,9 +7,13 @@ import (
 	"cmu-gateway/pkg/cmu"
 )
 
-// Accepted tells that Adobe answered a report with a token. That counts where tokens were refused before.
+// Accepted tells that Adobe answered a report with a token. That counts where tokens were refused before: one that works after it was
+// refused is good.
 func (t *Tokens) Accepted(ctx context.Context, value cmu.Secret) {
 	t.mu.Lock()
+	if t.refused != "" && t.refused == Fingerprint(value) {
+		t.refused = ""
+	}
 	held := t.token
 	if held == nil || held.Value != value || held.Refusals == 0 && t.everSaid == "" {
 		t.mu.Unlock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -189,5 +188,3 @@ func (r *rig) asked(request, metric string) (rows int, sum int64) {
 	}
 	return rows, sum
 }
-
-func keysOf(m map[string]string) []string { return slices.Sorted(maps.Keys(m)) }

@@ -65,13 +65,22 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request) bool {
 		h.preflight(w, r, allowed)
 		return false
 	}
-	if d.keyed && !d.knows(r.Header[headerKey]) && !d.knowsPassword(r) {
+	if d.keyed && !open(r) && !d.knows(r.Header[headerKey]) && !d.knowsPassword(r) {
 		w.Header()["Www-Authenticate"] = challenges
 		h.problem(w, r, problem{Status: http.StatusUnauthorized, Code: "no_key", Detail: "The header x-api-key must hold the key of this gateway, " +
 			"or a login by HTTP Basic must have it as its password, under any user name."})
 		return false
 	}
 	return true
+}
+
+// open tells what needs no key: the front page and its assets, which are the same for everybody and ask for the key themselves.
+func open(r *http.Request) bool {
+	path := r.URL.EscapedPath()
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return false
+	}
+	return path == "" || path == "/" || strings.HasPrefix(path, assetsPath)
 }
 
 func (d *door) allows(origin string) bool {

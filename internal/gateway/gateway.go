@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/access"
+	"cmu-gateway/internal/catalog"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/internal/version"
 	"cmu-gateway/pkg/cmu"
@@ -117,6 +118,7 @@ type handler struct {
 	// The Vary of reports and of pages.
 	varyReport, varyPage []string
 	bodies               *otter.Cache[bodyKey, *representation]
+	tree                 catalog.Tree // what answers told of the reports
 	spools               *semaphore.Weighted
 }
 
@@ -127,6 +129,7 @@ const reportsPath = "/cmu/v2"
 var pages = map[string]func(*handler, http.ResponseWriter, *http.Request){
 	"/":             (*handler).index,
 	"/status":       (*handler).status,
+	"/catalog":      (*handler).catalog,
 	"/openapi.json": (*handler).openAPI,
 }
 
@@ -153,6 +156,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
+	if below, ok := strings.CutPrefix(path, assetsPath); ok {
+		h.asset(w, r, below)
+		return
+	}
 	page, ok := pages[path]
 	switch {
 	case ok && (r.Method == http.MethodGet || r.Method == http.MethodHead):
@@ -164,7 +171,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		base := h.BasePath(r.Context())
 		h.problem(w, r, problem{Status: http.StatusNotFound, Code: "no_such_route", Detail: "There is nothing here. Reports are below " +
-			base + reportsPath + "/, and there are " + base + "/, " + base + "/status and " + base + "/openapi.json."})
+			base + reportsPath + "/, and there are " + base + "/, " + base + "/catalog, " + base + "/status and " + base + "/openapi.json."})
 	}
 }
 
@@ -194,6 +201,9 @@ func (h *handler) report(w http.ResponseWriter, r *http.Request, below string) {
 	// For metric filters: how often Adobe is spared, and which answers are incomplete. The report is escaped as in a URL, and bounded.
 	h.Log.LogAttrs(ctx, slog.LevelInfo, "report answered", slog.String("event", "answered"), slog.String("source", source.String()),
 		slog.Bool("incomplete", answer.Incomplete && asked.Limit == 0), slog.Int("rows", answer.Rows), slog.String("report", asked.Report()))
+	if source != reports.FromMemory {
+		h.learn(answer)
+	}
 	if answer.Simulated {
 		header[cmu.HeaderSimulated] = simulated
 	}

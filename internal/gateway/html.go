@@ -9,29 +9,16 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
+	"cmu-gateway/internal/explorer"
 	"cmu-gateway/pkg/cmu"
 )
 
-// pagePolicy lets pages have their own style and nothing else.
-const pagePolicy = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+// pagePolicy is that of all pages.
+const pagePolicy = explorer.Policy
 
 // maxPageRows is what browsers show without effort.
 const maxPageRows = 5000
-
-const pageStyle = `:root{color-scheme:light dark;--line:#8884;--quiet:#8882;--accent:light-dark(#0b57d0,#8ab4f8)}
-body{font:15px/1.5 system-ui,sans-serif;margin:0 auto;padding:1.5rem;max-width:90rem}
-h1{font-size:1.3rem;margin:0 0 .5rem;display:flex;flex-wrap:wrap;gap:.35em}
-h1 i{opacity:.5;font-style:normal}a{color:var(--accent);text-decoration:none}a:hover{text-decoration:underline}
-nav,.facts{display:flex;flex-wrap:wrap;gap:.25rem 1rem;margin:.5rem 0}
-nav b,.facts b{font-weight:600}.facts{opacity:.8}
-.warn{border-left:4px solid #e37400;background:#e3740022;padding:.5rem .8rem;margin:.8rem 0}
-.scroll{overflow-x:auto;border:1px solid var(--line);border-radius:6px;margin-top:1rem}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
-th,td{padding:.3rem .7rem;text-align:left;white-space:nowrap}
-th{background:var(--quiet);border-bottom:1px solid var(--line)}td{border-top:1px solid var(--quiet)}.n{text-align:right}
-tbody tr:hover{background:var(--quiet)}dt{font-weight:600;margin-top:.6rem}dd{margin:0}`
 
 // page writes HTML; all text goes through its methods and is escaped. Errors stay in the writer.
 type page struct{ *bufio.Writer }
@@ -52,10 +39,18 @@ func (p page) link(href, text string) {
 	p.raw("</a>\n")
 }
 
-func (p page) begin(title string) {
+// begin begins a page of a gateway that callers see below base.
+func (p page) begin(base, title string) {
+	p.head(base, title)
+	p.raw("<main>\n")
+}
+
+func (p page) head(base, title string) {
 	p.raw(`<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>`)
 	p.text(title)
-	p.raw("</title><style>", pageStyle, "</style></head><body>\n")
+	p.raw(`</title><link rel="stylesheet" href="`)
+	p.text(base + assetsPath + explorer.Hash() + "/plain.css")
+	p.raw("\"></head><body>\n")
 }
 
 func (p page) fact(name, value string) {
@@ -80,7 +75,7 @@ func (d *document) writeHTML(b *bufio.Writer, ctx context.Context) error {
 	if name == "" {
 		name = "all"
 	}
-	p.begin(name + " - usage report")
+	p.begin(strings.TrimSuffix(d.base, reportsPath), name+" - usage report")
 	p.raw("<h1>")
 	p.link(d.base, "Usage reports")
 	for i, dimension := range d.Request.Path {
@@ -100,7 +95,7 @@ func (d *document) writeHTML(b *bufio.Writer, ctx context.Context) error {
 	if d.Rows == 0 {
 		p.raw("<p>There are no rows in this window.</p>\n")
 	}
-	p.raw(`<div class="scroll"><table><thead><tr>`)
+	p.raw(`<div class="scroll" tabindex="0" role="region" aria-label="Rows"><table><thead><tr>`)
 	for i, name := range c.names {
 		p.cell("th", name, c.numeric(i))
 	}
@@ -124,7 +119,7 @@ func (d *document) writeHTML(b *bufio.Writer, ctx context.Context) error {
 	if err != nil && !errors.Is(err, errEnough) {
 		return err
 	}
-	p.raw("</tbody></table></div></body></html>\n")
+	p.raw("</tbody></table></div></main></body></html>\n")
 	return nil
 }
 
@@ -191,7 +186,7 @@ func (d *document) writeNavigation(p page) {
 		if len(list) == 0 {
 			return
 		}
-		p.raw("<nav><b>", title, "</b>\n")
+		p.raw(`<nav aria-label="`, title, `"><b>`, title, "</b>\n")
 		for _, n := range list {
 			p.link(d.to(n.path, ""), n.name)
 		}
@@ -199,7 +194,7 @@ func (d *document) writeNavigation(p page) {
 	}
 	nav("Roll up", neighbours(d.RollUp, d.Request.Path, true))
 	nav("Drill down", neighbours(d.DrillDown, d.Request.Path, false))
-	p.raw("<nav><b>As</b>\n")
+	p.raw("<nav aria-label=\"Formats\"><b>As</b>\n")
 	for _, f := range []format{formatCSV, formatJSON, formatXML, formatNDJSON} {
 		p.link(d.to(d.Request.Path, formatNames[f]), strings.ToUpper(formatNames[f]))
 	}
@@ -242,30 +237,3 @@ func thousands(v []byte) []byte {
 }
 
 func group(number string) string { return string(thousands([]byte(number))) }
-
-// indexPage is the front page for people.
-func (h *handler) indexPage(base string) []byte {
-	var text strings.Builder
-	p := page{bufio.NewWriter(&text)}
-	p.begin("CMU gateway")
-	p.raw("<h1>CMU gateway</h1><p>Adobe Concurrency Monitoring usage reports, from a cache.</p>\n")
-	p.banner(h.madeUp())
-	p.raw("<dl>\n")
-	for _, entry := range []struct{ href, title, about string }{
-		{reportsPath, "Usage reports", "Begin at the root of the tree and drill down."},
-		{reportsPath + "/tenant/year/month/day", "Usage by tenant and day", "One of the reports that every licence has."},
-		{"/status", "Status", "What the service knows of itself, as JSON."},
-		{"/openapi.json", "API description", "OpenAPI 3.0."},
-	} {
-		p.raw("<dt>")
-		p.link(base+entry.href, entry.title)
-		p.raw("</dt><dd>")
-		p.text(entry.about)
-		p.raw("</dd>\n")
-	}
-	p.raw("</dl><p>")
-	p.text("Version " + h.Version + ", up since " + h.Started.UTC().Format(time.DateTime) + " UTC.")
-	p.raw("</p></body></html>\n")
-	p.Flush()
-	return []byte(text.String())
-}

@@ -109,3 +109,13 @@ func selfOf(base string, r cmu.Request) string {
 	}
 	return base + path + "?" + strings.ReplaceAll(query, ",", "&metrics=")
 }
+
+// Below returns the paths that links of the report at path lead down to.
+func Below(links []cmu.Link, path []string) (below [][]string) {
+	for _, n := range neighbours(links, path, false) {
+		if len(n.path) > len(path) {
+			below = append(below, n.path)
+		}
+	}
+	return below
+}

@@ -4,6 +4,8 @@ import (
 	_ "embed"
 	"encoding/json"
 	"strings"
+
+	"cmu-gateway/internal/catalog"
 )
 
 // openAPIText describes the API, with all that there may be: describe leaves out what a gateway lacks. It is OpenAPI 3.0, as
@@ -29,6 +31,8 @@ func describe(version string, keyed, deletes bool) string {
 			}
 		}
 	}
+	parameter := doc["components"].(map[string]any)["parameters"].(map[string]any)["metrics"].(map[string]any)
+	parameter["description"] = parameter["description"].(string) + "\n\n" + catalog.Table()
 	if components := doc["components"].(map[string]any); keyed {
 		doc["security"] = []any{map[string]any{"x-api-key": []any{}}}
 	} else {

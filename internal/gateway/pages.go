@@ -2,7 +2,10 @@ package gateway
 
 import (
 	"net/http"
+	"strconv"
 	"strings"
+
+	"cmu-gateway/internal/explorer"
 )
 
 // indexOffers are the media types of the front page.
@@ -20,32 +23,56 @@ func (h *handler) index(w http.ResponseWriter, r *http.Request) {
 	}
 	base := h.BasePath(r.Context())
 	if m.format == formatHTML {
-		header.Set("Content-Security-Policy", pagePolicy)
-		header.Set("Content-Type", m.header[0])
-		header.Set("Cache-Control", "no-store")
-		w.Write(h.indexPage(base))
+		header.Set("Cache-Control", "no-cache")
+		h.sendPage(w, explorer.Page(base, h.madeUp()))
 		return
 	}
 	type link struct {
 		Href  string `json:"href"`
 		Title string `json:"title"`
 	}
-	sendJSON(w, struct {
+	doc := struct {
 		Links   map[string]link `json:"_links"`
 		Service string          `json:"service"`
-		Version string          `json:"version"`
-		// Simulated is left out where false.
-		Simulated bool `json:"simulated,omitempty"`
-	}{map[string]link{
+		// Version and Simulated are for those who have the key, if there is one.
+		Version   string `json:"version,omitempty"`
+		Simulated bool   `json:"simulated,omitempty"`
+	}{Links: map[string]link{
 		"self":         {base + "/", "this page"},
 		"reports":      {base + reportsPath, "the root of the usage reports"},
+		"catalog":      {base + "/catalog", "the reports that are known, and what their metrics mean"},
 		"status":       {base + "/status", "what the service knows of itself"},
 		"service-desc": {base + "/openapi.json", "the API's description, OpenAPI 3.0"},
-	}, cacheName, h.Version, h.madeUp()})
+	}, Service: cacheName}
+	if !h.door.keyed || h.door.knows(r.Header[headerKey]) || h.door.knowsPassword(r) {
+		doc.Version, doc.Simulated = h.Version, h.madeUp()
+	}
+	sendJSON(w, doc)
 }
 
 // status shows what the service knows of itself. What could not be found out is named, and no reason to fail.
-func (h *handler) status(w http.ResponseWriter, r *http.Request) { sendJSON(w, h.Status(r.Context())) }
+func (h *handler) status(w http.ResponseWriter, r *http.Request) {
+	w.Header()["Vary"] = h.varyPage
+	doc := h.Status(r.Context())
+	if m, ok := accepted(r.Header["Accept"], indexOffers); ok && m.format == formatHTML {
+		h.sendPage(w, statusPage(h.BasePath(r.Context()), &doc, h.Now()))
+		return
+	}
+	sendJSON(w, doc)
+}
+
+// sendPage sends a page for people.
+func (h *handler) sendPage(w http.ResponseWriter, body []byte) {
+	header := w.Header()
+	header.Set("Content-Security-Policy", pagePolicy)
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Content-Type", "text/html; charset=utf-8")
+	if header.Get("Cache-Control") == "" {
+		header.Set("Cache-Control", "no-store")
+	}
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	w.Write(body)
+}
 
 // openAPI sends the API's description, for the base path at hand.
 func (h *handler) openAPI(w http.ResponseWriter, r *http.Request) {

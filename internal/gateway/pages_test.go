@@ -24,7 +24,7 @@ func TestIndex(t *testing.T) {
 		Links   map[string]struct{ Href string } `json:"_links"`
 		Version string
 	}
-	if err := json.Unmarshal([]byte(got.body), &index); err != nil || index.Version != "1.2.3" || len(index.Links) != 4 {
+	if err := json.Unmarshal([]byte(got.body), &index); err != nil || index.Version != "1.2.3" || len(index.Links) != 5 {
 		t.Fatalf("%v %s", err, got.body)
 	}
 	for name, l := range index.Links {
@@ -34,7 +34,7 @@ func TestIndex(t *testing.T) {
 		}
 	}
 	page := r.ok("/", "Accept", "text/html")
-	if !strings.Contains(page.body, `href="/live/status"`) || page.Header.Get("Content-Type") != "text/html; charset=utf-8" ||
+	if !strings.Contains(page.body, `href="/live/status"`) || !strings.Contains(page.body, `src="/live/assets/`) || page.Header.Get("Content-Type") != "text/html; charset=utf-8" ||
 		page.Header.Get("Content-Security-Policy") == "" {
 		t.Errorf("%v %s", page.Header, page.body)
 	}

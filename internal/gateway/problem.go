@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"cmu-gateway/internal/fair"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
@@ -32,6 +33,8 @@ type problem struct {
 	Total   int   `json:"blocks_total,omitempty"`
 	// Narrower are requests that together ask for the same.
 	Narrower []narrower `json:"narrower,omitempty"`
+	// Nearest are reports that are known, instead of one that Adobe does not have.
+	Nearest []string `json:"nearest,omitempty"`
 
 	RetryAfter time.Duration `json:"-"` // zero: not told
 }
@@ -92,6 +95,9 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, source reports.So
 		w.Header()[cmu.HeaderSimulated] = simulated
 	}
 	p := h.explained(ctx, r.URL.Path, err)
+	if p.Adobe == http.StatusNotFound {
+		p.Nearest = h.near(r)
+	}
 	switch {
 	case p.Code == "bad_request" || p.Code == "too_long":
 	case errors.Is(err, reports.ErrNotCached):
@@ -124,8 +130,17 @@ func (g Gateway) Explain(ctx context.Context, asked cmu.Request, err error) (det
 	return p.Detail, p.RetryAfter
 }
 
-// problemOf is what callers are told of an error.
+// problemOf is what callers are told of an error. What is no fault of the request tells when it is tried again, where that is known.
 func problemOf(err error) problem {
+	p := kindOf(err)
+	var failed *reports.FailedError
+	if errors.As(err, &failed) && (p.Status >= 500 || p.Code == "report_refused") {
+		p.RetryAfter = max(failed.RetryAfter, time.Second)
+	}
+	return p
+}
+
+func kindOf(err error) problem {
 	var (
 		request     *cmu.RequestError
 		unavailable *reports.UnavailableError
@@ -140,6 +155,9 @@ func problemOf(err error) problem {
 		return problem{Status: http.StatusBadRequest, Code: "bad_request", Detail: sentence("The request is not valid: " + request.Error())}
 	case errors.As(err, &unavailable):
 		p := problem{Status: http.StatusServiceUnavailable, Code: "unavailable", RetryAfter: max(unavailable.RetryAfter, time.Second)}
+		if errors.Is(err, fair.ErrOverloaded) {
+			p = problem{Status: p.Status, Code: "overloaded", RetryAfter: p.RetryAfter}
+		}
 		if unavailable.Total > 0 {
 			p.Done, p.Total = &unavailable.Done, unavailable.Total
 		}
@@ -151,9 +169,12 @@ func problemOf(err error) problem {
 	case errors.Is(err, reports.ErrNotCached):
 		return problem{Status: http.StatusGatewayTimeout, Code: "not_cached",
 			Detail: "Not in the cache, and only-if-cached forbids to ask Adobe."}
+	case errors.As(err, new(*upstream.RefusedError)):
+		return problem{Status: http.StatusForbidden, Code: "report_refused", Adobe: http.StatusUnauthorized,
+			Detail: "Adobe refuses this report (401), though it takes the gateway's access token for others."}
 	case errors.As(err, &adobe):
 		return adobeProblem(adobe)
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+	case errors.Is(err, upstream.ErrTimeout), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return problem{Status: http.StatusGatewayTimeout, Code: "timeout", Detail: "Adobe did not answer in time."}
 	case errors.As(err, &size):
 		return problem{Status: http.StatusBadGateway, Code: "adobe_too_large",

@@ -60,19 +60,24 @@ func TestProblems(t *testing.T) {
 		"forbidden": {target: days, before: status(403, "<h1>Forbidden</h1>"), status: 403, code: "refused_by_adobe", detail: "403: Forbidden."},
 		"token refused": {target: days, before: status(401, "no"), status: 503, code: "unavailable", retryAfter: "5",
 			detail: "access token"},
-		"Adobe's 405": {target: days, before: status(405, "no"), status: 502, code: "adobe_failed", detail: "405"},
+		"Adobe's 405": {target: days, before: status(405, "no"), status: 502, retryAfter: "1", code: "adobe_failed", detail: "405"},
 		"Adobe's 500": {target: days, before: status(500, "<html><body>Oops <b>here</b></body></html>"),
-			status: 502, code: "adobe_failed", detail: "500: Oops here."},
-		"Adobe's 503": {target: days, before: status(503, ""), status: 503, code: "unavailable", retryAfter: "60", detail: "pause"},
+			status: 502, retryAfter: "1", code: "adobe_failed", detail: "500: Oops here."},
+		"Adobe's 503": {target: days, before: status(503, ""), status: 503, code: "unavailable", retryAfter: "1", detail: "503"},
+		"Adobe's 503, named": {target: days, before: func(r *rig) {
+			r.adobe.Behave(func(b *sandbox.Behaviour) {
+				b.Faults = []sandbox.Fault{{On: "report", Kind: "status", Status: 503, Headers: map[string]string{"Retry-After": "120"}}}
+			})
+		}, status: 503, code: "unavailable", retryAfter: "120", detail: "503"},
 		"Adobe's 429": {target: days, before: status(429, ""), status: 503, code: "unavailable", retryAfter: "60", detail: "pause"},
-		"cut":         {target: days, before: fault("cut"), status: 502, code: "adobe_unreachable"},
-		"lost":        {target: days, before: fault("lost"), status: 502, code: "adobe_unreachable"},
-		"broken gzip": {target: days, before: fault("broken_gzip"), status: 502, code: "adobe_unreachable"},
+		"cut":         {target: days, before: fault("cut"), status: 502, retryAfter: "1", code: "adobe_unreachable"},
+		"lost":        {target: days, before: fault("lost"), status: 502, retryAfter: "1", code: "adobe_unreachable"},
+		"broken gzip": {target: days, before: fault("broken_gzip"), status: 502, retryAfter: "1", code: "adobe_unreachable"},
 		"no access": {target: days, before: func(r *rig) {
 			r.tokenErr = &reports.UnavailableError{RetryAfter: 1500 * time.Millisecond, Reason: "no access to Adobe for now"}
 		}, status: 503, code: "unavailable", retryAfter: "2", detail: "No access to Adobe for now."},
 		"token failure": {target: days, before: func(r *rig) { r.tokenErr = errors.New("secret store: hush hush") },
-			status: 502, code: "adobe_unreachable"},
+			status: 502, retryAfter: "1", code: "adobe_unreachable"},
 		"not cached": {target: days, headers: []string{"Cache-Control", "only-if-cached"}, status: 504, code: "not_cached"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -114,6 +119,7 @@ func TestProblems(t *testing.T) {
 func TestDeadlineAndLeaving(t *testing.T) {
 	r := newRig(t)
 	r.adobe.Behave(func(b *sandbox.Behaviour) { b.Faults = []sandbox.Fault{{On: "report", Kind: "hang"}} })
+	r.adobe.Client.Timeout = 200 * time.Millisecond // the call that nobody waits for any more ends
 	timeIsUp, adobe := make(chan struct{}), r.adobe.Client.Transport
 	r.adobe.Client.Transport = roundTrip(func(q *http.Request) (*http.Response, error) {
 		close(timeIsUp)

@@ -27,7 +27,7 @@ func wantsPage(accept []string) bool {
 func (h *handler) problemPage(r *http.Request, p problem) []byte {
 	var text bytes.Buffer
 	b := page{bufio.NewWriter(&text)}
-	b.begin(p.Title)
+	b.begin(h.BasePath(r.Context()), p.Title)
 	b.raw("<h1>")
 	b.text(p.Title)
 	b.raw("</h1>\n")
@@ -39,20 +39,27 @@ func (h *handler) problemPage(r *http.Request, p problem) []byte {
 		b.raw("</p>\n")
 	}
 	if len(p.Narrower) > 0 {
-		b.raw("<nav><b>In parts</b>\n")
+		b.raw("<nav aria-label=\"In parts\"><b>In parts</b>\n")
 		for _, part := range p.Narrower {
 			b.link(part.Href, part.Start+" to "+part.End)
 		}
 		b.raw("</nav>\n")
 	}
-	b.raw("<nav><b>Go on</b>\n")
+	if len(p.Nearest) > 0 {
+		b.raw("<nav aria-label=\"Did you mean\"><b>Did you mean</b>\n")
+		for _, href := range p.Nearest {
+			b.link(href, strings.TrimPrefix(href, h.BasePath(r.Context())+reportsPath+"/"))
+		}
+		b.raw("</nav>\n")
+	}
+	b.raw("<nav aria-label=\"Go on\"><b>Go on</b>\n")
 	for _, way := range h.waysOn(r, p) {
 		b.link(way.href, way.text)
 	}
 	b.raw("</nav>\n<p class=\"facts\">")
 	b.fact("status", strconv.Itoa(p.Status))
 	b.fact("code", p.Code)
-	b.raw("</p></body></html>\n")
+	b.raw("</p></main></body></html>\n")
 	b.Flush()
 	return text.Bytes()
 }

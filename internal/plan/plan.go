@@ -8,7 +8,7 @@ import (
 
 // Demand is what is asked of the age of rows.
 type Demand struct {
-	// MaxAge is the oldest that rows may be; zero is no bound.
+	// MaxAge is the oldest that rows may be which may still change; zero is no bound. Who wants settled rows anew has them purged.
 	MaxAge time.Duration
 	// Stale is how long past their freshness rows are good enough to answer with; zero is not at all.
 	Stale time.Duration
@@ -61,7 +61,7 @@ func (c Coverage) Plan(p Pace, s Span, d Demand, now time.Time) Plan {
 		at = part.To
 		out.Truncated = out.Truncated || k.Truncated
 		if k.Settled {
-			out.judge(part, k.Fetched, p.Policy.Settled, d, now, &oldest)
+			out.judge(part, k.Fetched, p.Policy.Settled, Demand{Stale: d.Stale}, now, &oldest)
 		} else {
 			out.judge(part, k.Fetched, openLife, d, now, &oldestOpen)
 		}

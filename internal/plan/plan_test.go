@@ -65,7 +65,7 @@ func (s scene) state(p cmu.Civil) string {
 		}
 		age := s.now.Sub(k.Fetched)
 		switch {
-		case age >= life+s.d.Stale, s.d.MaxAge > 0 && age > s.d.MaxAge:
+		case age >= life+s.d.Stale, !k.Settled && s.d.MaxAge > 0 && age > s.d.MaxAge:
 			return "missing"
 		case age >= life:
 			return "refresh"

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"cmu-gateway/internal/fair"
 	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/rows"
 	"cmu-gateway/pkg/cmu"
@@ -69,7 +70,7 @@ func (s *licence) hours(ctx context.Context, path []string, w plan.Span) ([]hour
 	o := rows.NewOrder(r, cmu.Hour, cmu.Day)
 	var list []hourRow
 	var k rows.Key
-	out, err := s.adobe.Report(ctx, s.name, r, func(row cmu.Row) error {
+	out, err := s.adobe.Report(ctx, new(fair.Caller), s.name, r, func(row cmu.Row) error {
 		bad := o.Read(row, &k)
 		var fields []string
 		row.Each(func(name, value []byte) bool {

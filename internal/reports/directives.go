@@ -8,7 +8,8 @@ import (
 
 // Directives are what a caller asks of the cache (RFC 9111 section 5.2.1). The zero value asks nothing.
 type Directives struct {
-	// NoCache asks for rows that are as new as the floor of ten seconds allows; MaxAge, unless zero, for rows no older than it.
+	// NoCache asks for rows that are as new as the floor of ten seconds allows; MaxAge, unless zero, for rows no older than it. Both
+	// are about rows that may still change.
 	NoCache bool
 	MaxAge  time.Duration
 	// OnlyIfCached asks for no call to Adobe.

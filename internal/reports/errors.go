@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"cmu-gateway/internal/fair"
 	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/store"
 	"cmu-gateway/internal/upstream"
@@ -43,6 +44,8 @@ func (s *licence) explain(h *holding, err error) error {
 	switch {
 	case errors.As(err, &paused):
 		u.RetryAfter, u.Reason = paused.RetryAfter, paused.Reason
+	case errors.Is(err, errManyCalls):
+		u.RetryAfter, u.Reason = time.Second, "so much is fetched in parts"
 	case !errors.Is(err, errNoTime) && !errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
@@ -58,7 +61,15 @@ func (s *licence) explain(h *holding, err error) error {
 	return u
 }
 
-var errNoTime = errors.New("no time left for another call")
+// ErrUnfinished is the cause of an *UnavailableError where a fetch has had what one may have, in calls or in time: the next one goes on.
+var ErrUnfinished = errors.New("not all was fetched")
+
+var (
+	errNoTime    = fmt.Errorf("%w: no time is left for another call", ErrUnfinished)
+	errManyCalls = fmt.Errorf("%w: so many calls were made", ErrUnfinished)
+	// errGaveWay: others go first, and the same caller goes on after them.
+	errGaveWay = fmt.Errorf("%w: others go first", ErrUnfinished)
+)
 
 // outsideError is returned when an answer holds a row outside the range asked: what slicing by calendar rests on is wrong.
 // With noPeriod the row has no period at all, which tells of its report only.
@@ -72,7 +83,15 @@ func (e *outsideError) Error() string { return "a row lies outside the range ask
 
 func isOutside(err error) bool { return errors.As(err, new(*outsideError)) }
 
-func isNature(err error) bool { return errors.As(err, new(*natureError)) }
+func isNature(err error) bool {
+	_, ok := asNature(err)
+	return ok
+}
+
+func asNature(err error) (e *natureError, ok bool) {
+	ok = errors.As(err, &e)
+	return e, ok
+}
 
 // isMisread reports whether an answer must be asked for in another way.
 func isMisread(err error) bool { return isOutside(err) || isNature(err) }
@@ -91,7 +110,7 @@ func refusal(err error) (*cmu.Error, bool) {
 	if isPause(err) || !errors.As(err, &e) || e.Op != "report" || e.Status/100 != 4 {
 		return nil, false
 	}
-	return e, e.Status != http.StatusUnauthorized && e.Status != http.StatusTooManyRequests
+	return e, e.Status != http.StatusTooManyRequests && (e.Status != http.StatusUnauthorized || errors.As(err, new(*upstream.RefusedError)))
 }
 
 // passing reports whether a call failed for a reason that a second call may not meet.
@@ -101,12 +120,12 @@ func passing(err error) bool {
 	case err == nil, isPause(err), isMisread(err), errors.Is(err, cmu.ErrTooLarge), errors.As(err, new(*upstream.NotReportError)), ended(err), isOtherLicence(err):
 		return false
 	case errors.As(err, &e):
-		return e.Status >= 500
+		return e.Status >= 500 && e.RetryAfter == 0
 	}
 	return true
 }
 
-// ended reports whether the caller's context ended.
+// ended reports whether something ended as nobody waits for it any more, or its time was up.
 func ended(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, fair.ErrGone)
 }

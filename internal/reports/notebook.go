@@ -159,7 +159,7 @@ func (n *notebook) sync(ctx context.Context) error {
 		}
 	}
 	if note, ok := notes[noteCooldown]; ok {
-		n.pause(note.Expires)
+		n.pause(pauseEnd(note))
 	}
 	purged := string(notes[notePurged].Value)
 	var paths map[string]nature
@@ -220,11 +220,19 @@ func (n *notebook) noteVerdict(ctx context.Context, v Verdict) error {
 
 // notePause tells all processes to leave Adobe alone until an instant.
 func (s *Service) notePause(ctx context.Context, until time.Time) {
-	until = until.Truncate(time.Second).Add(time.Second)
-	note := store.Note{Value: []byte(until.UTC().Format(time.RFC3339)), Expires: until}
+	note := store.Note{Value: []byte(until.UTC().Format(time.RFC3339Nano)), Expires: until.Truncate(time.Second).Add(time.Second)}
 	if err := s.options.Store.PutNote(ctx, noteCooldown, note); err != nil {
 		s.log.WarnContext(ctx, "the pause could not be noted", "error", err)
 	}
+}
+
+// pauseEnd is when a noted pause ends: a note expires by whole seconds.
+func pauseEnd(n store.Note) time.Time {
+	until, err := time.Parse(time.RFC3339Nano, string(n.Value))
+	if err != nil {
+		return n.Expires
+	}
+	return until
 }
 
 // notePurge tells all processes to forget what they have in memory.

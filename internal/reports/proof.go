@@ -133,7 +133,7 @@ func (s *Service) Prove(ctx context.Context, r cmu.Request) (Verdict, error) {
 }
 
 func (s *licence) prove(ctx context.Context, r cmu.Request) (Verdict, error) {
-	release, err := s.turns.claim(ctx, leaseCalendar+scopeMark+s.scope, proofTime)
+	release, err := s.turns.claim(ctx, leaseCalendar+scopeMark+s.scope, s.turns.holder)
 	if err != nil {
 		return Verdict{}, err
 	}

@@ -84,6 +84,23 @@ type piece struct {
 	read *holding
 }
 
+// width is how many blocks of the calendar the piece touches at a time, at least one: about how much it asks of Adobe.
+func (p *piece) width(now time.Time) int {
+	from, started := p.ask.Start.Civil()
+	to, ended := p.ask.End.Civil()
+	if p.grid.Divided() {
+		from, to, started, ended = p.want.From, p.want.To, true, true
+	}
+	if !ended {
+		to = p.pace.Policy.Civil(now)
+	}
+	if !p.calendar.Divided() || !started || to <= from {
+		return 1
+	}
+	unit := plan.Grid{Grain: p.calendar.Unit()}
+	return unit.Periods(plan.Span{From: unit.Grain.Floor(from), To: unit.Grain.Ceil(to)})
+}
+
 // exact returns the rows of r, of which those of some periods are wanted; empty: all.
 func (q *query) exact(r cmu.Request, only plan.Span) *piece {
 	hash := shortHash(r.Canonical())

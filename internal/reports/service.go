@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/clock"
+	"cmu-gateway/internal/fair"
 	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/store"
 	"cmu-gateway/internal/upstream"
@@ -44,8 +45,9 @@ type Options struct {
 	// Accepted is told of the token of each call that Adobe answered with a report. Nil: nobody is told.
 	Accepted func(context.Context, cmu.Secret)
 	Policy   plan.Policy
-	// RowLimit is the limit that calls to Adobe name; Parallel is how many may run at once.
-	RowLimit, Parallel int
+	// RowLimit is the limit that calls to Adobe name; Parallel is how many may run at once, Total how many of all processes that share
+	// the store. Zero Total: that is not bound.
+	RowLimit, Parallel, Total int
 	// Memory bounds what is kept in memory, in bytes.
 	Memory int64
 	// After runs work once the answer at hand is sent, within a bounded time, or returns false if it cannot. Nil runs a
@@ -103,8 +105,12 @@ func New(o Options) *Service {
 		turns:      &turns{leases: o.Store, holder: rand.Text(), now: o.Now, sleep: o.Sleep, log: o.Log},
 	}
 	s.shelf = newShelf(o)
+	var slot func(context.Context, *fair.Caller) (func(), error)
+	if o.Total > 0 {
+		slot = slots{s.turns, o.Total}.take
+	}
 	s.adobe = upstream.New(upstream.Options{
-		Client: o.Client, Token: o.Token, Refused: o.Refused, Newer: o.Newer, Accepted: o.Accepted, RowLimit: o.RowLimit, Parallel: o.Parallel,
+		Client: o.Client, Slot: slot, Token: o.Token, Refused: o.Refused, Newer: o.Newer, Accepted: o.Accepted, RowLimit: o.RowLimit, Parallel: o.Parallel,
 		Paused: s.notePause, Now: o.Now, Log: o.Log,
 	})
 	return s

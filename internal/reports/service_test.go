@@ -3,6 +3,7 @@ package reports
 import (
 	"context"
 	"errors"
+	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -83,12 +84,28 @@ func TestDirectives(t *testing.T) {
 	if _, _, err := r.Get(t.Context(), request(t, daily), Directives{OnlyIfCached: true}); !errors.Is(err, ErrNotCached) {
 		t.Errorf("only if cached: %v", err)
 	}
+	const open = "tenant/year/month/day?start=2026-05-10" // May and June are settled
 	r.get(daily)
+	r.get(open)
+	asked := 0
+	r.carry = carrier(func(q *http.Request) (*http.Response, error) {
+		if asked++; q.URL.Query().Get("start") < "2026-07" {
+			t.Errorf("settled rows are asked for again: %s", q.URL)
+		}
+		return r.adobe.Client.Transport.RoundTrip(q)
+	})
+	for _, d := range []Directives{{NoCache: true}, {MaxAge: time.Minute}} {
+		r.clock.Add(10 * time.Minute)
+		if _, source, err := r.Get(t.Context(), request(t, daily), d); err != nil || source == FromAdobe || asked > 0 {
+			t.Errorf("what is settled, %+v: from %v, %v", d, source, err)
+		}
+	}
 	for _, c := range []struct {
 		after time.Duration
 		d     Directives
 		calls int64
 	}{
+		{time.Minute, Directives{NoCache: true}, 1},
 		{time.Second, Directives{NoCache: true}, 0}, // within the floor
 		{time.Minute, Directives{NoCache: true}, 1},
 		{time.Minute, Directives{MaxAge: 2 * time.Minute}, 0},
@@ -97,7 +114,7 @@ func TestDirectives(t *testing.T) {
 	} {
 		before := r.calls()
 		r.clock.Add(c.after)
-		if _, _, err := r.Get(t.Context(), request(t, daily), c.d); err != nil || r.calls()-before != c.calls {
+		if _, _, err := r.Get(t.Context(), request(t, open), c.d); err != nil || r.calls()-before != c.calls {
 			t.Errorf("%v later, %+v: %d calls, %v", c.after, c.d, r.calls()-before, err)
 		}
 	}

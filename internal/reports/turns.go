@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"cmu-gateway/internal/fair"
 	"cmu-gateway/internal/store"
 )
 
@@ -26,25 +27,24 @@ type turns struct {
 
 // lock is that of a name, for callers that may give up waiting.
 type lock struct {
-	free chan struct{} // holds a value while nobody has the lock
-	refs int           // those who have it or wait for it; guarded by turns.mu
+	queue *fair.Queue
+	refs  int // those who have it or wait for it; guarded by turns.mu
 }
 
 // turn is the right to fetch under a name.
 type turn struct {
-	turns  *turns
-	name   string
-	lock   *lock
-	leased bool
+	turns *turns
+	name  string
+	lock  *lock
+	hold  *hold // of the lease; nil: it was never asked for
 }
 
 // begin waits until no other fetch goes on in this process under a name. The turn must be ended.
-func (t *turns) begin(ctx context.Context, name string) (*turn, error) {
+func (t *turns) begin(ctx context.Context, name string, c *fair.Caller) (*turn, error) {
 	t.mu.Lock()
 	l, ok := t.locks[name]
 	if !ok {
-		l = &lock{free: make(chan struct{}, 1)}
-		l.free <- struct{}{}
+		l = &lock{queue: fair.New(1, 0)}
 		if t.locks == nil {
 			t.locks = map[string]*lock{}
 		}
@@ -52,13 +52,11 @@ func (t *turns) begin(ctx context.Context, name string) (*turn, error) {
 	}
 	l.refs++
 	t.mu.Unlock()
-	select {
-	case <-l.free:
-		return &turn{turns: t, name: name, lock: l}, nil
-	case <-ctx.Done():
+	if err := l.queue.Enter(ctx, c); err != nil {
 		t.drop(name, l)
-		return nil, ctx.Err()
+		return nil, err
 	}
+	return &turn{turns: t, name: name, lock: l}, nil
 }
 
 func (t *turns) drop(name string, l *lock) {
@@ -69,10 +67,12 @@ func (t *turns) drop(name string, l *lock) {
 	}
 }
 
-// leaseTime is how long a fetch may go without a word before another process takes over; pollTime is how often those who
-// wait look again.
+// leaseTime is how long a lease lasts after the last word of its holder, and renewTime how often that gives one: a process that was killed
+// holds others up for leaseTime at most, and clocks may differ by what lies between the two before a lease is taken from one that
+// lives. pollTime is how often those who wait look again.
 const (
-	leaseTime = 30 * time.Second
+	leaseTime = 8 * time.Second
+	renewTime = 2 * time.Second
 	pollTime  = 200 * time.Millisecond
 )
 
@@ -86,16 +86,16 @@ func (t *turn) lastFailure() error { return t.turns.failures.last(t.name, t.turn
 func (t *turn) lease(ctx context.Context) error {
 	o := t.turns
 	for {
-		err := o.leases.Acquire(ctx, t.name, o.holder, o.now().Add(leaseTime))
+		err := o.acquire(ctx, t.name, o.holder)
 		switch {
-		case err == nil:
-			t.leased = true
+		case err == nil, ctx.Err() == nil && !errors.As(err, new(*store.HeldError)):
+			if err != nil {
+				o.log.WarnContext(ctx, "no lease can be had; fetching without", "error", err)
+			}
+			t.hold = o.keep(ctx, t.name, o.holder, err == nil)
 			return nil
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case !errors.As(err, new(*store.HeldError)):
-			o.log.WarnContext(ctx, "no lease can be had; fetching without", "error", err)
-			return nil
 		}
 		if err := o.sleep(ctx, pollTime); err != nil {
 			return err
@@ -103,87 +103,82 @@ func (t *turn) lease(ctx context.Context) error {
 	}
 }
 
-// extend keeps the lease while a fetch of many calls goes on.
-func (t *turn) extend(ctx context.Context) {
-	if err := t.turns.leases.Acquire(ctx, t.name, t.turns.holder, t.turns.now().Add(leaseTime)); err != nil {
-		t.turns.log.WarnContext(ctx, "the lease could not be extended", "error", err)
-		return
-	}
-	t.leased = true // also where it could not be had at first
-}
+// note remembers how the fetch failed, and returns that with the time after which another may be tried; nil: it did not fail.
+func (t *turn) note(err error) error { return t.turns.failures.note(t.name, err, t.turns.now()) }
 
-// note remembers how the fetch failed; nil: it did not.
-func (t *turn) note(err error) { t.turns.failures.note(t.name, err, t.turns.now()) }
+// givesWay reports whether one waits that wants far less than c, so that c is to go on after it.
+func (t *turn) givesWay(c *fair.Caller) bool { return t.lock.queue.Narrower(c) }
+
+// awaited reports whether others wait for the turn to end: for the same rows, mostly.
+func (t *turn) awaited() bool { return t.lock.queue.Waiting() > 0 }
 
 // end lets the next one fetch.
-func (t *turn) end(ctx context.Context) {
-	if t.leased {
-		t.turns.release(ctx, t.name)
+func (t *turn) end() {
+	if t.hold != nil {
+		t.hold.end()
 	}
-	t.lock.free <- struct{}{}
+	t.lock.queue.Leave()
 	t.turns.drop(t.name, t.lock)
 }
 
-// claim takes a lease for a time, or fails if another process has it.
-func (t *turns) claim(ctx context.Context, name string, life time.Duration) (release func(), err error) {
-	if err := t.leases.Acquire(ctx, name, t.holder, t.now().Add(life)); err != nil {
+// claim takes a lease and keeps it, or fails if another holder has it.
+func (t *turns) claim(ctx context.Context, name, holder string) (release func(), err error) {
+	if err := t.acquire(ctx, name, holder); err != nil {
 		return nil, err
 	}
-	return func() { t.release(ctx, name) }, nil
+	return t.keep(ctx, name, holder, true).end, nil
 }
 
-func (t *turns) release(ctx context.Context, name string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
+func (t *turns) acquire(ctx context.Context, name, holder string) error {
+	return t.leases.Acquire(ctx, name, holder, t.now().Add(leaseTime))
+}
+
+// hold is a lease that is renewed for as long as its holder lives.
+type hold struct {
+	turns        *turns
+	name, holder string
+	ctx          context.Context
+	stop         context.CancelFunc
+	ended        chan struct{}
+	had          bool // guarded by ended
+}
+
+// keep renews a lease until hold.end; had: it is held already. One that could not be had at first may yet be.
+func (t *turns) keep(ctx context.Context, name, holder string, had bool) *hold {
+	h := &hold{turns: t, name: name, holder: holder, ended: make(chan struct{}), had: had}
+	h.ctx, h.stop = context.WithCancel(context.WithoutCancel(ctx))
+	go h.renew()
+	return h
+}
+
+func (h *hold) renew() {
+	defer close(h.ended)
+	tick := time.NewTicker(renewTime)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-h.ctx.Done():
+			return
+		}
+		if err := h.turns.acquire(h.ctx, h.name, h.holder); err == nil {
+			h.had = true
+		} else if h.ctx.Err() == nil {
+			h.turns.log.WarnContext(h.ctx, "a lease could not be renewed", "lease", h.name, "error", err)
+		}
+	}
+}
+
+// end gives the lease back.
+func (h *hold) end() {
+	h.stop()
+	<-h.ended
+	if !h.had {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.ctx), saveTime)
 	defer cancel()
-	if err := t.leases.Release(ctx, name, t.holder); err != nil {
-		t.log.WarnContext(ctx, "a lease could not be released and runs out", "lease", name, "error", err)
+	if err := h.turns.leases.Release(ctx, h.name, h.holder); err != nil {
+		h.turns.log.WarnContext(ctx, "a lease could not be released and runs out", "lease", h.name, "error", err)
 	}
-}
-
-// failures remembers for a short while how fetches failed, so that those who waited do not all fail again, one after the
-// other, and a refresh that keeps failing is tried less and less often.
-type failures struct {
-	mu   sync.Mutex
-	kept map[string]failure // guarded by mu
-}
-
-type failure struct {
-	err   error
-	until time.Time
-	pause time.Duration
-}
-
-// The pause after a failure doubles up to a bound.
-const (
-	firstPause   = time.Second
-	longestPause = time.Minute
-	maxFailures  = 1000
-)
-
-// last returns how the fetch of that name failed, if that was a moment ago.
-func (f *failures) last(name string, now time.Time) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if last := f.kept[name]; now.Before(last.until) {
-		return last.err
-	}
-	return nil
-}
-
-// note keeps the outcome of a fetch. What has a time of its own, or is about the caller, is not kept.
-func (f *failures) note(name string, err error, now time.Time) {
-	if isPause(err) || isMisread(err) || isOtherLicence(err) || errors.Is(err, errNoTime) || ended(err) {
-		return
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if err == nil {
-		delete(f.kept, name)
-		return
-	}
-	if f.kept == nil || len(f.kept) > maxFailures {
-		f.kept = map[string]failure{}
-	}
-	pause := min(max(2*f.kept[name].pause, firstPause), longestPause)
-	f.kept[name] = failure{err, now.Add(pause), pause}
 }

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync"
 	"testing"
@@ -13,24 +14,99 @@ import (
 	"cmu-gateway/pkg/cmu"
 )
 
+const costly = "tenant/year/month/day/mvpd/platform/application-id?start=2026-06-01&end=2026-07-01"
+
+// slow makes each call of the simulated Adobe take a time, on a clock that goes by itself.
+func (r *rig) slow(latency time.Duration) {
+	r.t.Helper()
+	r.clock.Go()
+	r.behave(func(b *sandbox.Behaviour) { b.LatencyMS = latency.Milliseconds() })
+}
+
+func (r *rig) lease(ask string) string {
+	return newQuery(r.under(r.name).scope, request(r.t, ask), nature{}, policy, r.clock.Now()).leaseName()
+}
+
 func TestTheLeaseLastsAsLongAsTheFetch(t *testing.T) {
-	t.Parallel()
-	r := newRig(t)
-	r.prove()
-	r.restart(limit(300))
-	token := r.token
-	stolen := 0
-	r.token = func(ctx context.Context) (cmu.Secret, error) {
-		r.clock.Add(5 * time.Second)
-		lease := newQuery(r.under(r.name).scope, request(t, "tenant/year/month/day/mvpd/platform/application-id"), nature{}, policy, r.clock.Now()).leaseName()
-		if err := r.store.Acquire(t.Context(), lease, "another", r.clock.Now().Add(time.Millisecond)); err == nil {
-			stolen++
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.prove()
+		r.slow(9 * time.Second) // longer than the lease without a word
+		var asked sync.WaitGroup
+		asked.Go(func() { r.get(costly) })
+		synctest.Wait()
+		for range 80 {
+			time.Sleep(100 * time.Millisecond)
+			if err := r.store.Acquire(t.Context(), r.lease(costly), "another", r.clock.Now().Add(time.Millisecond)); err == nil {
+				t.Fatal("another process had the lease in the midst of the fetch")
+			}
 		}
-		return token(ctx)
-	}
-	r.get("tenant/year/month/day/mvpd/platform/application-id?start=2026-01-01&end=2026-07-01")
-	if stolen > 0 {
-		t.Errorf("another process had the lease %d times in one fetch", stolen)
+		asked.Wait()
+		if err := r.store.Acquire(t.Context(), r.lease(costly), "another", r.clock.Now().Add(time.Millisecond)); err != nil {
+			t.Errorf("after the fetch: %v", err)
+		}
+	})
+}
+
+// TestAProcessThatIsKilledHoldsNobodyUpForLong has one process stop in the midst of a fetch: no call of its gets anywhere any more. The clock
+// of the other differs by what clocks may.
+func TestAProcessThatIsKilledHoldsNobodyUpForLong(t *testing.T) {
+	for _, differs := range []time.Duration{0, -4 * time.Second, 4 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t)
+			r.prove()
+			r.slow(time.Second)
+			stopped := false
+			r.restart(limit(300), r.faulty(func(string) storetest.Fault {
+				if stopped {
+					return storetest.Failed
+				}
+				return storetest.None
+			}))
+			adobe := r.carry
+			r.carry = carrier(func(q *http.Request) (*http.Response, error) {
+				if stopped {
+					<-q.Context().Done()
+					return nil, q.Context().Err()
+				}
+				return adobe.RoundTrip(q)
+			})
+			client, began, waited := *r.adobe.Client, time.Time{}, time.Duration(0)
+			client.Transport = carrier(func(q *http.Request) (*http.Response, error) {
+				if waited == 0 {
+					waited = time.Since(began)
+				}
+				return adobe.RoundTrip(q)
+			})
+			other := r.process(func(o *Options) {
+				o.Client, o.Now = &client, func() time.Time { return r.clock.Now().Add(differs) }
+			})
+			ctx, cancel := context.WithCancel(t.Context())
+			var killed sync.WaitGroup
+			killed.Go(func() { r.Get(ctx, request(t, costly), Directives{}) })
+			time.Sleep(3500 * time.Millisecond)
+			stopped = true
+			began = time.Now()
+			if _, _, err := other.Get(t.Context(), request(t, costly), Directives{}); err != nil {
+				t.Errorf("clocks differ by %v: %v", differs, err)
+			}
+			if waited > leaseTime+pollTime || waited < leaseTime-renewTime-4*time.Second {
+				t.Errorf("clocks differ by %v: Adobe was asked after %v", differs, waited)
+			}
+			began = time.Now()
+			short, end := r.within(3 * time.Second)
+			defer end()
+			if err := r.store.Acquire(t.Context(), r.lease(costly), "the dead", r.clock.Now().Add(leaseTime)); err != nil {
+				t.Fatal(err)
+			}
+			_, _, err := r.process().Get(short, request(t, "tenant/year/month/day/mvpd/platform/application-id?start=2026-02&end=2026-03"), Directives{})
+			if u := new(UnavailableError); !errors.As(err, &u) || time.Since(began) > 3*time.Second {
+				t.Errorf("a caller with less time: %v after %v", err, time.Since(began))
+			}
+			cancel()
+			killed.Wait()
+			time.Sleep(fetchTime) // the dead one's calls end
+		})
 	}
 }
 
@@ -115,21 +191,29 @@ func TestOneSlowCallStopsNoOther(t *testing.T) {
 	}
 }
 
-// TestALeaseThatComesLateIsGivenBack has the store refuse the lease at first: once it is extended it is held, and must be released.
+// TestALeaseThatComesLateIsGivenBack has the store refuse the lease at first: once it is renewed it is held, and must be released.
 func TestALeaseThatComesLateIsGivenBack(t *testing.T) {
-	r := newRig(t)
-	r.prove()
-	refuse := 1
-	r.restart(limit(300), r.faulty(func(op string) storetest.Fault {
-		if op == "Acquire" && refuse > 0 {
-			refuse--
-			return storetest.Failed
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t)
+		r.prove()
+		r.slow(5 * time.Second)
+		refuse := 1
+		r.restart(r.faulty(func(op string) storetest.Fault {
+			if op == "Acquire" && refuse > 0 {
+				refuse--
+				return storetest.Failed
+			}
+			return storetest.None
+		}))
+		var asked sync.WaitGroup
+		asked.Go(func() { r.get(costly) })
+		time.Sleep(4 * time.Second)
+		if err := r.store.Acquire(t.Context(), r.lease(costly), "another", r.clock.Now().Add(time.Second)); err == nil {
+			t.Error("the lease never came")
 		}
-		return storetest.None
-	}))
-	r.get("tenant/year/month/day/mvpd/platform/application-id?start=2026-01-01&end=2026-07-01")
-	lease := newQuery(r.under(r.name).scope, request(t, "tenant/year/month/day/mvpd/platform/application-id"), nature{}, policy, r.clock.Now()).leaseName()
-	if err := r.store.Acquire(t.Context(), lease, "another", r.clock.Now().Add(time.Second)); err != nil {
-		t.Errorf("the lease is still held after the fetch: %v", err)
-	}
+		asked.Wait()
+		if err := r.store.Acquire(t.Context(), r.lease(costly), "another", r.clock.Now().Add(time.Second)); err != nil {
+			t.Errorf("the lease is still held after the fetch: %v", err)
+		}
+	})
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"cmu-gateway/internal/clock"
 	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/store"
 )
@@ -25,16 +26,34 @@ var Policy = plan.Policy{
 }
 
 // Clock is a time that tests move. The zero value stands at Tuesday. It is safe for concurrent use.
-type Clock struct{ moved atomic.Int64 }
+type Clock struct {
+	moved atomic.Int64
+	going atomic.Pointer[time.Time] // since when the clock goes by itself; nil: it does not
+}
 
 // Now returns the clock's time.
-func (c *Clock) Now() time.Time { return Tuesday.Add(time.Duration(c.moved.Load())) }
+func (c *Clock) Now() time.Time {
+	now := Tuesday.Add(time.Duration(c.moved.Load()))
+	if since := c.going.Load(); since != nil {
+		now = now.Add(time.Since(*since))
+	}
+	return now
+}
+
+// Go has the clock go on by itself as time does in a bubble of testing/synctest, where Sleep waits then.
+func (c *Clock) Go() {
+	now := time.Now()
+	c.going.Store(&now)
+}
 
 // Add moves the clock by d.
 func (c *Clock) Add(d time.Duration) { c.moved.Add(int64(d)) }
 
-// Sleep moves the clock by d and returns at once, with the error of ctx.
+// Sleep moves the clock by d and returns at once, with the error of ctx. Where the clock goes by itself it waits.
 func (c *Clock) Sleep(ctx context.Context, d time.Duration) error {
+	if c.going.Load() != nil {
+		return clock.Sleep(ctx, d)
+	}
 	c.Add(d)
 	return ctx.Err()
 }

@@ -59,7 +59,7 @@ type Behaviour struct {
 	InstantRecompute bool    `json:"instant_recompute" doc:"reports hold data up to now, not up to Adobe's last recomputation"`
 
 	Restatements []Restatement `json:"restatements" doc:"days whose rows were computed anew: {\"day\": \"2026-07-04\", \"version\": 1}; each version has other values"`
-	Faults       []Fault       `json:"faults" doc:"calls that fail: {\"on\", \"kind\", \"status\", \"body\", \"headers\", \"shape\", \"after\", \"count\", \"probability\"}; the first that is due takes the call"`
+	Faults       []Fault       `json:"faults" doc:"calls that fail: {\"on\", \"kind\", \"status\", \"body\", \"headers\", \"shape\", \"after\", \"count\", \"of\", \"probability\"}; the first that is due takes the call"`
 
 	location *time.Location
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 )
 
 // Fault is a failure of some calls. The zero Count and zero Probability mean every call.
@@ -32,6 +33,8 @@ type Fault struct {
 	After int `json:"after,omitempty"`
 	// Count is how many calls fail. Zero: all from now on.
 	Count int `json:"count,omitempty"`
+	// Of limits the fault to calls whose path and query hold this text, as /mvpd. Empty: any call.
+	Of string `json:"of,omitempty"`
 	// Probability, over 0 and up to 1, that a call fails. Zero: every call.
 	Probability float64 `json:"probability,omitempty"`
 }
@@ -62,12 +65,12 @@ func (f *Fault) check() error {
 	return nil
 }
 
-// takeFault returns the fault that is due for a call of the endpoint, and counts it off.
-func (s *Sandbox) takeFault(endpoint string) (Fault, bool) {
+// takeFault returns the fault that is due for a call of the endpoint with a path and query, and counts it off.
+func (s *Sandbox) takeFault(endpoint, asked string) (Fault, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i, f := range s.behaviour.Faults {
-		if f.On != "" && f.On != endpoint {
+		if f.On != "" && f.On != endpoint || !strings.Contains(asked, f.Of) {
 			continue
 		}
 		if f.Probability > 0 {

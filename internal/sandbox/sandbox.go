@@ -160,7 +160,7 @@ func (s *Sandbox) call(w http.ResponseWriter, r *http.Request, endpoint string, 
 			panic(http.ErrAbortHandler)
 		}
 	}
-	if f, due := s.takeFault(endpoint); due {
+	if f, due := s.takeFault(endpoint, r.URL.RequestURI()); due {
 		s.counts.faults.Add(1)
 		f.serve(w, r, serve)
 		return

@@ -47,8 +47,8 @@ type Settings struct {
 	// while Adobe cannot be had. Zero is never.
 	StaleWindow, StaleIfError time.Duration
 
-	// FetchParallel is how many report calls to Adobe may run at once.
-	FetchParallel int
+	// FetchParallel is how many report calls to Adobe may run at once, FetchTotal how many of all instances together; zero: any.
+	FetchParallel, FetchTotal int
 	// Memory bounds the answers kept in memory, Disk the file of a laptop's store.
 	Memory, Disk Bytes
 	// AdobeTimeout bounds one call to Adobe.

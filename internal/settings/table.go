@@ -71,7 +71,8 @@ func table(s *Settings) []Variable {
 		{"CMU_STALE_IF_ERROR", "168h", report, "how long while Adobe cannot be had; 0s: never", duration(&s.StaleIfError, 0, maxAge)},
 
 		{"CMU_FETCH_PARALLEL", "4", report, "report calls to Adobe at once", whole(&s.FetchParallel, 1, 64)},
-		{"CMU_MEMORY", "64MiB", report, "memory for answers and blocks", bytes(&s.Memory, 1<<20, 1<<40)},
+		{"CMU_FETCH_TOTAL", "0", Query, "report calls to Adobe at once of all instances together; 0: no bound", whole(&s.FetchTotal, 0, 1000)},
+		{"CMU_MEMORY", "64MiB", report, "memory for answers and blocks that are kept, and for those under way", bytes(&s.Memory, 1<<20, 1<<40)},
 		{"CMU_DISK", "1GiB", Laptop, "disk for the file that keeps rows", bytes(&s.Disk, 16<<20, 1<<40)},
 		{"CMU_ADOBE_TIMEOUT", "60s", Laptop | lambda, "time for one call to Adobe", duration(&s.AdobeTimeout, time.Second, 15*time.Minute)},
 		{"CMU_REGISTER_INTERVAL", "24h", access, "least time between two registrations that nobody asked for", duration(&s.RegisterInterval, time.Minute, maxAge)},

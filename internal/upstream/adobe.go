@@ -11,10 +11,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"cmu-gateway/internal/fair"
 	"cmu-gateway/pkg/cmu"
 )
 
-// Options say how calls are made. All fields are required but Paused, Newer and Accepted.
+// Options say how calls are made. All fields are required but Paused, Newer, Accepted and Slot.
 type Options struct {
 	Client *cmu.Client
 	// Token returns the access token; Refused is called with one that Adobe refused and returns another, or an error.
@@ -28,6 +29,8 @@ type Options struct {
 	RowLimit int
 	// Parallel is how many calls may run at once.
 	Parallel int
+	// Slot waits until this process may make one more call beside those of others; leave ends that. Nil: it always may.
+	Slot func(context.Context, *fair.Caller) (leave func(), err error)
 	// Paused is told of a pause that a call has met. Nil: nobody is told.
 	Paused func(ctx context.Context, until time.Time)
 	Now    func() time.Time
@@ -47,9 +50,10 @@ var ErrOtherLicence = errors.New("the access token is of another licence")
 // Adobe makes the calls of one process. It may be used by many goroutines at once.
 type Adobe struct {
 	o      Options
-	slots  chan struct{}
+	queue  *fair.Queue
 	limits limits
 	pause  pause
+	use    tokenUse
 
 	calls    atomic.Int64
 	failures atomic.Int64
@@ -58,7 +62,7 @@ type Adobe struct {
 
 // New returns an Adobe that has learnt nothing yet.
 func New(o Options) *Adobe {
-	return &Adobe{o: o, slots: make(chan struct{}, o.Parallel), limits: limits{own: o.RowLimit, now: o.Now}}
+	return &Adobe{o: o, queue: fair.New(o.Parallel, maxWaiting), limits: limits{own: o.RowLimit, now: o.Now}}
 }
 
 // Reply is what one call yielded beside its rows.
@@ -71,16 +75,19 @@ type Reply struct {
 	Truncated bool
 	// Simulated tells that the answer says of itself that its rows are made up.
 	Simulated bool
+
+	stopped bool // by sink
 }
 
-// Report asks for r, under a licence, and hands every row to sink, whose error ends the call and is returned as it is. A row is valid until sink
-// returns. Where r names no limit the call names one of its own. Where it names one the call asks for a row more, which is not handed
-// on: it tells whether there are rows past the limit.
+// Report asks for r on behalf of c, under a licence, and hands every row to sink, whose error ends the call and is returned as it is. A
+// row is valid until sink returns. Where r names no limit the call names one of its own. Where it names one the call asks for a row more,
+// which is not handed on: it tells whether there are rows past the limit.
 //
-// Errors: *PauseError when Adobe is not to be asked for now; ErrOtherLicence; *NotReportError when what came is no report; those of Token and Refused;
-// those of cmu.Client.Report and cmu.ReadReport; the context's own.
-func (a *Adobe) Report(ctx context.Context, licence string, r cmu.Request, sink func(cmu.Row) error) (Reply, error) {
-	leave, err := a.enter(ctx)
+// Errors: *PauseError when Adobe is not to be asked for now, or too many wait (fair.ErrOverloaded); ErrOtherLicence; *RefusedError when
+// Adobe refuses this report (401); *NotReportError when what came is no report; fair.ErrGone; ErrTimeout; those of Token and Refused; those
+// of cmu.Client.Report and cmu.ReadReport; the context's own.
+func (a *Adobe) Report(ctx context.Context, c *fair.Caller, licence string, r cmu.Request, sink func(cmu.Row) error) (Reply, error) {
+	leave, err := a.enter(ctx, c)
 	if err != nil {
 		return Reply{}, err
 	}
@@ -97,17 +104,12 @@ func (a *Adobe) Report(ctx context.Context, licence string, r cmu.Request, sink 
 	} else if most < cmu.MaxLimit {
 		r.Limit++
 	}
-	out, err := a.call(ctx, token.Value, r, most, sink)
+	call := func(token Token) (Reply, error) { return a.call(ctx, token.Value, r, most, sink) }
+	began := a.use.begin()
+	out, err := call(token)
 	if errors.Is(err, cmu.ErrUnauthorized) {
-		token, err = a.o.Refused(ctx, token.Value)
-		if err = under(licence, token, err); err != nil {
+		if token, out, err = a.renewed(ctx, licence, token, began, err, call, r); errors.As(err, new(*PauseError)) {
 			return Reply{}, err
-		}
-		if err := a.paused(); err != nil {
-			return Reply{}, err
-		}
-		if out, err = a.call(ctx, token.Value, r, most, sink); errors.Is(err, cmu.ErrUnauthorized) {
-			return Reply{}, &PauseError{RetryAfter: accessPause, Reason: "Adobe refuses the access token", Cause: err}
 		}
 	}
 	var refused *cmu.Error
@@ -117,7 +119,7 @@ func (a *Adobe) Report(ctx context.Context, licence string, r cmu.Request, sink 
 				return Reply{}, err
 			}
 			token = newer
-			out, err = a.call(ctx, token.Value, r, most, sink)
+			out, err = call(token)
 		}
 	}
 	if own && r.Limit > 0 {
@@ -126,7 +128,7 @@ func (a *Adobe) Report(ctx context.Context, licence string, r cmu.Request, sink 
 			a.limits.note(limitTaken)
 		case mayRefuseLimit(err) && a.limits.heeded() != limitTaken:
 			r.Limit = 0
-			if again, second := a.call(ctx, token.Value, r, most, sink); second == nil {
+			if again, second := call(token); second == nil {
 				a.limits.note(limitRefused)
 				out, err = again, nil
 			}
@@ -134,18 +136,9 @@ func (a *Adobe) Report(ctx context.Context, licence string, r cmu.Request, sink 
 	}
 	if r.Limit > most && !own && mayRefuseLimit(err) { // the caller's limit may be the largest that Adobe takes
 		r.Limit = most
-		if again, second := a.call(ctx, token.Value, r, most, sink); second == nil {
+		if again, second := call(token); second == nil {
 			out, err = again, nil
 		}
-	}
-	var e *cmu.Error
-	if errors.As(err, &e) && errors.Is(e, cmu.ErrThrottled) {
-		until := a.o.Now().Add(e.RetryAfter)
-		a.Pause(until)
-		if a.o.Paused != nil {
-			a.o.Paused(ctx, until)
-		}
-		return Reply{}, &PauseError{RetryAfter: e.RetryAfter, Reason: pauseReason, Cause: err}
 	}
 	if err == nil && own {
 		a.limits.learn(r.Limit, out)
@@ -162,16 +155,24 @@ func under(licence string, got Token, err error) error {
 }
 
 // enter waits for a turn, and returns what ends it.
-func (a *Adobe) enter(ctx context.Context) (leave func(), err error) {
+func (a *Adobe) enter(ctx context.Context, c *fair.Caller) (leave func(), err error) {
 	if err := a.paused(); err != nil {
 		return nil, err
 	}
-	select {
-	case a.slots <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := a.queue.Enter(ctx, c); errors.Is(err, fair.ErrOverloaded) {
+		return nil, &PauseError{RetryAfter: a.wait(), Reason: "too many requests wait for Adobe", Cause: err}
+	} else if err != nil {
+		return nil, err
 	}
-	leave = func() { <-a.slots }
+	leave = a.queue.Leave
+	if a.o.Slot != nil {
+		out, err := a.o.Slot(ctx, c)
+		if err != nil {
+			leave()
+			return nil, err
+		}
+		leave = func() { out(); a.queue.Leave() }
+	}
 	// While this call waited for its turn another may have met a pause.
 	if err := a.paused(); err != nil {
 		leave()
@@ -180,15 +181,29 @@ func (a *Adobe) enter(ctx context.Context) (leave func(), err error) {
 	return leave, nil
 }
 
+// maxWaiting bounds the calls that wait for their turn.
+const maxWaiting = 1000
+
+// longestWait bounds what who finds too many waiting is asked to wait.
+const longestWait = time.Minute
+
+// wait is about how long those that wait for a turn take.
+func (a *Adobe) wait() time.Duration {
+	calls := time.Duration(a.queue.Waiting() / a.o.Parallel)
+	return min(max(calls*time.Duration(a.latency.Load()), time.Second), longestWait)
+}
+
 // call makes one HTTP call, and logs it for metric filters. It hands at most so many rows on; zero: all.
 func (a *Adobe) call(ctx context.Context, token cmu.Secret, r cmu.Request, most int, sink func(cmu.Row) error) (Reply, error) {
 	out, err := a.read(ctx, token, r, most, sink)
 	a.calls.Add(1)
 	status := http.StatusOK
-	if err == nil && a.o.Accepted != nil {
-		a.o.Accepted(ctx, token)
-	}
-	if err != nil {
+	if err == nil {
+		a.use.taken(token, r)
+		if a.o.Accepted != nil {
+			a.o.Accepted(ctx, token)
+		}
+	} else {
 		status = 0 // no answer, or a broken one
 		var e *cmu.Error
 		if errors.As(err, &e) {
@@ -200,14 +215,18 @@ func (a *Adobe) call(ctx context.Context, token cmu.Secret, r cmu.Request, most 
 	}
 	a.o.Log.InfoContext(ctx, "Adobe called", "event", "adobe_called", "status", status, "rows", out.Rows, "full", out.Truncated,
 		"milliseconds", a.o.Now().Sub(out.At).Milliseconds())
-	return out, err
+	if out.stopped {
+		_ = a.met(ctx, r, nil) // Adobe had answered
+		return out, err
+	}
+	return out, a.met(ctx, r, err)
 }
 
 func (a *Adobe) read(ctx context.Context, token cmu.Secret, r cmu.Request, most int, sink func(cmu.Row) error) (Reply, error) {
 	out := Reply{At: a.o.Now()}
 	resp, err := a.o.Client.Report(ctx, token, r, "application/json")
 	if err != nil {
-		return out, err
+		return out, told(ctx, err)
 	}
 	defer resp.Body.Close()
 	out.Simulated = resp.Header.Get(cmu.HeaderSimulated) != ""
@@ -216,13 +235,15 @@ func (a *Adobe) read(ctx context.Context, token cmu.Secret, r cmu.Request, most 
 		if out.Rows++; most > 0 && out.Rows > most {
 			return nil
 		}
-		return sink(row)
+		err := sink(row)
+		out.stopped = err != nil
+		return err
 	})
 	if errors.Is(err, cmu.ErrNotReport) && out.Rows == 0 {
 		err = tee.notReport(err)
 	}
-	if err != nil && ctx.Err() != nil {
-		err = ctx.Err() // which closed the connection, and may show as that
+	if err != nil && !out.stopped {
+		err = told(ctx, err)
 	}
 	if err != nil {
 		return out, err
@@ -233,6 +254,17 @@ func (a *Adobe) read(ctx context.Context, token cmu.Secret, r cmu.Request, most 
 		out.Rows, out.Truncated = most, true
 	}
 	return out, nil
+}
+
+// told is the error of a call: that of its context where that has ended, which closed the connection and may show as that.
+func told(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, context.DeadlineExceeded):
+		return ErrTimeout // the client's
+	}
+	return err
 }
 
 // CallTime is how long one more call should be expected to take, judged by the last one.

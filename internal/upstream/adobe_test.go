@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"cmu-gateway/internal/fair"
 	testrig "cmu-gateway/internal/rig"
 	"cmu-gateway/internal/sandbox"
 	"cmu-gateway/pkg/cmu"
@@ -37,12 +38,12 @@ func ignore(cmu.Row) error { return nil }
 func TestRowsAndLinks(t *testing.T) {
 	a, _, _ := newAdobe(t, nil)
 	seen := 0
-	out, err := a.Report(t.Context(), "", ask, func(cmu.Row) error { seen++; return nil })
+	out, err := a.Report(t.Context(), new(fair.Caller), "", ask, func(cmu.Row) error { seen++; return nil })
 	if err != nil || seen == 0 || out.Rows != seen || out.Truncated || !strings.Contains(out.Links.Self, "limit=10000") {
 		t.Errorf("%+v, %d rows, %v", out, seen, err)
 	}
 	stop := errors.New("stop")
-	if _, err := a.Report(t.Context(), "", ask, func(cmu.Row) error { return stop }); !errors.Is(err, stop) {
+	if _, err := a.Report(t.Context(), new(fair.Caller), "", ask, func(cmu.Row) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("the sink's error became %v", err)
 	}
 	if all, failed := a.Calls(); all != 2 || failed != 1 {
@@ -59,7 +60,7 @@ func TestAPauseIsTold(t *testing.T) {
 		b.Faults = []sandbox.Fault{{On: "report", Kind: "status", Status: 429, Headers: map[string]string{"Retry-After": "90"}, Count: 1}}
 	})
 	var pause *PauseError
-	if _, err := a.Report(t.Context(), "", ask, ignore); !errors.As(err, &pause) || pause.RetryAfter != 90*time.Second || !errors.Is(err, cmu.ErrThrottled) {
+	if _, err := a.Report(t.Context(), new(fair.Caller), "", ask, ignore); !errors.As(err, &pause) || pause.RetryAfter != 90*time.Second || !errors.Is(err, cmu.ErrThrottled) {
 		t.Errorf("throttled: %v", err)
 	}
 	if want := clock.Now().Add(90 * time.Second); !told.Equal(want) || !a.PausedUntil().Equal(want) {
@@ -68,11 +69,11 @@ func TestAPauseIsTold(t *testing.T) {
 	before := simulated.Calls()
 	a.Pause(clock.Now().Add(time.Second)) // never shorter
 	clock.Add(89 * time.Second)
-	if _, err := a.Report(t.Context(), "", ask, ignore); !errors.As(err, &pause) || pause.RetryAfter != time.Second || simulated.Calls() != before {
+	if _, err := a.Report(t.Context(), new(fair.Caller), "", ask, ignore); !errors.As(err, &pause) || pause.RetryAfter != time.Second || simulated.Calls() != before {
 		t.Errorf("in the pause: %v", err)
 	}
 	clock.Add(time.Second)
-	if _, err := a.Report(t.Context(), "", ask, ignore); err != nil {
+	if _, err := a.Report(t.Context(), new(fair.Caller), "", ask, ignore); err != nil {
 		t.Errorf("after the pause: %v", err)
 	}
 }
@@ -88,13 +89,13 @@ func TestARefusedTokenIsRenewedOnce(t *testing.T) {
 			return Token{Value: s.Token.Value}, nil
 		}
 	})
-	if _, err := a.Report(t.Context(), "", ask, ignore); err != nil || asked != 1 {
+	if _, err := a.Report(t.Context(), new(fair.Caller), "", ask, ignore); err != nil || asked != 1 {
 		t.Errorf("renewed %d times: %v", asked, err)
 	}
 	var pause *PauseError
 	before := simulated.Calls()
-	_, err := a.Report(t.Context(), "", ask, ignore)
-	if !errors.As(err, &pause) || !errors.Is(err, cmu.ErrUnauthorized) || simulated.Calls()-before != 2 {
+	_, err := a.Report(t.Context(), new(fair.Caller), "", ask, ignore)
+	if !errors.As(err, &pause) || !errors.Is(err, cmu.ErrUnauthorized) || simulated.Calls()-before != 4 { // twice the report, and another
 		t.Errorf("refused twice: %v after %d calls", err, simulated.Calls()-before)
 	}
 	if text := fmt.Sprintf("%v %+v %#v", err, err, pause.Cause); strings.Contains(text, "hunter") {
@@ -107,12 +108,12 @@ func TestALimitThatIsRefusedIsLeftToAdobe(t *testing.T) {
 	simulated.Behave(func(b *sandbox.Behaviour) { b.MaxLimit, b.LimitMode = 2000, "refuse" })
 	for i, calls := range []int64{2, 1} { // then it is known
 		before := simulated.Calls()
-		if out, err := a.Report(t.Context(), "", ask, ignore); err != nil || out.Rows == 0 || simulated.Calls()-before != calls {
+		if out, err := a.Report(t.Context(), new(fair.Caller), "", ask, ignore); err != nil || out.Rows == 0 || simulated.Calls()-before != calls {
 			t.Errorf("%d: %+v, %v with %d calls, want %d", i, out, err, simulated.Calls()-before, calls)
 		}
 	}
 	var e *cmu.Error
-	if _, err := a.Report(t.Context(), "", cmu.Request{Path: ask.Path, Limit: 10_000}, ignore); !errors.As(err, &e) || e.Status != 400 {
+	if _, err := a.Report(t.Context(), new(fair.Caller), "", cmu.Request{Path: ask.Path, Limit: 10_000}, ignore); !errors.As(err, &e) || e.Status != 400 {
 		t.Errorf("a caller's own limit: %v", err)
 	}
 }
@@ -134,7 +135,7 @@ func TestWhatIsNoReportIsAnErrorThatShowsIt(t *testing.T) {
 		simulated.Behave(func(b *sandbox.Behaviour) {
 			b.Faults = []sandbox.Fault{{On: "report", Kind: "status", Status: 200, Body: body}}
 		})
-		_, err := a.Report(t.Context(), "", ask, ignore)
+		_, err := a.Report(t.Context(), new(fair.Caller), "", ask, ignore)
 		var e *NotReportError
 		if !errors.As(err, &e) || !errors.Is(err, cmu.ErrNotReport) || !strings.HasPrefix(e.Begins, begins) || len(e.Begins) > 1000 {
 			t.Errorf("%.60q: %v", body, err)
@@ -161,7 +162,7 @@ func TestParallel(t *testing.T) {
 	var calls sync.WaitGroup
 	for range callers {
 		calls.Go(func() {
-			if _, err := a.Report(t.Context(), "", ask, ignore); err != nil {
+			if _, err := a.Report(t.Context(), new(fair.Caller), "", ask, ignore); err != nil {
 				t.Error(err)
 			}
 		})
@@ -170,7 +171,7 @@ func TestParallel(t *testing.T) {
 	<-entered // all turns are taken
 	gone, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := a.Report(gone, "", ask, ignore); !errors.Is(err, context.Canceled) {
+	if _, err := a.Report(gone, new(fair.Caller), "", ask, ignore); !errors.Is(err, context.Canceled) {
 		t.Errorf("a caller who has gone: %v", err)
 	}
 	close(gate)

@@ -1,8 +1,11 @@
 package upstream
 
 import (
+	"context"
 	"sync"
 	"time"
+
+	"cmu-gateway/pkg/cmu"
 )
 
 // PauseError says that Adobe is not to be asked for now, and when to come back.
@@ -17,24 +20,25 @@ func (e *PauseError) Error() string { return e.Reason }
 // Unwrap returns the cause, or nil.
 func (e *PauseError) Unwrap() error { return e.Cause }
 
-const (
-	pauseReason = "Adobe asked for a pause"
-	// accessPause is how long callers are asked to wait for new access.
-	accessPause = 5 * time.Second
-)
+// accessPause is how long callers are asked to wait for new access.
+const accessPause = 5 * time.Second
 
-// pause is until when Adobe asked not to be called.
+// pause is until when Adobe is not to be called, and what of its troubles may lead to that.
 type pause struct {
-	mu    sync.Mutex
-	until time.Time // guarded by mu
+	mu      sync.Mutex // guards what follows
+	until   time.Time
+	reason  string // of the pause
+	trouble trouble
 }
 
 // Pause keeps calls from being made until an instant. It never makes a pause shorter.
-func (a *Adobe) Pause(until time.Time) {
-	a.pause.mu.Lock()
-	defer a.pause.mu.Unlock()
-	if until.After(a.pause.until) {
-		a.pause.until = until
+func (a *Adobe) Pause(until time.Time) { a.pause.extend(until, reasonThrottled) }
+
+func (p *pause) extend(until time.Time, reason string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if until.After(p.until) {
+		p.until, p.reason = until, reason
 	}
 }
 
@@ -47,8 +51,28 @@ func (a *Adobe) PausedUntil() time.Time {
 
 // paused returns an error during a pause.
 func (a *Adobe) paused() error {
-	if left := a.PausedUntil().Sub(a.o.Now()); left > 0 {
-		return &PauseError{RetryAfter: left, Reason: pauseReason}
+	a.pause.mu.Lock()
+	defer a.pause.mu.Unlock()
+	if left := a.pause.until.Sub(a.o.Now()); left > 0 {
+		return &PauseError{RetryAfter: left, Reason: a.pause.reason}
 	}
 	return nil
+}
+
+// met draws what the outcome of a call says of Adobe, and returns it as a *PauseError where all calls pause for it.
+func (a *Adobe) met(ctx context.Context, r cmu.Request, err error) error {
+	now := a.o.Now()
+	a.pause.mu.Lock()
+	t, p := a.pause.trouble.after(r.Report(), err, now, now.Before(a.pause.until))
+	a.pause.trouble = t
+	a.pause.mu.Unlock()
+	if p.length == 0 {
+		return err
+	}
+	until := now.Add(p.length)
+	a.pause.extend(until, p.reason)
+	if p.named && a.o.Paused != nil {
+		a.o.Paused(ctx, until)
+	}
+	return &PauseError{RetryAfter: p.length, Reason: p.reason, Cause: err}
 }

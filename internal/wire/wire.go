@@ -68,7 +68,7 @@ func reportsOptions(s settings.Settings, adobe string, blocks store.Store, token
 	return reports.Options{
 		Client: Client(s), Adobe: adobe, Store: blocks, After: after, Log: log,
 		Policy:   Policy(s),
-		RowLimit: s.RowLimit, Parallel: s.FetchParallel, Memory: int64(s.Memory),
+		RowLimit: s.RowLimit, Parallel: s.FetchParallel, Total: s.FetchTotal, Memory: int64(s.Memory),
 		Token: func(ctx context.Context) (upstream.Token, error) { return reportToken(tokens.Token(ctx)) },
 		Refused: func(ctx context.Context, refused cmu.Secret) (upstream.Token, error) {
 			return reportToken(tokens.Refused(ctx, refused))

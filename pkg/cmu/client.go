@@ -121,7 +121,7 @@ func (c *Client) send(req *http.Request, op string, limit int64, want ...int) (*
 	defer resp.Body.Close()
 	e := &Error{Op: op, Status: resp.StatusCode}
 	if errors.Is(e, ErrThrottled) {
-		e.RetryAfter = retryAfter(op, resp.Header, c.now())
+		e.RetryAfter = e.wait(resp.Header, c.now())
 	}
 	text, _ := io.ReadAll(io.LimitReader(resp.Body, maxReasonRead)) // what came before a fault is reason enough
 	e.read(text)

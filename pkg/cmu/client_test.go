@@ -171,6 +171,10 @@ func TestReportErrors(t *testing.T) {
 		{429, "", http.Header{"Date": {"Sat, 04 Jul 2026 12:00:00 GMT"}, "Expires": {"Sat, 04 Jul 2026 12:00:21 GMT"}}, ErrThrottled, 21 * time.Second, ""},
 		{429, "", http.Header{"Expires": {"0"}}, ErrThrottled, time.Minute, ""},
 		{429, "", http.Header{"Retry-After": {"999999999"}}, ErrThrottled, time.Hour, ""},
+		{503, "", nil, ErrThrottled, 0, ""},
+		{503, "", http.Header{"Expires": {"0"}}, ErrThrottled, 0, ""},
+		{503, "", http.Header{"Retry-After": {"0"}}, ErrThrottled, time.Second, ""},
+		{503, "", http.Header{"Retry-After": {"90"}}, ErrThrottled, 90 * time.Second, ""},
 		{500, strings.Repeat("long ", 10_000), nil, nil, 0, strings.TrimSpace(strings.Repeat("long ", 60)) + " …"},
 	} {
 		client := serve(t, func(w http.ResponseWriter, r *http.Request) {

@@ -21,7 +21,7 @@ var (
 	ErrInvalidClient = errors.New("client credentials refused")
 	// ErrUnauthorized: the access token is missing, expired or revoked (401). Get another.
 	ErrUnauthorized = errors.New("access token refused")
-	// ErrThrottled: too many calls (429), or none served for now (503). Wait for RetryAfter of the *Error.
+	// ErrThrottled: too many calls (429), or none served for now (503). Wait for RetryAfter of the *Error, where it is told.
 	ErrThrottled = errors.New("asked to wait")
 	// ErrTooWide: Adobe refuses the selection as too large. Ask for less: a shorter window, fewer dimensions, more filters.
 	ErrTooWide = errors.New("selection too wide")
@@ -46,7 +46,8 @@ type Error struct {
 	// Reason is Adobe's text in one line, cleaned of markup and cut after 300 characters; it may be empty. Empty if there is a Code.
 	Reason string
 	// RetryAfter is how long to wait before the next call, from one second to one hour: by Retry-After, else by Expires, else a
-	// second for register and token and a minute for reports. Set for 429 and 503 ([ErrThrottled]), else zero.
+	// second for register and token, and for a report that was throttled (429) a minute. Zero for a report's 503 that names no time,
+	// which tells of that report alone, and for all that is not [ErrThrottled].
 	RetryAfter time.Duration
 }
 
@@ -110,20 +111,21 @@ func Reason(body []byte) string {
 	return s
 }
 
-// Waits where Adobe names none: a bucket refills at one request a second at the authorization server, and reports ask for
-// about a minute. An absurd wait is cut: asking once an hour harms nobody.
+// Waits where Adobe names none: a bucket refills at one request a second at the authorization server, and a throttled report asks
+// for about a minute. An absurd wait is cut: asking once an hour harms nobody.
 const (
 	defaultAuthWait   = time.Second
 	defaultReportWait = time.Minute
 	maxWait           = time.Hour
 )
 
-// retryAfter reads how long to wait from Retry-After, else from Expires, both measured against the server's own Date.
-func retryAfter(op string, h http.Header, now time.Time) time.Duration {
+// wait reads how long to wait from Retry-After, else from Expires, both measured against the server's own Date.
+func (e *Error) wait(h http.Header, now time.Time) time.Duration {
 	wait := defaultReportWait
-	if op != opReport {
+	if e.Op != opReport {
 		wait = defaultAuthWait
 	}
+	named := true
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		now = date
 	}
@@ -134,6 +136,11 @@ func retryAfter(op string, h http.Header, now time.Time) time.Duration {
 		wait = at.Sub(now)
 	} else if at, err := http.ParseTime(h.Get("Expires")); err == nil && at.After(now) {
 		wait = at.Sub(now)
+	} else {
+		named = false
+	}
+	if !named && e.Op == opReport && e.Status == http.StatusServiceUnavailable {
+		return 0
 	}
 	return min(max(wait, time.Second), maxWait)
 }

@@ -99,7 +99,7 @@ func ReadReport(r io.Reader, each func(Row) error) (Links, error) {
 		err = fmt.Errorf("%w: it has no report array", ErrNotReport)
 	}
 	var syntax *jsontext.SyntacticError
-	if err != nil && d.in.err != nil {
+	if err != nil && !d.refused && d.in.err != nil {
 		err = fmt.Errorf("reading a report: %w", d.in.err) // whatever the decoder made of it
 	} else if errors.As(err, &syntax) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		err = fmt.Errorf("%w: broken JSON at byte %d", ErrNotReport, syntax.ByteOffset)
@@ -108,11 +108,12 @@ func ReadReport(r io.Reader, each func(Row) error) (Links, error) {
 }
 
 type reportReader struct {
-	dec   *jsontext.Decoder
-	in    *tokenBound
-	each  func(Row) error
-	found bool
-	out   Links
+	dec     *jsontext.Decoder
+	in      *tokenBound
+	each    func(Row) error
+	refused bool // by each
+	found   bool
+	out     Links
 }
 
 // object reads an object, calling member with the reader at each value.
@@ -159,6 +160,7 @@ func (d *reportReader) rows() error {
 			return err
 		}
 		if err := d.each(row); err != nil {
+			d.refused = true
 			return err
 		}
 	}

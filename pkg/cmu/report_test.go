@@ -1,11 +1,14 @@
 package cmu
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"syscall"
 	"testing"
+	"testing/iotest"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -102,5 +105,22 @@ func BenchmarkReadReport(b *testing.B) {
 		if _, err := ReadReport(strings.NewReader(text.String()), func(Row) error { n++; return nil }); err != nil || n != 30_000 {
 			b.Fatal(n, err)
 		}
+	}
+}
+
+// TestTheReadersErrorComesOut has the reader fail after each byte: wherever that is, its error is told and no other.
+func TestTheReadersErrorComesOut(t *testing.T) {
+	for _, fault := range []error{context.Canceled, context.DeadlineExceeded, syscall.ECONNRESET, ErrTooLarge, errors.New("broken compression")} {
+		for n := range len(sample) {
+			_, err := ReadReport(io.MultiReader(strings.NewReader(sample[:n]), iotest.ErrReader(fault)), func(Row) error { return nil })
+			if !errors.Is(err, fault) || errors.Is(err, ErrNotReport) {
+				t.Fatalf("%v after %d bytes: %v", fault, n, err)
+			}
+		}
+	}
+	stop := errors.New("stop")
+	together := iotest.DataErrReader(io.MultiReader(strings.NewReader(sample), iotest.ErrReader(context.Canceled)))
+	if _, err := ReadReport(together, func(Row) error { return stop }); err != stop {
+		t.Errorf("the error of each became %v", err)
 	}
 }

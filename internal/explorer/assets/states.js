@@ -1,0 +1,114 @@
+// What is shown instead of a chart, and the notes beside one.
+
+import { get, make } from "./controls.js";
+import { ago, moment, span as spanText } from "./format.js";
+import { parse } from "./civil.js";
+import { between, keptSince, nameOf } from "./windows.js";
+
+/** @typedef {import("./types").Problem} Problem */
+/** @typedef {import("./types").Span} Span */
+
+/** @param {string} kind @param {string} title @param {string} text @param {...(Node | string)} more */
+export function message(kind, title, text, ...more) {
+  const place = get("state");
+  place.dataset.kind = kind;
+  place.replaceChildren(make("h2", {}, title), make("p", { class: "soft" }, text), ...more);
+  place.hidden = false;
+  get("view").hidden = true;
+  get("take").hidden = true;
+  get("code").hidden = true;
+  get("copy").setAttribute("aria-expanded", "false");
+}
+
+/** @param {string} text @param {() => void} act */
+export function button(text, act, look = "main") {
+  const b = make("button", { type: "button", class: look }, text);
+  b.addEventListener("click", act);
+  return b;
+}
+
+/** The first rows are on their way. @param {string} text */
+export const loading = (text) => message("loading", "Loading", text, make("progress", { "aria-label": "Loading" }));
+
+/** The gateway has no answer yet, and will be asked again. @param {Problem} p @param {number} seconds */
+export function waiting(p, seconds) {
+  if (p.blocks_total) {
+    const done = p.blocks_done ?? 0;
+    const bar = make("progress", { value: String(done), max: String(p.blocks_total), "aria-label": "Rows that are there" });
+    message("progress", "Fetching from Adobe", `${done} of ${p.blocks_total} blocks are there. Asking again in ${seconds} s.`, bar);
+  } else {
+    message("down", p.code === "no_access" ? "No access to Adobe for now" : "Adobe cannot be had for now", `${p.detail} Asking again in ${seconds} s.`,
+      make("progress", { "aria-label": "Waiting" }));
+  }
+}
+
+/** There is no row. @param {Span} span @param {number} now @param {boolean} filtered */
+export function empty(span, now, filtered) {
+  if (span.end <= keptSince(now)) return gone(now);
+  if (span.start >= now) return message("empty", "This window has not begun", "There is no usage to show yet.");
+  message("empty", "No rows in this window", filtered ? "Nothing in it fits the filters. Remove one, or choose another window." : "Adobe has no usage in it. Choose another window.");
+}
+
+/** @param {number} now */
+export const gone = (now) =>
+  message("gone", "Adobe no longer has it", `Adobe keeps 25 months: what was before ${moment(keptSince(now))} cannot be asked any more. That is not “no usage”.`);
+
+/** @param {Problem} p @param {{again: () => void, window: (name: string) => void, go: (path: string) => void, reset: () => void}} act */
+export function failed(p, act) {
+  const again = button("Try again", act.again);
+  if (p.status === 413 || p.code === "too_wide" || p.code === "adobe_too_large") {
+    const parts = (p.narrower ?? []).slice(0, 24).map((n) => {
+      const [start, end] = [parse(n.start), parse(n.end)];
+      if (start === null || end === null) return make("li", {});
+      const name = nameOf(between(start, end));
+      return make("li", {}, button(spanText({ start, end, months: 0 }), () => act.window(name), ""));
+    });
+    return message("large", "Too much for one answer", `${p.detail} ${parts.length > 0 ? "Narrower windows:" : "Choose a narrower window or fewer values."}`,
+      make("ul", {}, ...parts));
+  }
+  if (p.nearest && p.nearest.length > 0) {
+    const list = p.nearest.map((href) => href.replace(/^.*\/cmu\/v2\//, ""));
+    return message("missing", "Adobe has no such report", p.detail, make("ul", {}, ...list.map((path) => make("li", {}, button(path, () => act.go(path), "")))));
+  }
+  if (p.status >= 500 || p.status === 0) return message("down", p.status === 0 ? "The gateway cannot be reached" : "Adobe cannot be had for now", p.detail, again);
+  message("refused", "This cannot be shown", p.detail, again, button("Begin anew", act.reset, ""));
+}
+
+/** Asks for the key. @param {boolean} wrong @param {(key: string) => void} use */
+export function askKey(wrong, use) {
+  const input = /** @type {HTMLInputElement} */ (make("input", { type: "password", autocomplete: "off", "aria-label": "Key", placeholder: "Key of this gateway", required: "" }));
+  const form = make("form", {}, input, make("button", { type: "submit", class: "main" }, "Use the key"));
+  form.addEventListener("submit", (e) => {
+    e.preventDefault();
+    use(input.value.trim());
+  });
+  message("key", wrong ? "That key is not taken" : "This gateway asks for a key",
+    "It is kept in this tab alone until that is closed, and sent to the gateway as a header, never in an address.", form);
+  input.focus();
+}
+
+/** Says that numbers are made up, where the page did not know yet. */
+export function madeUp() {
+  if (document.querySelector(".simulated")) return;
+  document.body.prepend(make("aside", { class: "simulated", "aria-label": "Simulated Adobe" }, make("strong", {}, "These numbers are made up:"), " they come from a simulated Adobe."));
+}
+
+/**
+ * The notes beside a chart.
+ * @param {{span: Span, now: number, settled: number | null, open: boolean, stale: boolean, age: number, incomplete: string, rest: number, distinct: boolean, split: string,
+ *   before: Span | null, stacked: boolean}} o
+ */
+export function notes(o) {
+  /** @type {HTMLElement[]} */
+  const list = [];
+  /** @param {string} kind @param {string} text */
+  const add = (kind, text) => list.push(make("p", { class: "note " + kind, "data-note": kind }, text));
+  if (o.incomplete) add("warn incomplete", `Incomplete: ${o.incomplete}. Numbers are too low where rows are missing.`);
+  if (o.stale) add("warn stale", `These numbers are ${ago(o.age)} old, older than they should be. Newer ones are being fetched, or cannot be had for now.`);
+  if (o.span.start < keptSince(o.now)) add("warn gone", `Adobe no longer has what was before ${moment(keptSince(o.now))}: it keeps 25 months. A gap there is not “no usage”.`);
+  if (o.before && o.before.start < keptSince(o.now)) add("warn gone", `Adobe no longer has all of what is compared with: it keeps 25 months, from ${moment(keptSince(o.now))} on.`);
+  if (o.open && o.settled !== null) add("open", `From ${moment(Math.max(o.settled, o.span.start))} on, numbers may still change: they are drawn lighter.`);
+  if (o.distinct && o.stacked) add("distinct", "Distinct users never add up, so they are drawn as lines and not stacked.");
+  if (o.distinct && o.rest > 0) add("distinct", `${o.rest} more ${o.rest === 1 ? "value is" : "values are"} not shown. Distinct users never add up, so there are no “others” and no sum.`);
+  get("notes").replaceChildren(...list);
+}

@@ -1,0 +1,80 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"cmu-gateway/internal/catalog"
+)
+
+// The catalogue holds what answers told, and asks nobody.
+func TestCatalog(t *testing.T) {
+	r := newRig(t, func(g *Gateway) { g.BasePath = func(context.Context) string { return "/live" } })
+	read := func() (doc catalogDocument) {
+		t.Helper()
+		if err := json.Unmarshal([]byte(r.ok("/catalog").body), &doc); err != nil {
+			t.Fatal(err)
+		}
+		return doc
+	}
+	if doc := read(); len(doc.Reports) != 0 || !slices.Equal(doc.Metrics, catalog.Metrics) || len(doc.Freshness) != 6 || doc.Now == "" {
+		t.Errorf("%+v", doc)
+	}
+	r.ok("/cmu/v2/tenant/year/month?limit=1")
+	calls := r.adobe.Calls()
+	found := map[string]catalogReport{}
+	for _, report := range read().Reports {
+		found[report.Href] = report
+	}
+	month, day, up := found["/live/cmu/v2/tenant/year/month"], found["/live/cmu/v2/tenant/year/month/day"], found["/live/cmu/v2/tenant/year"]
+	if !month.Asked || month.Grain != "month" || !slices.Contains(month.Metrics, "active-users") || slices.Contains(month.Metrics, "tenant") ||
+		!slices.Contains(month.LeadsTo, "day") || day.Asked || day.Grain != "day" || up.Href == "" {
+		t.Errorf("%+v", found)
+	}
+	page := r.ok("/catalog", "Accept", browser)
+	for _, want := range []string{`href="/live/cmu/v2/tenant/year/month/day"`, "not asked yet", "Distinct user accounts", "never: distinct users", "3h"} {
+		if !strings.Contains(page.body, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	if r.adobe.Calls() != calls {
+		t.Error("Adobe was asked")
+	}
+	// A 404 names what was meant.
+	got := r.get("/cmu/v2/tenant/year/month/dya")
+	if got.StatusCode != http.StatusNotFound || !strings.Contains(got.body, `"nearest":["/live/cmu/v2/tenant/year/month/day"]`) {
+		t.Errorf("%d %s", got.StatusCode, got.body)
+	}
+	if got := r.get("/cmu/v2/tenant/year/month/dya", "Accept", browser); !strings.Contains(got.body, "Did you mean") {
+		t.Error(got.body)
+	}
+	// The description of the API has what metrics mean from the same place.
+	description := r.ok("/openapi.json").body
+	for _, m := range catalog.Metrics {
+		if !strings.Contains(description, m.Meaning) {
+			t.Errorf("/openapi.json does not tell of %s", m.Name)
+		}
+	}
+}
+
+func TestStatusPage(t *testing.T) {
+	r := newRig(t)
+	r.prove()
+	r.ok(days)
+	page := r.ok("/status", "Accept", browser)
+	for _, want := range []string{"Status</h1>", "Proven", "From Adobe", "1 (100 %)", "Nothing needs a look", "Final by hour"} {
+		if !strings.Contains(page.body, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	if strings.Contains(page.body, "style=") || strings.Contains(page.body, "<style") || page.Header.Get("Content-Security-Policy") != pagePolicy {
+		t.Error("it has a style of its own")
+	}
+	if got := r.ok("/status", "Accept", "*/*").Header.Get("Content-Type"); got != "application/json" {
+		t.Errorf("programs get %s", got)
+	}
+}

@@ -1,0 +1,162 @@
+package gateway
+
+import (
+	"bufio"
+	"bytes"
+	"strconv"
+	"time"
+)
+
+// service begins a page of the service's own.
+func (p page) service(base, title string, simulated bool) {
+	p.head(base, title+" - CMU gateway")
+	p.raw(`<nav class="top" aria-label="Pages"><a class="brand" href="`)
+	p.text(base + "/")
+	p.raw(`">CMU explorer</a>` + "\n")
+	for _, to := range []struct{ path, name string }{
+		{"/catalog", "Catalogue"}, {"/status", "Status"}, {reportsPath, "Reports as tables"}, {"/openapi.json", "API"},
+	} {
+		p.link(base+to.path, to.name)
+	}
+	p.raw("</nav>\n<main>")
+	p.banner(simulated)
+	p.raw("<h1>")
+	p.text(title)
+	p.raw("</h1>\n")
+}
+
+// end ends a page and returns it.
+func (p page) end(text *bytes.Buffer) []byte {
+	p.raw("</main></body></html>\n")
+	p.Flush()
+	return text.Bytes()
+}
+
+// table begins a table with a caption and headings.
+func (p page) table(caption string, headings ...string) {
+	p.raw(`<div class="scroll" tabindex="0" role="region" aria-label="`)
+	p.text(caption)
+	p.raw(`"><table><caption>`)
+	p.text(caption)
+	p.raw("</caption><thead><tr>")
+	for _, h := range headings {
+		p.raw(`<th scope="col">`)
+		p.text(h)
+		p.raw("</th>")
+	}
+	p.raw("</tr></thead><tbody>\n")
+}
+
+// statusPage is the status for people.
+func statusPage(base string, s *Status, now time.Time) []byte {
+	var text bytes.Buffer
+	p := page{bufio.NewWriter(&text)}
+	p.service(base, "Status", s.Simulated)
+	for _, problem := range s.Problems {
+		p.warn(problem)
+	}
+	if len(s.Problems) == 0 {
+		p.raw(`<p class="good">Nothing needs a look.</p>` + "\n")
+	}
+	p.section("Access to Adobe")
+	if a := s.Access; a != nil {
+		p.item("Access", a.Summary)
+		p.item("If no call succeeds any more", a.Token.Summary)
+		if !a.Token.ExpiresAt.IsZero() {
+			p.item("Token ends", moment(a.Token.ExpiresAt, now))
+		}
+		if c := a.Credentials; c != nil && !c.Since.IsZero() {
+			p.item("Client credentials since", moment(c.Since, now))
+		}
+	} else {
+		p.item("Access", "not known here")
+	}
+	p.raw("</dl>\n")
+	p.section("Calls to Adobe")
+	p.item("Calls since the start", group(strconv.FormatInt(s.AdobeCalls.Total, 10)))
+	p.item("Failed", group(strconv.FormatInt(s.AdobeCalls.Failed, 10)))
+	if s.CooldownUntil.IsZero() {
+		p.item("Pause", "none")
+	} else {
+		p.item("Pause", "Adobe asked not to be called until "+moment(s.CooldownUntil, now))
+	}
+	p.raw("</dl>\n")
+	p.section("Answers since the start")
+	all := s.Answers.Memory + s.Answers.Store + s.Answers.Stale + s.Answers.Adobe
+	for _, from := range []struct {
+		name  string
+		count int64
+	}{{"From memory", s.Answers.Memory}, {"From the store", s.Answers.Store}, {"Stale", s.Answers.Stale}, {"From Adobe", s.Answers.Adobe}} {
+		value := group(strconv.FormatInt(from.count, 10))
+		if all > 0 {
+			value += " (" + strconv.FormatInt((from.count*100+all/2)/all, 10) + " %)"
+		}
+		p.item(from.name, value)
+	}
+	p.raw("</dl>\n")
+	p.section("Calendar")
+	proven := "Not proven: reports are asked for whole"
+	if s.Calendar.Proven {
+		proven = "Proven: reports are sliced by calendar period"
+	}
+	p.item("Verdict", proven)
+	p.item("Evidence", s.Calendar.Evidence)
+	if !s.Calendar.CheckedAt.IsZero() {
+		p.item("Checked", moment(s.Calendar.CheckedAt, now))
+	}
+	for _, grain := range []string{"minute", "hour", "day", "month", "year"} {
+		if until, ok := s.SettledUntil[grain]; ok {
+			p.item("Final by "+grain, "up to "+until.String()+", Adobe's time")
+		}
+	}
+	p.raw("</dl>\n")
+	p.section("Store")
+	about := ""
+	if s.Stored.Approximate {
+		about = "about "
+	}
+	p.item("Items", about+group(strconv.FormatInt(s.Stored.Items, 10)))
+	p.item("Size", about+megabytes(s.Stored.Bytes))
+	p.raw("</dl>\n")
+	p.section("This process")
+	p.item("Version", s.Version)
+	p.item("Up for", (time.Duration(s.UptimeSeconds) * time.Second).String())
+	if s.Instance != "" {
+		p.item("Instance", s.Instance)
+	}
+	p.raw("</dl>\n")
+	return p.end(&text)
+}
+
+// section begins a list that lasts until </dl>.
+func (p page) section(title string) {
+	p.raw("<h2>")
+	p.text(title)
+	p.raw("</h2><dl class=\"pairs\">\n")
+}
+
+func (p page) item(name, value string) {
+	p.raw("<dt>")
+	p.text(name)
+	p.raw("</dt><dd>")
+	p.text(value)
+	p.raw("</dd>\n")
+}
+
+// moment is an instant for people, and how far away it is.
+func moment(at, now time.Time) string {
+	text := at.UTC().Format("2006-01-02 15:04:05") + " UTC"
+	if d := at.Sub(now).Round(time.Second); d > 0 {
+		return text + ", in " + d.String()
+	} else if d < 0 {
+		return text + ", " + (-d).String() + " ago"
+	}
+	return text
+}
+
+func megabytes(n int64) string {
+	if n < 100_000 {
+		return group(strconv.FormatInt(n, 10)) + " bytes"
+	}
+	return strconv.FormatFloat(float64(n)/1e6, 'f', 1, 64) + " MB"
+}
