@@ -117,7 +117,7 @@ func (q *queryFlags) request(text string, more ...string) (a asked, err error) {
 		}
 	}
 	a.bounds = strings.Join(bounds, "&")
-	if a.Request, err = (plan.Policy{}).ParseRequest(path, query, time.Now()); err != nil {
+	if a.Request, err = (plan.Policy{}).ParseRequest(path, query, time.Now(), func(r cmu.Request) []string { return r.Path }); err != nil {
 		return a, usagef("the report is not valid: %w", err)
 	}
 	return a, nil

@@ -131,3 +131,19 @@ func TestSelfLinkStatesEffectiveQuery(t *testing.T) {
 		t.Error("no drill-down")
 	}
 }
+
+// The self link of an answer that is put together of what is kept asks for that very answer.
+func TestSelfLinkLeadsBack(t *testing.T) {
+	r := newRig(t)
+	r.prove()
+	for _, query := range []string{"", "&metrics=started-sessions", "&tenant=ACME", "&mvpd!=Cablevision"} {
+		for _, window := range []string{"start=2026-06-01&end=2026-06-03", "start=2026-06-02&end=2026-06-04"} {
+			first := decodeHAL(t, r.ok("/cmu/v2/tenant/year/month/day/mvpd?"+window+query).body)
+			again := decodeHAL(t, r.ok(first.Links.Self.Href).body)
+			if again.Links.Self.Href != first.Links.Self.Href || len(again.Report) != len(first.Report) {
+				t.Errorf("%s%s: %s leads to %s", window, query, first.Links.Self.Href, again.Links.Self.Href)
+			}
+			r.after.Run()
+		}
+	}
+}

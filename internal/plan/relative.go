@@ -19,25 +19,26 @@ var relative = regexp.MustCompile(`^-(\d{1,4})(h|d|w|m|y)$`)
 
 // ParseRequest is cmu.Parse for callers who may also write bounds relative to now, by Adobe's clock as far as it is known: so much
 // before it, or by name. They become the beginning of the period of the report's grain that they lie in; an end of now is the
-// present, whatever comes of it. Adobe is never sent such a bound.
-func (p Policy) ParseRequest(path, query string, now time.Time) (cmu.Request, error) {
-	grain := cmu.Minute
+// present, whatever comes of it. Adobe is never sent such a bound. rowsOf returns the path of the rows of a request, which its own may be
+// an alias of.
+func (p Policy) ParseRequest(path, query string, now time.Time, rowsOf func(cmu.Request) []string) (cmu.Request, error) {
+	grain := cmu.NoGrain
 	if at, err := cmu.Parse(path, ""); err == nil {
-		if g, ok := at.Grain(); ok {
-			grain = g
-		}
+		at.Path = rowsOf(at)
+		grain, _ = at.Grain()
 	}
 	var pairs []string
 	for pair := range strings.SplitSeq(query, "&") {
 		name, value, _ := strings.Cut(pair, "=")
 		text, err := url.QueryUnescape(value)
-		at, ok := moment(strings.ToLower(strings.TrimSpace(text)), p.Civil(now))
+		text = strings.ToLower(strings.TrimSpace(text))
+		at, ok := moment(text, p.Civil(now))
 		switch {
 		case err != nil || !ok || name != "start" && name != "end":
 			pairs = append(pairs, pair)
 		case name == "end" && text == "now":
 		default:
-			pairs = append(pairs, name+"="+grain.Floor(at).String())
+			pairs = append(pairs, name+"="+floor(grain, text, at).String())
 		}
 	}
 	r, err := cmu.Parse(path, strings.Join(pairs, "&"))
@@ -49,6 +50,19 @@ func (p Policy) ParseRequest(path, query string, now time.Time) (cmu.Request, er
 		return cmu.Request{}, err
 	}
 	return r, nil
+}
+
+// floor takes a bound to the beginning of the period that it lies in. Where nobody knows the grain that is the day, as more of a row is
+// better than a part of it; but of a bound in hours, or of now, the hour.
+func floor(grain cmu.Grain, text string, at cmu.Civil) cmu.Civil {
+	switch {
+	case grain != cmu.NoGrain:
+	case text == "now" || strings.HasSuffix(text, "h"):
+		grain = cmu.Hour
+	default:
+		grain = cmu.Day
+	}
+	return grain.Floor(at)
 }
 
 // moment reads a relative bound at a moment of the calendar.

@@ -25,7 +25,10 @@ func (p *piece) lasting(l cmu.Links) cmu.Links {
 		l.Self = "" // it tells nothing
 		return l
 	}
-	l.Self = "?" + cmu.Request{Filters: self.Filters, Metrics: self.Metrics}.Report()
+	l.Self = cmu.Request{Filters: self.Filters, Metrics: self.Metrics}.Report()
+	if l.Self == "" {
+		l.Self = "?" // it tells that there is nothing
+	}
 	return l
 }
 

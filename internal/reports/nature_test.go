@@ -42,6 +42,30 @@ func TestAnAliasIsTheReportThatItStandsFor(t *testing.T) {
 	}
 }
 
+// What is relative to now begins with a whole row, of an alias too: before and after it is known what it stands for.
+func TestARelativeWindowOfAnAliasBeginsWithAWholeRow(t *testing.T) {
+	r := newRig(t)
+	for range 2 {
+		asked, err := r.Parse("billing/daily", "start=-3d&end=today")
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, _, err := r.Get(t.Context(), asked, Directives{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := rowsOf(t, a), r.direct("billing/daily?start=2026-07-18&end=2026-07-21"); !sameRows(got, want) {
+			t.Errorf("%v, want %v", got, want)
+		}
+		r.after()
+		r.clock.Add(time.Minute)
+	}
+	hours, err := r.Parse("billing/daily", "start=-5h")
+	if day, civil := hours.Start.Civil(); err != nil || !civil || day != cmu.Day.Floor(day) {
+		t.Errorf("%s, %v: want the beginning of a day", hours.Canonical(), err)
+	}
+}
+
 // A report that does not heed its window is one, labelled by the window that Adobe says, and kept once.
 func TestAWindowThatIsNotHeededIsNoWindow(t *testing.T) {
 	r := newRig(t)

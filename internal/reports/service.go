@@ -120,11 +120,11 @@ func New(o Options) *Service {
 
 // Parse reads a request as cmu.Parse does, and bounds relative to now besides: see plan.Policy.ParseRequest.
 func (s *Service) Parse(path, query string) (cmu.Request, error) {
-	p := s.policy
+	p, known := s.policy, func(cmu.Request) nature { return nature{} }
 	if l := s.licences.present.Load(); l != nil {
-		p = l.believed()
+		p, known = l.believed(), l.notebook.nature
 	}
-	return p.ParseRequest(path, query, s.now())
+	return p.ParseRequest(path, query, s.now(), func(r cmu.Request) []string { return known(r).of(r) })
 }
 
 // Get answers r. It waits for Adobe only if nothing usable is kept.
