@@ -44,14 +44,18 @@ func (r *refresh) askRegister(ctx context.Context, reason string) (done bool, er
 	if d := mayRegister(r.state.credentials, r.state.notes, "", k.o.RegisterInterval, k.now()); d.action == wait {
 		return true, r.endWaiting(ctx, reason, d.at, &WaitError{d.reason, d.at})
 	}
-	if at := r.state.notes.RegisterAsked.At.Add(askEvery); k.now().Before(at) && at.Sub(k.now()) <= askEvery+leeway {
+	asked := r.state.notes.RegisterAsked.At
+	// A client that was registered since is what was asked for then.
+	had := r.state.credentials != nil && r.state.credentials.RegisteredAt.After(asked)
+	if at := asked.Add(askEvery); !had && k.now().Before(at) && at.Sub(k.now()) <= askEvery+leeway {
 		return true, r.endWaiting(ctx, reason+", and registration was asked for", at, nil)
 	}
+	now := k.now().UTC()
 	if err := k.o.AskRegister(ctx, reason); err != nil {
 		return false, fmt.Errorf("registration could not be asked for: %w", err)
 	}
 	k.event(ctx, slog.LevelWarn, eventRegisterAsked, "registration was asked for", "reason", reason)
-	if err := k.putNote(ctx, noteRegisterAsked, registerAsked{k.now().UTC()}, k.now().Add(askEvery)); err != nil {
+	if err := k.putNote(ctx, noteRegisterAsked, registerAsked{now}, now.Add(askEvery)); err != nil {
 		k.o.Log.WarnContext(ctx, "it could not be noted that registration was asked for", "error", err)
 	}
 	if err := r.endWaiting(ctx, reason+", and registration was asked for", k.now().Add(retryAfter), nil); err != nil {

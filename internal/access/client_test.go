@@ -182,6 +182,25 @@ func TestAskRegister(t *testing.T) {
 	})
 }
 
+// Registration that was asked for before there was a statement is no reason not to ask when the client that came is lost.
+func TestAskRegisterAgainForAnotherClient(t *testing.T) {
+	inWorld(t, func(t *testing.T, w *world) {
+		asked := 0
+		registers := w.keeper()
+		refreshes := w.keeper(func(o *KeeperOptions) {
+			o.AskRegister = func(context.Context, string) error { asked++; return nil }
+		})
+		_, _ = tell(refreshes.Refresh(background, RefreshOptions{}))
+		time.Sleep(time.Minute)
+		must[RegisterResult](t)(registers.Register(background, RegisterOptions{}))
+		w.adobe.RevokeClients()
+		time.Sleep(time.Minute)
+		if _, _ = tell(refreshes.Refresh(background, RefreshOptions{})); asked != 2 {
+			t.Errorf("asked %d times", asked)
+		}
+	})
+}
+
 func TestCredentialsThatExpire(t *testing.T) {
 	inWorld(t, func(t *testing.T, w *world) {
 		w.change(func(b *sandbox.Behaviour) { b.ClientLifeSeconds = 36 * 3600 })

@@ -59,6 +59,7 @@ func TestANewNarrowReportIsNotHeldUpByWideOnes(t *testing.T) {
 			}
 			leave()
 			crowd.Wait()
+			synctest.Wait() // what had its turn already has begun
 			left := r.calls()
 			time.Sleep(fetchTime)
 			if n := r.calls() - left; n > 0 {

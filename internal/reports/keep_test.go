@@ -100,8 +100,8 @@ func TestLinksTakeLittleInEachBlock(t *testing.T) {
 		}
 		beside += len(b.Data) - len(d.rows.Deflate)
 	}
-	if n := len(w.put); n < 30 || beside/n > 700 {
-		t.Errorf("%d blocks take %d bytes beside their rows, want at most 700 each", n, beside)
+	if n := len(w.put); n < 30 || beside/n > 750 {
+		t.Errorf("%d blocks take %d bytes beside their rows, want at most 750 each", n, beside)
 	}
 	// The answer from the store tells all the same.
 	a, _, err := r.Get(t.Context(), request(t, ask), Directives{})
