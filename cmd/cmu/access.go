@@ -50,7 +50,7 @@ them one day. Each registration leaves one more client at Adobe: force is for wh
 			if o.Statement, err = readStatement(file); err != nil {
 				return err
 			}
-			d, err := openDesk(ctx, t, f, opening{meant: meant{statement: o.Statement != nil}, asksAdobe: true, least: silent})
+			d, err := openDesk(ctx, t, f, opening{meant: meant{statement: o.Statement != nil}, asksAdobe: !o.DryRun, least: silent})
 			if err != nil {
 				return err
 			}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -15,6 +16,9 @@ var fileFormats = map[string]string{
 	".json": "json", ".csv": "csv", ".xml": "xml", ".ndjson": "ndjson", ".jsonl": "ndjson", ".html": "html", ".htm": "html",
 	".parquet": "parquet",
 }
+
+// otherFormats are extensions of what people expect of their names and cmu does not write.
+var otherFormats = []string{".gz", ".bz2", ".zst", ".zip", ".tsv", ".xls", ".xlsx", ".ods", ".avro", ".orc"}
 
 // output is where a report is written. Its zero value is stdout.
 type output struct {
@@ -55,6 +59,15 @@ func chooseOutput(name string) (output, error) {
 
 // format is the one that the file's name stands for; empty: none.
 func (o output) format() string { return fileFormats[strings.ToLower(filepath.Ext(o.name))] }
+
+// promisesOther returns the extension that stands for a format that cmu does not write, if the file's name has one.
+func (o output) promisesOther() string {
+	extension := strings.ToLower(filepath.Ext(o.name))
+	if o.special || !slices.Contains(otherFormats, extension) {
+		return ""
+	}
+	return extension
+}
 
 // write writes all or nothing of a file; to stdout and to what is no regular file, as it comes.
 func (o output) write(stdout io.Writer, write func(io.Writer) error) error {

@@ -191,6 +191,10 @@ func (f *reporting) order(t *terminal, in *call, to output) (o reportOrder, host
 		r.Format = "json"
 	}
 	if r.Format == "" {
+		if extension := to.promisesOther(); extension != "" {
+			return o, "", usagef("report: --output: a report is not written as %s: name a file that ends in .json, .csv, .xml, .ndjson, .html or .parquet, "+
+				"or say by --format what %s is to hold", extension, to.name)
+		}
 		r.Format = "json"
 		if t.interactive && to.file == "" {
 			r.Format = "table"
