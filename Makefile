@@ -24,9 +24,9 @@ check: ## gofmt, go vet, staticcheck, go.mod and go.sum
 test: ## all tests that need nothing but Go
 	go test ./...
 
-race: ## the same with the race detector, and the memory test at its full size
+race: ## the same with the race detector, which leaves the longest tests of reports to a run without it
 	go test -race -count=1 -timeout 30m ./...
-	go test -count=1 -run Memory ./internal/reports
+	go test -count=1 ./internal/reports
 
 lint: ## template.yaml by cfn-lint, checkov and parliament, and what it costs; Python
 	test/lint/run

@@ -20,6 +20,7 @@ var panels = []string{
 }
 
 func TestCallsOfADashboardOverSettledDays(t *testing.T) {
+	plainly(t)
 	t.Parallel()
 	r := newRig(t)
 	r.prove()

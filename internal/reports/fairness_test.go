@@ -103,6 +103,7 @@ func TestAWideFetchLetsNarrowOnesOfTheSameReportGoFirst(t *testing.T) {
 
 // TestAllWideOnesComeToAnEnd has more wide requests than turns, and asks each again until it is answered.
 func TestAllWideOnesComeToAnEnd(t *testing.T) {
+	plainly(t)
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
 		r.prove()
@@ -140,6 +141,7 @@ func TestAllWideOnesComeToAnEnd(t *testing.T) {
 
 // TestOneRequestMakesSoManyCalls asks for more than one fetch may get.
 func TestOneRequestMakesSoManyCalls(t *testing.T) {
+	plainly(t)
 	r := newRig(t)
 	r.prove()
 	r.restart(limit(300))

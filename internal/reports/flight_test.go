@@ -101,6 +101,7 @@ func TestFlightNeverStopsNorExceeds(t *testing.T) {
 
 // An answer that goes on and on is given up at a bound of memory, and is not asked for again.
 func TestAnswerWithoutEndIsGivenUp(t *testing.T) {
+	plainly(t)
 	r := newRig(t)
 	calls := 0
 	r.carry = carrier(func(q *http.Request) (*http.Response, error) {

@@ -80,6 +80,15 @@ func (r *rig) restart(change ...func(*Options)) { r.Service = r.process(change..
 func (r *rig) book() *notebook { return r.under(r.name).notebook }
 
 // limit makes calls name another row limit.
+// plainly leaves a long test to the run of this package without the race detector, which slows it tenfold and sees nothing in it that
+// shorter ones do not show. `make race` is both runs.
+func plainly(t *testing.T) {
+	t.Helper()
+	if raceDetector {
+		t.Skip("runs without the race detector")
+	}
+}
+
 func limit(n int) func(*Options) { return func(o *Options) { o.RowLimit = n } }
 
 // faulty makes the store fail as hook says.

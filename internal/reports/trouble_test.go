@@ -48,6 +48,7 @@ func TestAPlain503IsTriedAgainAfterASecond(t *testing.T) {
 
 // TestOneReportsTroubleIsNoOthers has one report fail in every way for ten minutes while others are asked for.
 func TestOneReportsTroubleIsNoOthers(t *testing.T) {
+	plainly(t)
 	for _, f := range []sandbox.Fault{
 		{Kind: "status", Status: 503}, {Kind: "status", Status: 503, Headers: map[string]string{"Retry-After": "90"}}, {Kind: "status", Status: 500},
 		{Kind: "status", Status: 401}, {Kind: "status", Status: 403}, {Kind: "status", Status: 200, Body: "<p>no"}, {Kind: "cut"}, {Kind: "hang"},

@@ -80,6 +80,7 @@ func TestAClockThatWasAhead(t *testing.T) {
 
 // TestCallsOfARollingDashboardByHour looks at seven days, most of them by hour, that move on by a day.
 func TestCallsOfARollingDashboardByHour(t *testing.T) {
+	plainly(t)
 	t.Parallel()
 	for name, most := range map[string]int{"": 10_000, "of little limit": 1000} {
 		r := newRig(t, limit(most))
