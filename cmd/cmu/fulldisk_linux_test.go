@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/disk/disktest"
+	"cmu-gateway/internal/rig"
 	"cmu-gateway/internal/sandbox"
 )
 
@@ -26,7 +27,7 @@ func TestStartOnAFullDisk(t *testing.T) {
 	if err := os.WriteFile(statement, []byte(adobe.Statement()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	told := &transcript{}
+	told := &rig.Transcript{}
 	cmu := func(ctx context.Context, args ...string) int {
 		return run(ctx, &terminal{stdout: told, stderr: told, environ: []string{
 			"CMU_AUTH_URL=" + server.URL, "CMU_REPORTS_URL=" + server.URL + sandbox.ReportsPath}}, append(args, "--data", data))

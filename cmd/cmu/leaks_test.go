@@ -11,10 +11,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"cmu-gateway/internal/rig"
 	"cmu-gateway/internal/sandbox"
 	"cmu-gateway/internal/secrets"
 )
@@ -51,7 +51,7 @@ func echoed(t *testing.T, fault sandbox.Fault, on string) {
 	cmu := func(ctx context.Context, told io.Writer, args ...string) {
 		run(ctx, &terminal{stdout: told, stderr: told, environ: environ}, args)
 	}
-	data, told := t.TempDir(), &transcript{}
+	data, told := t.TempDir(), &rig.Transcript{}
 	if err := adobe.Change(func(b *sandbox.Behaviour) { b.Faults = nil }); err != nil {
 		t.Fatal(err)
 	}
@@ -158,22 +158,4 @@ func gatewayIn(path string) string {
 	_, rest, _ := strings.Cut(string(text), `"gateway":"`)
 	base, _, _ := strings.Cut(rest, `"`)
 	return base
-}
-
-// transcript holds all that is told to it, by many at once.
-type transcript struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (t *transcript) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.text.Write(p)
-}
-
-func (t *transcript) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.text.String()
 }

@@ -4,14 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,29 +34,11 @@ func TestMain(m *testing.M) {
 // function runs the function as Lambda does, for one event, and returns its answer, or what it logged where it did not start.
 func function(t *testing.T, environ ...string) (answer []byte, log string) {
 	t.Helper()
-	answers := make(chan []byte, 1)
-	var invocations atomic.Int32
-	runtime := http.NewServeMux()
-	runtime.HandleFunc("GET /2018-06-01/runtime/invocation/next", func(w http.ResponseWriter, r *http.Request) {
-		if invocations.Add(1) > 1 {
-			<-r.Context().Done()
-			return
-		}
-		w.Header().Set("Lambda-Runtime-Aws-Request-Id", "1")
-		w.Header().Set("Lambda-Runtime-Deadline-Ms", "32503680000000")
-		io.WriteString(w, "{}")
-	})
-	runtime.HandleFunc("POST /2018-06-01/runtime/invocation/1/{what}", func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		w.WriteHeader(http.StatusAccepted)
-		answers <- body
-	})
-	lambda := httptest.NewServer(runtime)
-	defer lambda.CloseClientConnections()
+	lambda := rig.NewLambda(t, []byte("{}"))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	c := exec.CommandContext(ctx, os.Args[0])
-	c.Env = append(environ, "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(lambda.URL, "http://"), "AWS_REGION=us-east-1",
+	c.Env = append(environ, "AWS_LAMBDA_RUNTIME_API="+lambda.Address, "AWS_REGION=us-east-1",
 		"AWS_ACCESS_KEY_ID=k", "AWS_SECRET_ACCESS_KEY=s", "AWS_MAX_ATTEMPTS=1", "AWS_LAMBDA_LOG_FORMAT=JSON")
 	var out strings.Builder
 	c.Stdout, c.Stderr = &out, &out
@@ -68,7 +48,7 @@ func function(t *testing.T, environ ...string) (answer []byte, log string) {
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
 	select {
-	case answer = <-answers:
+	case answer = <-lambda.Answers:
 		c.Process.Kill()
 		<-ended
 	case <-ended:

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"cmu-gateway/internal/rig"
 )
 
 // TestMain lets this test stand in for the function.
@@ -38,38 +40,21 @@ func TestStart(t *testing.T) {
 		{"under sam local", "AWS_SAM_LOCAL=true", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			answers := make(chan []byte, 1)
-			var invocations, registered atomic.Int32
-			runtime := http.NewServeMux()
-			runtime.HandleFunc("GET /2018-06-01/runtime/invocation/next", func(w http.ResponseWriter, r *http.Request) {
-				if invocations.Add(1) > 1 {
-					<-r.Context().Done()
-					return
-				}
-				w.Header().Set("Lambda-Runtime-Aws-Request-Id", "1")
-				w.Header().Set("Lambda-Runtime-Deadline-Ms", "32503680000000")
-				w.Write(event)
-			})
-			runtime.HandleFunc("POST /2018-06-01/runtime/invocation/1/{what}", func(w http.ResponseWriter, r *http.Request) {
-				body, _ := io.ReadAll(r.Body)
-				w.WriteHeader(http.StatusAccepted)
-				answers <- body
-			})
-			runtime.HandleFunc("POST /2020-01-01/extension/register", func(w http.ResponseWriter, _ *http.Request) {
+			var registered atomic.Int32
+			lambda := rig.NewLambda(t, event)
+			lambda.HandleFunc("POST /2020-01-01/extension/register", func(w http.ResponseWriter, _ *http.Request) {
 				registered.Add(1)
 				w.Header().Set("Lambda-Extension-Identifier", "1")
 				io.WriteString(w, "{}")
 			})
-			runtime.HandleFunc("GET /2020-01-01/extension/event/next", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-			lambda := httptest.NewServer(runtime)
-			defer lambda.CloseClientConnections()
+			lambda.HandleFunc("GET /2020-01-01/extension/event/next", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 			others := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 				t.Errorf("%s %s was called", r.Method, r.URL)
 			}))
 			defer others.Close()
 
 			cmd := exec.Command(os.Args[0])
-			cmd.Env = append(strings.Fields(test.environ), "AWS_LAMBDA_RUNTIME_API="+strings.TrimPrefix(lambda.URL, "http://"),
+			cmd.Env = append(strings.Fields(test.environ), "AWS_LAMBDA_RUNTIME_API="+lambda.Address,
 				"AWS_ENDPOINT_URL="+others.URL, "CMU_AUTH_URL="+others.URL, "CMU_REPORTS_URL="+others.URL, "CMU_REFRESH_FUNCTION=refresh",
 				"AWS_REGION=us-east-1", "AWS_ACCESS_KEY_ID=k", "AWS_SECRET_ACCESS_KEY=s")
 			var log strings.Builder
@@ -80,7 +65,7 @@ func TestStart(t *testing.T) {
 			defer cmd.Wait() //nolint:errcheck // it was killed
 			defer cmd.Process.Kill()
 			select {
-			case body := <-answers:
+			case body := <-lambda.Answers:
 				var answer struct {
 					StatusCode int
 					Body       string

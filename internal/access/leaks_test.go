@@ -5,31 +5,14 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 
+	"cmu-gateway/internal/rig"
 	"cmu-gateway/pkg/cmu"
 )
 
 // said holds all that any test of this package was told: log lines, results, errors. hidden holds what must not be in it.
-var said, hidden transcript
-
-type transcript struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (t *transcript) Write(p []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.text.Write(p)
-}
-
-func (t *transcript) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.text.String()
-}
+var said, hidden rig.Transcript
 
 // TestMain also looks for secrets in everything that the tests were told.
 func TestMain(m *testing.M) {

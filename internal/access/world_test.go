@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"cmu-gateway/internal/rig"
 	"cmu-gateway/internal/sandbox"
 	"cmu-gateway/pkg/cmu"
 )
@@ -27,7 +28,7 @@ type world struct {
 	store   *memoryStore
 	client  *cmu.Client
 	log     *slog.Logger
-	lines   *transcript // of log
+	lines   *rig.Transcript // of log
 
 	tokenText string // of token
 	token     *token
@@ -56,7 +57,7 @@ func inWorld(t *testing.T, f func(t *testing.T, w *world)) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{
 			t: t, adobe: sandbox.New(sandbox.Options{Now: now, Latency: 580 * time.Millisecond}), secrets: &memorySecrets{}, store: &memoryStore{now: now},
-			calls: map[string]int{}, lines: &transcript{},
+			calls: map[string]int{}, lines: &rig.Transcript{},
 		}
 		w.client = &cmu.Client{AuthURL: "https://adobe.test", ReportsURL: "https://adobe.test/cmu/v2", Transport: w, Now: now}
 		w.log = slog.New(slog.NewJSONHandler(io.MultiWriter(&said, w.lines), &slog.HandlerOptions{Level: slog.LevelDebug}))

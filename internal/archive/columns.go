@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"cmu-gateway/internal/catalog"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -33,13 +34,11 @@ const (
 )
 
 // knownMetrics are in every file of a report that names no metrics, whether or not it has them: so the columns of a table stay the same.
-//
-// Source: Adobe, Concurrency Monitoring usage reports; the last eight were seen in answers.
-var knownMetrics = []string{
-	"active-users", "active-sessions", "started-sessions", "completed-sessions", "failed-attempts", "dismissed-sessions", "killed-sessions",
-	"duration_0-15", "duration_15-30", "duration_30-60", "duration_60-120", "duration_2h-4h", "duration_4h-8h", "duration_8h-16h",
-	"duration_16h-1d", "duration_1d-3d", "duration_3d-7d", "duration_1w-1m", "duration_over-1m", "users",
-	"bstreams-15", "bstreams-30", "bstreams-45", "bstreams-60", "bstreams-75", "bstreams-90", "bstreams-105", "bstreams-120",
+func knownMetrics() (names []string) {
+	for _, m := range catalog.Metrics {
+		names = append(names, m.Name)
+	}
+	return names
 }
 
 const dateColumn = "date"
@@ -130,7 +129,7 @@ func (r Report) columns(found map[string]string, partitioned bool) (columns []Co
 	}
 	metrics := r.Request.Metrics
 	if len(metrics) == 0 {
-		metrics = knownMetrics
+		metrics = knownMetrics()
 	}
 	rest := maps.Clone(found)
 	for _, m := range metrics {

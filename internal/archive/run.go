@@ -13,7 +13,6 @@ import (
 
 	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/reports"
-	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -226,7 +225,7 @@ func (r *run) step(ctx context.Context, ahead *gatherer, i int) error {
 	ahead.rows = step.Rows
 	switch {
 	case err == nil:
-	case isPause(err) || ctx.Err() != nil:
+	case reports.IsPause(err) || ctx.Err() != nil:
 		r.result.Stopped = err.Error()
 		return errStop
 	case errors.Is(err, errPlace):
@@ -245,11 +244,6 @@ func (r *run) step(ctx context.Context, ahead *gatherer, i int) error {
 
 // errPlace marks what the place fails with, which is no report's fault.
 var errPlace = errors.New("the archive cannot be used")
-
-// isPause reports whether asking again later is all there is to do.
-func isPause(err error) bool {
-	return errors.As(err, new(*upstream.PauseError)) || errors.As(err, new(*reports.UnavailableError))
-}
 
 // look asks for a month, judges what comes and writes it. step gets what became of it.
 func (r *run) look(ctx context.Context, s *shelf, l look, step *Step) error {

@@ -85,7 +85,7 @@ func TestColumns(t *testing.T) {
 }
 
 func metricColumns() (names []string) {
-	for _, m := range knownMetrics {
+	for _, m := range knownMetrics() {
 		names = append(names, columnName(m))
 	}
 	return names

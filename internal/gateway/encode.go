@@ -73,14 +73,14 @@ func (d *document) size() (n int, ok bool) {
 	if d.gzip {
 		return 0, false
 	}
-	plain, pieces := int64(0), int64(0) // with a comma between rows
-	for _, f := range d.Fragments {
-		if plain += f.Len; f.Rows > 0 {
-			pieces++
-		}
-	}
 	switch d.media.format {
 	case formatJSON:
+		plain, pieces := int64(0), int64(0) // with a comma between rows
+		for _, f := range d.Fragments {
+			if plain += f.Len; f.Rows > 0 {
+				pieces++
+			}
+		}
 		return len(d.jsonHead()) + int(plain+max(pieces-1, 0)) + len(jsonTail), true
 	case formatCSV:
 		if d.Rows > 0 && d.Columns == nil {

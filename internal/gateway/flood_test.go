@@ -1,11 +1,11 @@
 package gateway
 
 import (
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	testrig "cmu-gateway/internal/rig"
 	"cmu-gateway/internal/sandbox"
 )
 
@@ -26,42 +26,18 @@ func TestAnswersWithoutEnd(t *testing.T) {
 				b.Faults = []sandbox.Fault{{On: "report", Kind: "flood", Shape: shape}}
 			})
 			before := r.adobe.Calls()
-			peak, stop := heap()
+			grown := testrig.WatchHeap()
 			got := r.get(days)
-			stop()
+			larger := grown()
 			if got.StatusCode < 502 || !strings.Contains(got.body, `"code"`) {
 				t.Errorf("%d %s", got.StatusCode, got.body)
 			}
 			if n := r.adobe.Calls() - before; n > most {
 				t.Errorf("%d calls", n)
 			}
-			if n := peak() >> 20; n > 128 { // what is held, the garbage beside it, and the flood's own
+			if n := larger >> 20; n > 128 { // what is held, the garbage beside it, and the flood's own
 				t.Errorf("%d MB of heap", n)
 			}
 		})
 	}
-}
-
-// heap watches how large the heap becomes until stop.
-func heap() (peak func() uint64, stop func()) {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.ReadMemStats(&m)
-	before, most := m.HeapAlloc, uint64(0)
-	quit, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		often := time.NewTicker(5 * time.Millisecond)
-		defer often.Stop()
-		for {
-			runtime.ReadMemStats(&m)
-			most = max(most, m.HeapAlloc)
-			select {
-			case <-quit:
-				return
-			case <-often.C:
-			}
-		}
-	}()
-	return func() uint64 { return most - min(before, most) }, func() { close(quit); <-done }
 }

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"cmu-gateway/internal/fair"
 	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/store"
 	"cmu-gateway/internal/upstream"
@@ -105,15 +104,15 @@ func isMisread(err error) bool { return isOutside(err) || isNature(err) }
 // errUnsteady: Adobe says something else of the same report each time.
 var errUnsteady = fmt.Errorf("%w: its self link says something else each time", cmu.ErrNotReport)
 
-// isPause reports whether an error has a time of its own at which to ask again.
-func isPause(err error) bool {
+// IsPause reports whether an error has a time of its own at which to ask again.
+func IsPause(err error) bool {
 	return errors.As(err, new(*upstream.PauseError)) || errors.As(err, new(*UnavailableError))
 }
 
 // refusal returns Adobe's refusal of a report itself: asking again at once changes nothing.
 func refusal(err error) (*cmu.Error, bool) {
 	var e *cmu.Error
-	if isPause(err) || !errors.As(err, &e) || e.Op != "report" || e.Status/100 != 4 {
+	if IsPause(err) || !errors.As(err, &e) || e.Op != "report" || e.Status/100 != 4 {
 		return nil, false
 	}
 	return e, e.Status != http.StatusTooManyRequests && (e.Status != http.StatusUnauthorized || errors.As(err, new(*upstream.RefusedError)))
@@ -123,15 +122,10 @@ func refusal(err error) (*cmu.Error, bool) {
 func passing(err error) bool {
 	var e *cmu.Error
 	switch {
-	case err == nil, isPause(err), isMisread(err), errors.Is(err, cmu.ErrTooLarge), errors.As(err, new(*upstream.NotReportError)), ended(err), isOtherLicence(err):
+	case err == nil, IsPause(err), isMisread(err), errors.Is(err, cmu.ErrTooLarge), errors.As(err, new(*upstream.NotReportError)), upstream.Ended(err), isOtherLicence(err):
 		return false
 	case errors.As(err, &e):
 		return e.Status >= 500 && e.RetryAfter == 0
 	}
 	return true
-}
-
-// ended reports whether something ended as nobody waits for it any more, or its time was up.
-func ended(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, fair.ErrGone)
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -63,7 +64,7 @@ func (f *failures) last(name string, now time.Time) error {
 // note keeps the outcome of a fetch, and returns a failure that is kept as a *FailedError. What has a time of its own, or is about the
 // caller, is not kept.
 func (f *failures) note(name string, err error, now time.Time) error {
-	if isPause(err) || isMisread(err) || isOtherLicence(err) || errors.Is(err, ErrUnfinished) || ended(err) {
+	if IsPause(err) || isMisread(err) || isOtherLicence(err) || errors.Is(err, ErrUnfinished) || upstream.Ended(err) {
 		return err
 	}
 	f.mu.Lock()

@@ -8,6 +8,7 @@ import (
 
 	"cmu-gateway/internal/fair"
 	"cmu-gateway/internal/plan"
+	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -89,7 +90,7 @@ func (s *licence) fetchInTurn(ctx context.Context, w *want) (v view, err error) 
 
 // waited is why the wait for a fetch ended: with the caller, or as it took too long.
 func waited(ctx context.Context, err error) error {
-	if ctx.Err() == nil && ended(err) {
+	if ctx.Err() == nil && upstream.Ended(err) {
 		return errNoTime
 	}
 	return err

@@ -111,6 +111,6 @@ func unscoped(r store.Report) string {
 func (s *licence) own(r store.Report) bool { return strings.HasSuffix(string(r), scopeMark+s.scope) }
 
 // errLicences: the licence changed with each try.
-var errLicences = &UnavailableError{RetryAfter: accessPause, Reason: "the licence in use is changing"}
+var errLicences = &UnavailableError{RetryAfter: upstream.AccessPause, Reason: "the licence in use is changing"}
 
 func isOtherLicence(err error) bool { return errors.Is(err, upstream.ErrOtherLicence) }

@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"runtime"
 	"testing"
-	"time"
+
+	testrig "cmu-gateway/internal/rig"
 )
 
 // TestMemoryOfALargeReport lets a report of 100 MB pass through for the first time. The race detector needs memory and time of
@@ -27,12 +27,9 @@ func TestMemoryOfALargeReport(t *testing.T) {
 	if err := r.book().noteVerdict(t.Context(), Verdict{Proven: true, At: noon}); err != nil {
 		t.Fatal(err)
 	}
-	runtime.GC()
-	var before runtime.MemStats
-	runtime.ReadMemStats(&before)
-	peak, stop := peakHeap()
+	grown := testrig.WatchHeap()
 	a, source, err := r.Get(t.Context(), request(t, "year/month/day/tenant/mvpd/application-id?start=2026-06&end=2026-07"), Directives{})
-	stop()
+	used := grown()
 	if err != nil || source != FromAdobe || a.Rows != size || a.Incomplete {
 		t.Fatal(a, source, err)
 	}
@@ -43,7 +40,6 @@ func TestMemoryOfALargeReport(t *testing.T) {
 	for _, f := range a.Fragments {
 		plain, compressed = plain+f.Len, compressed+int64(len(f.Deflate))
 	}
-	used := int64(*peak) - int64(before.HeapAlloc)
 	t.Logf("%d MB of JSON, %d MB compressed, at most %d MB of heap", plain>>20, compressed>>20, used>>20)
 	if bound := 3*compressed + 64<<20; used > bound || plain < int64(size)*200 {
 		t.Errorf("%d bytes of heap for %d, want at most %d", used, plain, bound)
@@ -63,26 +59,4 @@ func writeLarge(to io.Writer, size, days int) error {
 	}
 	fmt.Fprint(w, `]}`)
 	return w.Flush()
-}
-
-// peakHeap watches the live heap, garbage of at most one collection included, until stop.
-func peakHeap() (peak *uint64, stop func()) {
-	peak = new(uint64)
-	quit, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		often := time.NewTicker(5 * time.Millisecond)
-		defer often.Stop()
-		for {
-			var m runtime.MemStats
-			runtime.ReadMemStats(&m)
-			*peak = max(*peak, m.HeapAlloc)
-			select {
-			case <-quit:
-				return
-			case <-often.C:
-			}
-		}
-	}()
-	return peak, func() { close(quit); <-done }
 }

@@ -190,9 +190,6 @@ func (s *Service) leaveTime(ctx context.Context) (context.Context, context.Cance
 	return context.WithTimeout(ctx, left-min(left/4, 2*time.Second))
 }
 
-// accessPause is how long a caller is asked to wait while access changes.
-const accessPause = 5 * time.Second
-
 // answer answers q in slices where the calendar is proven, else as a whole.
 func (s *licence) answer(ctx context.Context, q *query, d Directives) (*Answer, Source, error) {
 	var read *holding

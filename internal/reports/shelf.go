@@ -178,7 +178,7 @@ func (s *shelf) inMemory(p *piece) *holding {
 // load returns what is in the store of a piece, and puts it into memory. What was written within the last second may be missing. Where
 // the store fails, what is in memory is all there is, and the holding says so.
 func (s *shelf) load(ctx context.Context, p *piece) *holding {
-	if s.settled() {
+	if s.undisturbed() {
 		ctx = store.Relaxed(ctx)
 	}
 	return s.loadRange(ctx, p, p.names[0], p.names[len(p.names)-1])
@@ -187,8 +187,8 @@ func (s *shelf) load(ctx context.Context, p *piece) *holding {
 // gone tells whether the caller has left: then it is no fault of the store that it gives nothing.
 func gone(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
 
-// settled reports whether nothing was purged of late: what is read must not be older than a purge.
-func (s *shelf) settled() bool {
+// undisturbed reports whether nothing was purged of late: what is read must not be older than a purge.
+func (s *shelf) undisturbed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.now().Sub(s.cleared) > notesAge

@@ -20,8 +20,8 @@ func (e *PauseError) Error() string { return e.Reason }
 // Unwrap returns the cause, or nil.
 func (e *PauseError) Unwrap() error { return e.Cause }
 
-// accessPause is how long callers are asked to wait for new access.
-const accessPause = 5 * time.Second
+// AccessPause is how long callers are asked to wait while access changes.
+const AccessPause = 5 * time.Second
 
 // pause is until when Adobe is not to be called, and what of its troubles may lead to that.
 type pause struct {

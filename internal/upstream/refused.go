@@ -148,7 +148,7 @@ func (a *Adobe) renewed(ctx context.Context, licence string, token Token, began 
 		if err := a.settle(ctx, token.Value, began, err, r); err != nil {
 			return token, Reply{}, err
 		}
-		err = &PauseError{RetryAfter: accessPause, Reason: "Adobe refuses the access token", Cause: err}
+		err = &PauseError{RetryAfter: AccessPause, Reason: "Adobe refuses the access token", Cause: err}
 	}
 	return token, out, err
 }
@@ -177,5 +177,5 @@ func (a *Adobe) settle(ctx context.Context, token cmu.Secret, began int64, refus
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	return &PauseError{RetryAfter: accessPause, Reason: "Adobe refuses the report, and whether it is the access token cannot be found out", Cause: probed}
+	return &PauseError{RetryAfter: AccessPause, Reason: "Adobe refuses the report, and whether it is the access token cannot be found out", Cause: probed}
 }

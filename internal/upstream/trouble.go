@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"cmu-gateway/internal/fair"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -52,7 +53,7 @@ func (t trouble) after(report string, err error, now time.Time, paused bool) (tr
 	case e != nil && e.Status == http.StatusTooManyRequests:
 		return t, pauseFor{e.RetryAfter, true, reasonThrottled}
 	case !isTrouble(err):
-		if ended(err) || errors.Is(err, cmu.ErrUnauthorized) {
+		if Ended(err) || errors.Is(err, cmu.ErrUnauthorized) {
 			return t, pauseFor{} // that tells nothing
 		}
 		return trouble{}, pauseFor{}
@@ -78,7 +79,7 @@ func (t trouble) after(report string, err error, now time.Time, paused bool) (tr
 func isTrouble(err error) bool {
 	var e *cmu.Error
 	switch {
-	case err == nil, ended(err), errors.Is(err, cmu.ErrTooLarge), errors.Is(err, cmu.ErrNotReport):
+	case err == nil, Ended(err), errors.Is(err, cmu.ErrTooLarge), errors.Is(err, cmu.ErrNotReport):
 		return false
 	case errors.As(err, &e):
 		return e.Status >= 500
@@ -86,7 +87,7 @@ func isTrouble(err error) bool {
 	return true
 }
 
-// ended reports whether a call ended with its context, as nobody wants it any more.
-func ended(err error) bool {
-	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+// Ended reports whether something ended as nobody waits for it any more, or its time was up.
+func Ended(err error) bool {
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, fair.ErrGone)
 }

@@ -138,7 +138,7 @@ func TestATimeoutIsNotTheCallers(t *testing.T) {
 	})
 	for _, f := range []sandbox.Fault{{On: "report", Kind: "hang"}} {
 		simulated.Behave(func(b *sandbox.Behaviour) { b.Faults = []sandbox.Fault{f} })
-		if _, err := a.Report(t.Context(), new(fair.Caller), "", ask, ignore); !errors.Is(err, ErrTimeout) || ended(err) {
+		if _, err := a.Report(t.Context(), new(fair.Caller), "", ask, ignore); !errors.Is(err, ErrTimeout) || Ended(err) {
 			t.Errorf("%v: %v", f, err)
 		}
 		gone, cancel := context.WithTimeout(t.Context(), time.Millisecond)
