@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"cmu-gateway/internal/sandbox"
+	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -46,13 +47,15 @@ func TestTokenRefusedInMidLife(t *testing.T) {
 	r := newRig(t)
 	r.prove()
 	asked := 0
-	r.token = func(context.Context) (cmu.Secret, error) { return "expired", nil }
-	r.refused = func(context.Context, cmu.Secret) (cmu.Secret, error) { asked++; return r.adobe.Token.Value, nil }
+	r.token = func(context.Context) (upstream.Token, error) { return upstream.Token{Value: "expired"}, nil }
+	r.refused = func(context.Context, cmu.Secret) (upstream.Token, error) { asked++; return *r.current.Load(), nil }
 	r.same(daily)
 	if asked != 1 {
 		t.Errorf("asked %d times for another token", asked)
 	}
-	r.refused = func(context.Context, cmu.Secret) (cmu.Secret, error) { return "also expired", nil }
+	r.refused = func(context.Context, cmu.Secret) (upstream.Token, error) {
+		return upstream.Token{Value: "also expired"}, nil
+	}
 	var u *UnavailableError
 	if _, _, err := r.Get(t.Context(), request(t, "year?start=2025"), Directives{}); !errors.As(err, &u) || strings.Contains(fmt.Sprint(err, u.Cause), "expired") {
 		t.Errorf("no good token: %v", err)

@@ -227,5 +227,5 @@ func (r *rig) compareForm(f form) (source Source, settled []finality) {
 			r.t.Fatalf("%s?%s: lacks the settled row %s", f.path, f.query, row)
 		}
 	}
-	return source, []finality{{r.name, q.Canonical(), rows}}
+	return source, []finality{{r.tenant(), q.Canonical(), rows}}
 }

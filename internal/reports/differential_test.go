@@ -163,7 +163,7 @@ func (r *rig) whole(ask string) ([]string, error) {
 
 // completable reports whether nothing keeps the service from asking in parts.
 func (r *rig) completable(ask string) bool {
-	return newQuery(r.under(r.name).scope, request(r.t, ask), nature{}, policy, r.clock.Now()).sliceable() && r.book().verdict().Proven
+	return newQuery(r.under(r.tenant()).scope, request(r.t, ask), nature{}, policy, r.clock.Now()).sliceable() && r.book().verdict().Proven
 }
 
 // compare asks both sides. The rows of a stale answer are as Adobe had them: they are not compared.

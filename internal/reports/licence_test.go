@@ -20,10 +20,8 @@ import (
 func twoLicences(t *testing.T) (r *rig, use func(tenant string)) {
 	r = newRig(t)
 	tokens := map[string]cmu.Secret{"ACME": r.adobe.Token.Value, "GLOBEX": r.adobe.TokenOf("GLOBEX").Value}
-	r.token = func(context.Context) (cmu.Secret, error) { return tokens[r.name], nil }
-	r.refused = func(context.Context, cmu.Secret) (cmu.Secret, error) { return tokens[r.name], nil }
 	use = func(tenant string) {
-		r.name = tenant
+		r.current.Store(&upstream.Token{Value: tokens[tenant], Licence: tenant})
 		r.adobe.Token.Value = tokens[tenant] // who asks Adobe directly is of the same licence
 	}
 	use("ACME")
@@ -141,8 +139,8 @@ func TestLicenceChangesDuringAFetch(t *testing.T) {
 		}
 	}
 	a, source, err := r.Get(t.Context(), request(t, wide), Directives{})
-	if err != nil || source != FromAdobe || r.name != "GLOBEX" {
-		t.Fatal(source, err, r.name)
+	if err != nil || source != FromAdobe || r.tenant() != "GLOBEX" {
+		t.Fatal(source, err, r.tenant())
 	}
 	for _, row := range rowsOf(t, a) {
 		if !strings.Contains(row, " tenant=GLOBEX ") {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/sandbox"
-	"cmu-gateway/pkg/cmu"
+	"cmu-gateway/internal/upstream"
 )
 
 func TestAPauseIsKeptByAllProcesses(t *testing.T) {
@@ -52,7 +52,7 @@ func TestAPauseStopsCallsThatWaitForTheirTurn(t *testing.T) {
 		r.behave(fault(sandbox.Fault{Kind: "status", Status: 429, Headers: map[string]string{"Retry-After": "90"}}))
 		before := r.calls()
 		gate, token := make(chan struct{}), r.token
-		r.token = func(ctx context.Context) (cmu.Secret, error) { <-gate; return token(ctx) }
+		r.token = func(ctx context.Context) (upstream.Token, error) { <-gate; return token(ctx) }
 		var callers sync.WaitGroup
 		for i := range 40 {
 			callers.Go(func() {

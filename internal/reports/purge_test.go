@@ -8,6 +8,7 @@ import (
 
 	"cmu-gateway/internal/sandbox"
 	"cmu-gateway/internal/store"
+	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -77,7 +78,7 @@ func TestPurgeIsNotUndoneByAFetchUnderWay(t *testing.T) {
 	r.clock.Add(time.Hour)
 	r.get(ask) // stale
 	token := r.token
-	r.token = func(ctx context.Context) (cmu.Secret, error) {
+	r.token = func(ctx context.Context) (upstream.Token, error) {
 		r.token = token
 		if _, err := r.Purge(ctx, cmu.Request{}); err != nil {
 			t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	testrig "cmu-gateway/internal/rig"
@@ -33,18 +34,19 @@ type rig struct {
 	work  *testrig.After
 	adobe *testrig.Adobe
 	store store.Store
-	// token and refused are the service's access to a token, carry is its way to Adobe.
-	token   func(context.Context) (cmu.Secret, error)
-	refused func(context.Context, cmu.Secret) (cmu.Secret, error)
-	name    string // of the licence of tokens
+	// token and refused are the service's access to a token, current unless a test says otherwise; carry is its way to Adobe.
+	token   func(context.Context) (upstream.Token, error)
+	refused func(context.Context, cmu.Secret) (upstream.Token, error)
+	current atomic.Pointer[upstream.Token]
 	carry   http.RoundTripper
 }
 
 func newRig(t testing.TB, change ...func(*Options)) *rig {
 	c := &testrig.Clock{}
 	r := &rig{t: t, clock: c, log: testrig.NewLog(t), work: &testrig.After{}, adobe: testrig.NewAdobe(t, c), store: testrig.NewStore(t, c)}
-	r.token = func(context.Context) (cmu.Secret, error) { return r.adobe.Token.Value, nil }
-	r.refused = func(context.Context, cmu.Secret) (cmu.Secret, error) { return r.adobe.Token.Value, nil }
+	r.current.Store(&upstream.Token{Value: r.adobe.Token.Value})
+	r.token = func(context.Context) (upstream.Token, error) { return *r.current.Load(), nil }
+	r.refused = func(context.Context, cmu.Secret) (upstream.Token, error) { return *r.current.Load(), nil }
 	r.carry = r.adobe.Client.Transport
 	r.Service = r.process(change...)
 	return r
@@ -56,15 +58,9 @@ func (r *rig) process(change ...func(*Options)) *Service {
 	client.Transport = carrier(func(q *http.Request) (*http.Response, error) { return r.carry.RoundTrip(q) })
 	o := Options{
 		Client: &client, Store: r.store, Policy: policy, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20,
-		Token: func(ctx context.Context) (upstream.Token, error) {
-			value, err := r.token(ctx)
-			return upstream.Token{Value: value, Licence: r.name}, err
-		},
-		Refused: func(ctx context.Context, s cmu.Secret) (upstream.Token, error) {
-			value, err := r.refused(ctx, s)
-			return upstream.Token{Value: value, Licence: r.name}, err
-		},
-		Licence: func(context.Context) (string, bool) { return r.name, true },
+		Token:   func(ctx context.Context) (upstream.Token, error) { return r.token(ctx) },
+		Refused: func(ctx context.Context, s cmu.Secret) (upstream.Token, error) { return r.refused(ctx, s) },
+		Licence: func(context.Context) (string, bool) { return r.tenant(), true },
 		Now:     r.clock.Now, Sleep: r.clock.Sleep, After: r.work.Go, Log: r.log.Logger,
 	}
 	for _, c := range change {
@@ -76,10 +72,12 @@ func (r *rig) process(change ...func(*Options)) *Service {
 // restart puts a process with nothing in memory in the place of the one at hand.
 func (r *rig) restart(change ...func(*Options)) { r.Service = r.process(change...) }
 
-// book is the notebook of the licence in use.
-func (r *rig) book() *notebook { return r.under(r.name).notebook }
+// tenant is the licence of the current token.
+func (r *rig) tenant() string { return r.current.Load().Licence }
 
-// limit makes calls name another row limit.
+// book is the notebook of the licence in use.
+func (r *rig) book() *notebook { return r.under(r.tenant()).notebook }
+
 // plainly leaves a long test to the run of this package without the race detector, which slows it tenfold and sees nothing in it that
 // shorter ones do not show. `make race` is both runs.
 func plainly(t *testing.T) {
@@ -89,6 +87,7 @@ func plainly(t *testing.T) {
 	}
 }
 
+// limit makes calls name another row limit.
 func limit(n int) func(*Options) { return func(o *Options) { o.RowLimit = n } }
 
 // faulty makes the store fail as hook says.
@@ -157,7 +156,7 @@ func rowsOf(t testing.TB, a *Answer) (rows []string) {
 // inOrder checks that the rows come sorted by the path's dimensions.
 func (r *rig) inOrder(ask string, a *Answer) {
 	r.t.Helper()
-	o := newQuery(r.under(r.name).scope, request(r.t, ask), nature{}, policy, r.clock.Now()).order
+	o := newQuery(r.under(r.tenant()).scope, request(r.t, ask), nature{}, policy, r.clock.Now()).order
 	var k rows.Key
 	var last []byte
 	if err := a.Each(func(row cmu.Row) error {

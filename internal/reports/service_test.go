@@ -223,9 +223,9 @@ func TestNoAccessIsNoRefusalOfTheReport(t *testing.T) {
 	r.prove()
 	bad := true
 	token := r.token
-	r.token = func(ctx context.Context) (cmu.Secret, error) {
+	r.token = func(ctx context.Context) (upstream.Token, error) {
 		if bad {
-			return "", &upstream.PauseError{RetryAfter: time.Second, Reason: "no access", Cause: &cmu.Error{Op: "token", Status: 400, Code: "invalid_client"}}
+			return upstream.Token{}, &upstream.PauseError{RetryAfter: time.Second, Reason: "no access", Cause: &cmu.Error{Op: "token", Status: 400, Code: "invalid_client"}}
 		}
 		return token(ctx)
 	}

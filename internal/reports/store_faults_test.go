@@ -68,7 +68,7 @@ func TestUnreadableBlockIsFetchedAgain(t *testing.T) {
 	r := newRig(t)
 	r.prove()
 	r.get(daily)
-	p := newQuery(r.under(r.name).scope, request(t, daily), nature{}, policy, noon).periods(false)
+	p := newQuery(r.under(r.tenant()).scope, request(t, daily), nature{}, policy, noon).periods(false)
 	blocks, err := r.store.Blocks(t.Context(), p.report, p.names[0], p.names[len(p.names)-1])
 	if err != nil || len(blocks) != 2 {
 		t.Fatal(len(blocks), err)

@@ -63,7 +63,7 @@ func TestOneReportsTroubleIsNoOthers(t *testing.T) {
 			r.behave(func(b *sandbox.Behaviour) { b.Faults = []sandbox.Fault{f} })
 			doubted := 0
 			refused := r.refused
-			r.refused = func(ctx context.Context, s cmu.Secret) (cmu.Secret, error) { doubted++; return refused(ctx, s) }
+			r.refused = func(ctx context.Context, s cmu.Secret) (upstream.Token, error) { doubted++; return refused(ctx, s) }
 			before, began := r.calls(), time.Now()
 			for i := range 40 {
 				_, _, err := r.Get(t.Context(), request(t, "year/month/mvpd?start=2026"), Directives{})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/sandbox"
+	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -142,7 +143,7 @@ func TestDeadlineKeepsProgress(t *testing.T) {
 	const ask = "tenant/year/month/day/mvpd/platform/application-id?start=2026-01-01&end=2026-07-01" // about 60 calls
 	// Each call takes two seconds of the clock.
 	token := r.token
-	r.token = func(ctx context.Context) (cmu.Secret, error) {
+	r.token = func(ctx context.Context) (upstream.Token, error) {
 		r.clock.Add(2 * time.Second)
 		return token(ctx)
 	}

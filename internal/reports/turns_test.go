@@ -12,7 +12,7 @@ import (
 
 	"cmu-gateway/internal/sandbox"
 	"cmu-gateway/internal/store/storetest"
-	"cmu-gateway/pkg/cmu"
+	"cmu-gateway/internal/upstream"
 )
 
 const costly = "tenant/year/month/day/mvpd/platform/application-id?start=2026-06-01&end=2026-07-01"
@@ -25,7 +25,7 @@ func (r *rig) slow(latency time.Duration) {
 }
 
 func (r *rig) lease(ask string) string {
-	return newQuery(r.under(r.name).scope, request(r.t, ask), nature{}, policy, r.clock.Now()).leaseName()
+	return newQuery(r.under(r.tenant()).scope, request(r.t, ask), nature{}, policy, r.clock.Now()).leaseName()
 }
 
 func TestTheLeaseLastsAsLongAsTheFetch(t *testing.T) {
@@ -121,7 +121,7 @@ func TestFailuresAreSharedByThoseWhoWait(t *testing.T) {
 			}
 			before := r.calls()
 			gate, token := make(chan struct{}), r.token
-			r.token = func(ctx context.Context) (cmu.Secret, error) { <-gate; return token(ctx) }
+			r.token = func(ctx context.Context) (upstream.Token, error) { <-gate; return token(ctx) }
 			var callers sync.WaitGroup
 			for range 50 {
 				callers.Go(func() {
