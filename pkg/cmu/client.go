@@ -111,7 +111,7 @@ func (c *Client) send(req *http.Request, op string, secret Secret, limit int64, 
 	resp, err := transport.RoundTrip(req.WithContext(ctx))
 	if err != nil {
 		cancel()
-		return nil, fmt.Errorf("adobe %s: %w", op, redactedError(withoutURL(err), secret))
+		return nil, fmt.Errorf("adobe %s: %w", op, unreadable(redactedError(withoutURL(err), secret)))
 	}
 	if resp.Body, err = newBody(resp, secret, limit, cancel); err != nil {
 		return nil, fmt.Errorf("adobe %s: status %d: %w", op, resp.StatusCode, err)
@@ -138,6 +138,19 @@ func (e *Error) read(body []byte, secret Secret) {
 	} else if code := oauthCode(body); !holds(code, secret) {
 		e.Code = code
 	}
+}
+
+// unreadable names what net/http has no name for: an answer that is there, and is none that can be read, however often it is asked for.
+// Over HTTP/2 headers that are far too large count as a breach of the protocol.
+func unreadable(err error) error {
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "server response headers exceeded"), strings.Contains(text, "response header list larger"):
+		return errHeaders
+	case strings.Contains(text, "connection error: PROTOCOL_ERROR"):
+		return fmt.Errorf("%w: %w", ErrNotReport, err)
+	}
+	return err
 }
 
 func withoutURL(err error) error {

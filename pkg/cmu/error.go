@@ -26,7 +26,7 @@ var (
 	// ErrTooWide: Adobe refuses the selection as too large. Ask for less: a shorter window, fewer dimensions, more filters.
 	ErrTooWide = errors.New("selection too wide")
 	// ErrTooLarge: a report was longer than the client's MaxBody or something in it than [MaxRow] and the bounds beside it allow,
-	// or the answer to a registration was longer than 64 KiB.
+	// or the answer to a registration was longer than 64 KiB, or headers than the transport reads.
 	ErrTooLarge = errors.New("answer too large")
 	// ErrNotReport: an answer is not a report that this package understands.
 	ErrNotReport = errors.New("not a CMU report")

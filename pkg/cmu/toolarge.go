@@ -37,6 +37,7 @@ var (
 	errColumns = tooLarge("a row in it has over %d columns", MaxColumns)
 	errLinks   = tooLarge("it has over %d links of a kind", MaxLinks)
 	errBeside  = tooLarge("it has over %d bytes beside its rows", maxBeside)
+	errHeaders = &SizeError{"its headers have more bytes than the transport reads"}
 )
 
 // tokenBound is what a decoder reads through. The decoder asks for more only where a token, a row or the space before one is not there

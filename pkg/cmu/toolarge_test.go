@@ -4,8 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
+	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -92,6 +96,40 @@ func TestEndlessReports(t *testing.T) {
 		_, err := ReadReport(&endless{head, " "}, func(Row) error { return nil })
 		if !errors.Is(err, ErrTooLarge) {
 			t.Errorf("%s and space: %v", head, err)
+		}
+	}
+}
+
+// Headers without end are no answer that could be read another time, over each protocol, whatever the call.
+func TestHeadersWithoutEnd(t *testing.T) {
+	for _, test := range []struct {
+		second bool
+		bytes  int
+		want   error
+	}{{false, 80 << 10, ErrTooLarge}, {false, 4 << 20, ErrTooLarge}, {true, 52 << 10, ErrTooLarge}, {true, 4 << 20, ErrNotReport}} {
+		var asked atomic.Int64
+		server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			asked.Add(1)
+			for i := range test.bytes / 100 {
+				w.Header().Set(fmt.Sprintf("X-Header-%d", i), strings.Repeat("a", 86))
+			}
+		}))
+		server.Config.ErrorLog = log.New(io.Discard, "", 0)
+		server.EnableHTTP2 = test.second
+		server.StartTLS()
+		defer server.Close()
+		transport := server.Client().Transport.(*http.Transport).Clone()
+		transport.MaxResponseHeaderBytes = 64 << 10
+		client := &Client{AuthURL: server.URL, ReportsURL: server.URL, Transport: transport}
+		_, report := client.Report(t.Context(), "t", Request{}, "")
+		_, token := client.Token(t.Context(), Credentials{ClientID: "i", ClientSecret: "s"})
+		for _, err := range []error{report, token} {
+			if !errors.Is(err, test.want) {
+				t.Errorf("%+v: %v", test, err)
+			}
+		}
+		if n := asked.Load(); n != 2 {
+			t.Errorf("%+v: asked %d times", test, n)
 		}
 	}
 }
