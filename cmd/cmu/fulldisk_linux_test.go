@@ -68,7 +68,7 @@ func TestStartOnAFullDisk(t *testing.T) {
 	if code := cmu(t.Context(), "status"); code != exitFailure || !strings.Contains(told.String(), "Problem") {
 		t.Errorf("code %d: %s", code, told)
 	}
-	if !strings.Contains(told.String(), "a block could not be stored") || !strings.Contains(told.String(), "no space left on device") {
+	if !strings.Contains(told.String(), "blocks could not be stored") || !strings.Contains(told.String(), "no space left on device") {
 		t.Errorf("the log does not name the full disk: %s", told)
 	}
 	disktest.Empty(t, data)

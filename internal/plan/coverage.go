@@ -37,19 +37,22 @@ func Join(blocks ...Coverage) (all Coverage) {
 // any more. Neighbours that are settled become one, as old as the older: a block is known in a handful of spans however
 // often its tail is refreshed.
 func (c Coverage) Record(s Span, fetched time.Time, settled cmu.Civil, truncated bool) Coverage {
+	settled = min(max(settled, s.From), s.To)
+	return c.Under(Coverage{{Span{s.From, settled}, fetched, true, truncated}, {Span{settled, s.To}, fetched, false, truncated}})
+}
+
+// Under returns c with what top knows put over whatever it says of that time.
+func (c Coverage) Under(top Coverage) Coverage {
 	var out Coverage
-	for _, o := range c {
-		left, right := o, o
-		left.To, right.From = min(o.To, s.From), max(o.From, s.To)
-		for _, rest := range []Known{left, right} {
-			if !rest.Empty() {
-				out = append(out, rest)
-			}
+	for _, k := range top {
+		if !k.Empty() {
+			out = append(out, k)
 		}
 	}
-	settled = min(max(settled, s.From), s.To)
-	for _, part := range []Known{{Span{s.From, settled}, fetched, true, truncated}, {Span{settled, s.To}, fetched, false, truncated}} {
-		if !part.Empty() {
+	for _, o := range c {
+		for _, rest := range o.Without(top) {
+			part := o
+			part.Span = rest
 			out = append(out, part)
 		}
 	}
@@ -66,6 +69,28 @@ func (c Coverage) Record(s Span, fetched time.Time, settled cmu.Civil, truncated
 		joined = append(joined, o)
 	}
 	return joined
+}
+
+// Without returns what of k is not known to c, which is sorted.
+func (k Known) Without(c Coverage) (rest []Span) {
+	at := k.From
+	for _, o := range c {
+		if part := o.Overlap(k.Span); !part.Empty() {
+			if at < part.From {
+				rest = append(rest, Span{at, part.From})
+			}
+			at = part.To
+		}
+	}
+	if at < k.To {
+		rest = append(rest, Span{at, k.To})
+	}
+	return rest
+}
+
+// Holds reports whether c knows of all time that other knows of.
+func (c Coverage) Holds(other Coverage) bool {
+	return !slices.ContainsFunc(other, func(k Known) bool { return len(k.Without(c)) > 0 })
 }
 
 // touches reports whether next goes on where k ends and says the same.

@@ -275,3 +275,33 @@ func TestWhatAClockThatWasAheadFetchedIsNotKnown(t *testing.T) {
 		}
 	}
 }
+
+// What is put over something tells of its own time, and what is below of the rest.
+func TestUnderTellsTheUpperOne(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		low, top := drawScene(t).known, drawScene(t).known
+		both := low.Under(top)
+		find := func(c Coverage, p cmu.Civil) *Known {
+			if i := slices.IndexFunc(c, func(k Known) bool { return k.Holds(p) }); i >= 0 {
+				return &c[i]
+			}
+			return nil
+		}
+		all := true // that low knows, top knows too
+		for _, edge := range slices.Concat(low, top) {
+			for _, p := range []cmu.Civil{edge.From - 1, edge.From, edge.To - 1, edge.To} {
+				below, want, got := find(low, p), find(top, p), find(both, p)
+				all = all && (below == nil || want != nil)
+				if want == nil {
+					want = below
+				}
+				if (got == nil) != (want == nil) || got != nil && (got.Settled != want.Settled || got.Truncated != want.Truncated || got.Fetched.After(want.Fetched)) {
+					t.Fatalf("%v: %+v, want %+v", p, got, want)
+				}
+			}
+		}
+		if top.Holds(low) != all || !both.Holds(low) || !both.Holds(top) {
+			t.Fatalf("%v holds %v: %v, want %v; together %v", top, low, top.Holds(low), all, both)
+		}
+	})
+}

@@ -125,3 +125,27 @@ func (b *block) with(p *piece, parts []part, links cmu.Links) (*block, error) {
 	}
 	return out, err
 }
+
+// over returns the block with what another version of it knows beside; of time that both know of, this one tells.
+func (b *block) over(p *piece, old *block) (*block, error) {
+	if b.coverage.Holds(old.coverage) || plan.Ahead(old.fetched, b.fetched) {
+		return b, nil
+	}
+	w := rows.NewWriter()
+	err := p.order.Merge([]rows.Fragment{old.rows, b.rows}, func(row cmu.Row, k *rows.Key, from int) error {
+		if from > 0 || !slices.ContainsFunc(b.coverage, func(known plan.Known) bool { return known.Holds(k.Period) }) {
+			w.Add(row)
+		}
+		return nil
+	})
+	if err != nil {
+		return b, err
+	}
+	both := *b
+	both.rows, both.coverage, both.simulated = w.Fragment(), old.coverage.Under(b.coverage), b.simulated || old.simulated
+	both.lead.Join(old.lead)
+	if least := old.fetched.Add(time.Millisecond); both.fetched.Before(least) {
+		both.fetched = least
+	}
+	return &both, nil
+}

@@ -34,6 +34,7 @@ type shelf struct {
 	mu               sync.Mutex // held while a stamp is compared and what bears it is put into memory, and while memory is cleared
 	purges           atomic.Int64
 	cleared          time.Time // the last time; guarded by mu
+	unstored         *unstored
 	after            func(func(context.Context)) bool
 	now              func() time.Time
 	log              *slog.Logger
@@ -53,7 +54,7 @@ type stamp int64
 func newShelf(o Options) *shelf {
 	quarter := uint64(max(o.Memory, 0)) / 4
 	return &shelf{
-		flight: newFlight(o.Memory), gathered: newFlight(o.Memory),
+		flight: newFlight(o.Memory), gathered: newFlight(o.Memory), unstored: &unstored{log: o.Log, now: o.Now},
 		store: o.Store, memory: o.Memory, after: o.After, now: o.Now, log: o.Log,
 		answers: otter.Must(&otter.Options[answerKey, *Answer]{
 			MaximumWeight: quarter,
@@ -221,7 +222,7 @@ func (s *shelf) loadRange(ctx context.Context, p *piece, first, last string) *ho
 			continue
 		}
 		if m, ok := s.blocks.GetIfPresent(blockKey{p.report, b.name}); ok && m.fetched.After(b.fetched) {
-			b = m
+			b = s.united(ctx, p, m, b)
 		}
 		h.blocks = append(h.blocks, b)
 	}
@@ -275,10 +276,10 @@ func (h *holding) save(ctx context.Context, n *notebook, added []*block) {
 	if left := len(added) - len(within); left > 0 && !barren {
 		s.log.WarnContext(ctx, "a report is too large to be stored whole", "report", h.piece.report, "blocks", left)
 	}
-	if failed := s.put(ctx, h.piece, within, barren, limit); len(failed) > 0 {
+	if failed := h.put(ctx, within, barren, limit); len(failed) > 0 {
 		s.after(func(ctx context.Context) {
 			if h.stamp == s.stamp() {
-				s.put(ctx, h.piece, failed, barren, saveTime)
+				h.put(ctx, failed, barren, saveTime)
 			}
 		})
 	}
@@ -296,10 +297,20 @@ func (s *shelf) forget(ctx context.Context, report store.Report) {
 	}
 }
 
-// put stores blocks and returns those that could not be stored. Barren ones are of a report in which no row was found.
-func (s *shelf) put(ctx context.Context, p *piece, blocks []*block, barren bool, limit time.Duration) (failed []*block) {
+// put stores blocks and returns those that could not be stored: nothing that is kept is overwritten by less. Barren ones are of a report in
+// which no row was found.
+func (h *holding) put(ctx context.Context, blocks []*block, barren bool, limit time.Duration) (failed []*block) {
+	s, p := h.shelf, h.piece
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
 	defer cancel()
+	if h.unread != nil {
+		whole, err := h.reread(ctx, blocks)
+		if err != nil {
+			s.unstored.note(ctx, p.report, len(blocks), err)
+			return blocks
+		}
+		blocks = whole
+	}
 	var puts errgroup.Group
 	puts.SetLimit(putsAtOnce)
 	var mu sync.Mutex
@@ -308,7 +319,7 @@ func (s *shelf) put(ctx context.Context, p *piece, blocks []*block, barren bool,
 			kept := b.encode(p.report)
 			kept.Expires = s.now().Add(p.life(b, barren))
 			if err := s.store.Put(ctx, p.report, kept); err != nil && !errors.Is(err, store.ErrNewer) {
-				s.log.WarnContext(ctx, "a block could not be stored", "event", "store_unavailable", "report", p.report, "block", b.name, "error", err)
+				s.unstored.note(ctx, p.report, 1, err)
 				mu.Lock()
 				defer mu.Unlock()
 				failed = append(failed, b)

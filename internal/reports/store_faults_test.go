@@ -3,7 +3,9 @@ package reports
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -147,5 +149,73 @@ func TestTimeToComeIsNotStored(t *testing.T) {
 	}
 	if source := r.same(ask); source != FromMemory {
 		t.Errorf("after the refresh from %v", source)
+	}
+}
+
+// What could not be read is not overwritten by less: neither while the store cannot be read, nor by what memory has of that time.
+func TestWhatCannotBeReadIsNotOverwrittenByLess(t *testing.T) {
+	for name, failing := range map[string]func(reads, n int64) bool{
+		"one read":     func(_, n int64) bool { return n == 1 },
+		"all reads":    func(int64, int64) bool { return true },
+		"but the last": func(reads, n int64) bool { return n < reads },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			r.prove()
+			r.get(daily)
+			r.after()
+			r.clock.Add(time.Minute)
+			var n, reads atomic.Int64
+			reads.Store(3) // of the request, of its fetch, before its block is put
+			over := r.faulty(func(op string) storetest.Fault {
+				if op == "Blocks" && failing(reads.Load(), n.Add(1)) {
+					return storetest.Failed
+				}
+				return storetest.None
+			})
+			r.restart(over)
+			r.same("tenant/year/month/day?start=2026-05-12&end=2026-05-15")
+			r.after() // what could not be stored is tried again
+			if n.Load() < 2 {
+				t.Fatalf("%d reads", n.Load())
+			}
+			reads.Store(0)
+			failing = func(int64, int64) bool { return false }
+			r.clock.Add(time.Minute)
+			if source := r.same(daily); source > FromStore {
+				t.Errorf("the same process, once the store can be read: from %v", source)
+			}
+			r.restart()
+			if source := r.same(daily); source != FromStore {
+				t.Errorf("the next process: from %v", source)
+			}
+		})
+	}
+}
+
+// A store that takes nothing is told of once a minute, however many blocks there are.
+func TestAFullStoreIsToldOnceAMinute(t *testing.T) {
+	r := newRig(t)
+	r.prove()
+	r.restart(r.faulty(func(op string) storetest.Fault {
+		if op == "Put" {
+			return storetest.Failed
+		}
+		return storetest.None
+	}))
+	told := func() int { return strings.Count(r.log.String(), "blocks could not be stored") }
+	for i := range 5 {
+		r.get(fmt.Sprintf("tenant/year/month/day?start=2025-0%d-01&end=2026-06-01&mvpd!=x%d", i+1, i))
+	}
+	if n := told(); n != 1 {
+		t.Errorf("told %d times", n)
+	}
+	r.clock.Add(time.Minute)
+	r.get("tenant/year/month/day?start=2025-01-01&end=2026-06-01&mvpd!=y")
+	if n := told(); n != 2 {
+		t.Errorf("a minute later told %d times", n)
+	}
+	if !strings.Contains(r.log.String(), "event=store_unavailable") {
+		t.Error("no event")
 	}
 }
