@@ -45,8 +45,8 @@ func (s *licence) explain(h *holding, err error) error {
 		u.RetryAfter, u.Reason = paused.RetryAfter, paused.Reason
 	case errors.Is(err, errManyCalls):
 		u.RetryAfter, u.Reason = time.Second, "so much is fetched in parts"
-	case h.unread != nil && errors.As(err, new(*cmu.Error)):
-		u.Reason = "Adobe fails"
+	case h.unread != nil && !upstream.Ended(err):
+		u.Reason = howFailed(err)
 	case !errors.Is(err, errNoTime) && !errors.Is(err, context.DeadlineExceeded):
 		return err
 	}
@@ -64,6 +64,23 @@ func (s *licence) explain(h *holding, err error) error {
 		}
 	}
 	return u
+}
+
+// howFailed says in a clause how a call failed that was not refused.
+func howFailed(err error) string {
+	switch {
+	case errors.Is(err, errNoTime):
+		return "Adobe could not be asked in time"
+	case errors.As(err, new(*cmu.Error)):
+		return "Adobe fails"
+	case errors.Is(err, upstream.ErrTimeout):
+		return "Adobe did not answer in time"
+	case errors.Is(err, cmu.ErrTooLarge):
+		return "Adobe's answer is larger than this gateway reads"
+	case errors.Is(err, cmu.ErrNotReport):
+		return "Adobe's answer is no report"
+	}
+	return "Adobe could not be reached, or its answer broke off"
 }
 
 // ErrUnfinished is the cause of an *UnavailableError where a fetch has had what one may have, in calls or in time: the next one goes on.

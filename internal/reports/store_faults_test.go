@@ -219,3 +219,28 @@ func TestAFullStoreIsToldOnceAMinute(t *testing.T) {
 		t.Error("no event")
 	}
 }
+
+// However Adobe fails, a caller is told that what is kept cannot be read: nobody knows that there is nothing.
+func TestAnUnreadableStoreIsNamedHoweverAdobeFails(t *testing.T) {
+	for _, kind := range []sandbox.Fault{
+		{On: "report", Kind: "status", Status: 500}, {On: "report", Kind: "status", Status: 503}, {On: "report", Kind: "status", Status: 429},
+		{On: "report", Kind: "flood", Shape: "columns"}, {On: "report", Kind: "flood", Shape: "headers"}, {On: "report", Kind: "flood", Shape: "same names"},
+		{On: "report", Kind: "cut"}, {On: "report", Kind: "truncated"}, {On: "report", Kind: "broken_gzip"}, {On: "report", Kind: "lost"},
+		{On: "report", Kind: "status", Status: 200, Body: "<html>"},
+	} {
+		r := newRig(t)
+		r.prove()
+		r.restart(r.faulty(func(op string) storetest.Fault {
+			if op == "Blocks" {
+				return storetest.Failed
+			}
+			return storetest.None
+		}))
+		r.behave(func(b *sandbox.Behaviour) { b.Faults = []sandbox.Fault{kind} })
+		_, _, err := r.Get(t.Context(), request(t, daily), Directives{})
+		var unavailable *UnavailableError
+		if !errors.As(err, &unavailable) || !errors.Is(unavailable.Cause, ErrStore) || !strings.HasPrefix(unavailable.Reason, "what is kept cannot be read, and ") {
+			t.Errorf("%+v: %v", kind, err)
+		}
+	}
+}
