@@ -43,8 +43,11 @@ func (s *watchedStore) problem() string {
 		return ""
 	}
 	reason := "the cache file cannot be written"
-	if disk.Full(s.cause) {
+	switch {
+	case disk.Full(s.cause):
 		reason = "the disk is full"
+	case disk.Capped(s.cause):
+		reason = "the cache file may not become larger (ulimit -f)"
 	}
 	return "Since " + s.since.UTC().Format(time.RFC3339) + " rows that are fetched are kept in memory alone, as " + reason + "."
 }

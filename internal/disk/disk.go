@@ -66,5 +66,9 @@ func Full(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || runtime.GOOS == "windows" && errors.Is(err, errDiskFull)
 }
 
+// Capped tells whether an error is that of a file that may not become so large: by the limit of this process (ulimit -f), or in that file
+// system.
+func Capped(err error) bool { return errors.Is(err, syscall.EFBIG) }
+
 // errDiskFull is ERROR_DISK_FULL of Windows.
 const errDiskFull = syscall.Errno(112)

@@ -52,3 +52,9 @@ func ownerOf(stat fs.FileInfo) (user, group int) {
 	}
 	return int(s.Uid), int(s.Gid)
 }
+
+// HasCap tells whether files of this process have a limit (ulimit -f).
+func HasCap() bool {
+	var limit syscall.Rlimit
+	return syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit) == nil && uint64(limit.Cur) < 1<<62
+}

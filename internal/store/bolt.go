@@ -121,8 +121,8 @@ func (s *bolt) prepare(db *bbolt.DB) error {
 			return err
 		})
 	}
-	if disk.Full(err) && !made {
-		s.log.Warn("The disk is full. What has expired stays in the cache file until there is room.", "error", err)
+	if noRoom(err) && !made {
+		s.log.Warn("There is no room on the disk. What has expired stays in the cache file until there is.", "error", err)
 		return nil
 	}
 	return err
@@ -154,7 +154,7 @@ func change(db *bbolt.DB, fn func(*bbolt.Tx) error) error {
 	if errors.Is(err, errUnchanged) {
 		return nil
 	}
-	return err
+	return grown(err)
 }
 
 // buckets are those of one transaction.

@@ -133,16 +133,36 @@ func guard(fn func() error) (err error) {
 }
 
 // refused tells whether bbolt does not take what is in a file. No sound file gives it a key
-// of no length, a bucket for a value, or a page beyond what a file can have.
+// of no length, a bucket for a value, or a page beyond what a file can have, unless files have a limit here.
 func refused(err error) bool {
 	for _, known := range []error{bolterrors.ErrInvalid, bolterrors.ErrChecksum, bolterrors.ErrVersionMismatch, bolterrors.ErrInvalidMapping,
-		bolterrors.ErrIncompatibleValue, bolterrors.ErrKeyRequired, bolterrors.ErrKeyTooLarge, syscall.EFBIG} {
+		bolterrors.ErrIncompatibleValue, bolterrors.ErrKeyRequired, bolterrors.ErrKeyTooLarge} {
 		if errors.Is(err, known) {
 			return true
 		}
 	}
-	return strings.HasPrefix(err.Error(), "file size too small") // bbolt has no name for it
+	beyond := disk.Capped(err) && !disk.HasCap() && !errors.Is(err, errGrow)
+	return beyond || strings.HasPrefix(err.Error(), "file size too small") // bbolt has no name for it
 }
+
+// errGrow: the file could not become larger.
+var errGrow = errors.New("the file could not grow")
+
+// grown gives the error of a file that could not grow its cause back, of which bbolt keeps the text alone.
+func grown(err error) error {
+	if err == nil || !strings.HasPrefix(err.Error(), "file resize error") && !strings.HasPrefix(err.Error(), "file sync error") {
+		return err
+	}
+	for _, cause := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
+		if strings.HasSuffix(err.Error(), ": "+cause.Error()) {
+			return fmt.Errorf("%w: %w", errGrow, cause)
+		}
+	}
+	return err
+}
+
+// noRoom tells whether an error is that of a file for which there is no room.
+func noRoom(err error) bool { return disk.Full(err) || disk.Capped(err) }
 
 // start opens the file, sets it aside if it is damaged, and makes it smaller if it is mostly free.
 func (f *boltFile) start() error {
@@ -202,7 +222,7 @@ func (f *boltFile) tryOpen() (*openFile, error) {
 		o.release()
 		return o, err
 	}
-	if disk.Full(err) && o.info != nil && o.info.Size() == 0 && f.inPlace(o) {
+	if noRoom(err) && o.info != nil && o.info.Size() == 0 && f.inPlace(o) {
 		_ = os.Remove(f.path) // it was begun, and cannot be made
 	}
 	if o.db != nil {

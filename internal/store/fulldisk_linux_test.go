@@ -8,8 +8,10 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -94,4 +96,75 @@ func TestFullDiskAtTheStart(t *testing.T) {
 		t.Errorf("%d blocks, %v, %s", len(kept), err, log)
 	}
 	s.Close()
+}
+
+// TestFilesWithALimit has files that may not become larger (ulimit -f), in a process of its own: that is no damage. What is there stays in
+// use, and what cannot be begun leaves nothing.
+func TestFilesWithALimit(t *testing.T) {
+	const inFolder = "STORE_TEST_FOLDER"
+	dir := os.Getenv(inFolder)
+	if dir == "" {
+		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFilesWithALimit$", "-test.v")
+		child.Env = append(os.Environ(), inFolder+"="+t.TempDir())
+		if out, err := child.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("--- PASS: TestFilesWithALimit")) {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	ctx, path, now := context.Background(), filepath.Join(dir, "reports.db"), time.Now()
+	var log bytes.Buffer
+	open := func() (Store, error) {
+		return OpenBolt(path, BoltOptions{Now: func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	}
+	limit := func(bytes uint64) {
+		t.Helper()
+		l := syscall.Rlimit{Cur: bytes, Max: 1 << 30}
+		if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, most := range []uint64{0, 4 << 10, 8 << 10, 12 << 10, 20 << 10} {
+		limit(most)
+		s, err := open()
+		if err == nil {
+			s.Close()
+			t.Fatalf("%d bytes are enough", most)
+		}
+		if left, _ := os.ReadDir(dir); !disk.Capped(err) || len(left) > 0 {
+			t.Errorf("%d bytes: %v, %d files", most, err, len(left))
+		}
+	}
+	limit(200 << 10)
+	s, err := open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(i, size int) error {
+		return s.Put(ctx, "/year", Block{Name: fmt.Sprintf("b%02d", i), Data: make([]byte, size), Fetched: now, Expires: now.Add(time.Hour)})
+	}
+	kept := 0
+	for ; kept < 90 && err == nil; kept++ {
+		err = put(kept, 10<<10)
+	}
+	if kept < 3 || !disk.Capped(err) {
+		t.Fatalf("%d blocks, %v", kept, err)
+	}
+	for range 2 {
+		if found, err := s.Blocks(ctx, "/year", "a", "z"); err != nil || len(found) != kept-1 {
+			t.Errorf("%d of %d blocks, %v", len(found), kept-1, err)
+		}
+		if err := put(99, 300<<10); !disk.Capped(err) {
+			t.Errorf("a large one: %v", err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if s, err = open(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Close()
+	if left, _ := os.ReadDir(dir); len(left) != 1 || log.Len() > 0 {
+		t.Errorf("%d files, %s", len(left), &log)
+	}
 }
