@@ -14,6 +14,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"cmu-gateway/internal/store"
 	"cmu-gateway/internal/version"
 )
 
@@ -295,4 +296,62 @@ func TestDoorIsLocal(t *testing.T) {
 	if code := <-done; code != exitOK {
 		t.Errorf("code %d", code)
 	}
+}
+
+// One that was stopped before it had a door, or in the midst of a command, has nobody wait for it: two seconds tell.
+func TestACommandThatIsStopped(t *testing.T) {
+	for _, args := range [][]string{{"report", "year"}, {"serve", "--listen", "127.0.0.1:0"}} {
+		data := t.TempDir()
+		f := folder{path: filepath.Join(data, "sandbox"), log: discard}
+		if err := os.MkdirAll(f.path, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		kept, err := store.OpenBolt(f.dataFile(), store.BoltOptions{}) // and no more is seen of it
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer kept.Close()
+		began := time.Now()
+		code, _, warned := on(t, t.Context(), false, append(args, "--data", data, "--sandbox")...)
+		if code != exitFailure || !strings.Contains(warned, "cmu: the process that has the data folder "+f.path+" does not go on: it was stopped, or hangs") {
+			t.Errorf("%s: code %d: %s", args[0], code, warned)
+		}
+		if took := time.Since(began); took < beatMissed || took > 10*beatMissed {
+			t.Errorf("%s: it took %v", args[0], took)
+		}
+	}
+}
+
+// While there is a door the data file is let alone.
+func TestNoBeatBesideADoor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := folder{path: t.TempDir(), log: discard}
+		kept, _, err := f.take(t.Context(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer kept.Close()
+		touched := func() time.Time {
+			time.Sleep(2 * beatEvery)
+			synctest.Wait()
+			info, err := os.Stat(f.dataFile())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return info.ModTime()
+		}
+		if before := touched(); !touched().After(before) {
+			t.Error("without a door nothing is touched")
+		}
+		if err := f.announce(address{}); err != nil {
+			t.Fatal(err)
+		}
+		if before := touched(); !touched().Equal(before) {
+			t.Error("with a door it is touched")
+		}
+		f.withdraw()
+		if before := touched(); !touched().After(before) {
+			t.Error("without a door again nothing is touched")
+		}
+	})
 }

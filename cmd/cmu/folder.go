@@ -97,7 +97,7 @@ const (
 // take makes this process the owner of the folder, and returns its store; where a cmu serve owns it, the address of that. Other
 // commands have it for a moment: it waits for them, and tells so.
 func (f *folder) take(ctx context.Context, waits func(string)) (store.Store, *address, error) {
-	began, told := time.Now(), false
+	began, told, seen := time.Now(), false, pulse{}
 	if err := disk.Folder(f.path); err != nil {
 		return nil, nil, unusable(f.data, err)
 	}
@@ -105,13 +105,13 @@ func (f *folder) take(ctx context.Context, waits func(string)) (store.Store, *ad
 		if err := ctx.Err(); err != nil {
 			return nil, nil, err
 		}
-		kept, err := store.OpenBolt(filepath.Join(f.path, "reports.db"), store.BoltOptions{
+		kept, err := store.OpenBolt(f.dataFile(), store.BoltOptions{
 			Disk: int64(f.settings.Disk), GoesFirst: reports.GoesFirst, Log: f.log,
 		})
 		switch {
 		case err == nil:
 			f.clean() // what a killed cmu serve has left
-			return kept, nil, nil
+			return f.beat(kept), nil, nil
 		case !errors.Is(err, store.ErrInUse):
 			return nil, nil, unusable(f.data, err)
 		}
@@ -119,6 +119,8 @@ func (f *folder) take(ctx context.Context, waits func(string)) (store.Store, *ad
 			return nil, owner, err
 		}
 		switch waited := time.Since(began); {
+		case seen.missed(f.dataFile(), time.Now()):
+			return nil, nil, f.stopped()
 		case waited > takeTime:
 			return nil, nil, fmt.Errorf("another process has had the data folder %s for %v: a cmu command that does not end, or a cmu serve "+
 				"that does not begin; end it, or name another folder with --data", f.path, takeTime)
@@ -131,6 +133,9 @@ func (f *folder) take(ctx context.Context, waits func(string)) (store.Store, *ad
 		}
 	}
 }
+
+// dataFile keeps rows, and who has it open has the folder.
+func (f *folder) dataFile() string { return filepath.Join(f.path, "reports.db") }
 
 // unusable says what the system has against a data folder.
 func unusable(data string, err error) error {
