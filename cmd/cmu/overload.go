@@ -15,7 +15,12 @@ const (
 	// maxConnections bounds the open connections, most of which wait idle; maxRequests the requests that are being answered.
 	maxConnections = 4096
 	maxRequests    = 512
+	// ownFiles are those that this process has open beside them: listeners, the data file, calls to Adobe.
+	ownFiles = 20
 )
+
+// connections is how many may be open at once where so many files may be: the others wait to be accepted.
+func connections(maxOpen int) int { return max(min(maxConnections, maxOpen-ownFiles), 1) }
 
 // tooMany is a problem in the form of the gateway's own.
 const tooMany = `{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"Too many requests are being answered at once. ` +

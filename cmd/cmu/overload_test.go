@@ -165,3 +165,12 @@ func TestBoundedListener(t *testing.T) {
 		t.Errorf("after the end: %v", err)
 	}
 }
+
+// Where few files may be open, callers wait, and the calls to Adobe do not.
+func TestConnectionsByTheLimitOfFiles(t *testing.T) {
+	for files, want := range map[int]int{5: 1, 24: 4, 256: 236, 1024: 1004, 1 << 20: maxConnections} {
+		if n := connections(files); n != want {
+			t.Errorf("%d files: %d connections", files, n)
+		}
+	}
+}

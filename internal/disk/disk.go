@@ -1,5 +1,5 @@
 // Package disk is for folders and files that one user has for himself: it refuses those in which others may have a hand, such as
-// links that they left, which would have this user read or write elsewhere. And it knows a full disk.
+// links that they left, which would have this user read or write elsewhere. And it knows a full disk, and the limits of a process.
 package disk
 
 import (

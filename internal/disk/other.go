@@ -5,6 +5,7 @@ package disk
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 )
 
@@ -21,3 +22,6 @@ func checkParent(string, fs.FileInfo) error { return nil }
 
 // HasCap tells whether files of this process have a limit: no other system than Unix has one.
 func HasCap() bool { return false }
+
+// MaxOpen is how many files and connections this process may have open at once: as many as memory holds.
+func MaxOpen() int { return math.MaxInt32 }

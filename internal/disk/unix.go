@@ -5,6 +5,7 @@ package disk
 import (
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"syscall"
 )
@@ -57,4 +58,13 @@ func ownerOf(stat fs.FileInfo) (user, group int) {
 func HasCap() bool {
 	var limit syscall.Rlimit
 	return syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit) == nil && uint64(limit.Cur) < 1<<62
+}
+
+// MaxOpen is how many files and connections this process may have open at once (ulimit -n).
+func MaxOpen() int {
+	var limit syscall.Rlimit
+	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {
+		return math.MaxInt32
+	}
+	return int(min(uint64(limit.Cur), math.MaxInt32))
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
+	"syscall"
 	"time"
 
 	"cmu-gateway/internal/fair"
@@ -53,7 +54,7 @@ func (t trouble) after(report string, err error, now time.Time, paused bool) (tr
 	case e != nil && e.Status == http.StatusTooManyRequests:
 		return t, pauseFor{e.RetryAfter, true, reasonThrottled}
 	case !isTrouble(err):
-		if Ended(err) || errors.Is(err, cmu.ErrUnauthorized) {
+		if Ended(err) || errors.Is(err, cmu.ErrUnauthorized) || isOurs(err) {
 			return t, pauseFor{} // that tells nothing
 		}
 		return trouble{}, pauseFor{}
@@ -79,13 +80,16 @@ func (t trouble) after(report string, err error, now time.Time, paused bool) (tr
 func isTrouble(err error) bool {
 	var e *cmu.Error
 	switch {
-	case err == nil, Ended(err), errors.Is(err, cmu.ErrTooLarge), errors.Is(err, cmu.ErrNotReport):
+	case err == nil, Ended(err), isOurs(err), errors.Is(err, cmu.ErrTooLarge), errors.Is(err, cmu.ErrNotReport):
 		return false
 	case errors.As(err, &e):
 		return e.Status >= 500
 	}
 	return true
 }
+
+// isOurs reports whether a call was not made as this process, or this machine, has no connection to spare.
+func isOurs(err error) bool { return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) }
 
 // Ended reports whether something ended as nobody waits for it any more, or its time was up.
 func Ended(err error) bool {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -27,6 +29,7 @@ func TestWhatPausesAllCalls(t *testing.T) {
 		"429": status(429, time.Minute), "429/7": status(429, 7*time.Second), "400": status(400, 0), "401": status(401, 0), "403": status(403, 0), "404": status(404, 0),
 		"timeout": ErrTimeout, "reset": syscall.ECONNRESET, "cut": io.ErrUnexpectedEOF, "gone": context.Canceled, "late": context.DeadlineExceeded,
 		"page": fmt.Errorf("%w: a page", cmu.ErrNotReport), "large": cmu.ErrTooLarge,
+		"files": fmt.Errorf("adobe report: %w", &net.OpError{Op: "dial", Err: os.NewSyscallError("socket", syscall.EMFILE)}),
 	}
 	for history, want := range map[string]string{
 		"a ok":  "-",
@@ -49,6 +52,8 @@ func TestWhatPausesAllCalls(t *testing.T) {
 		"a 503, b late, c 503, d 503":                 "- - - 1s",
 		"a 503, b page, c 503, d 503":                 "- - - -",
 		"a 503, b large, c 503, d 503":                "- - - -",
+		"a files, b files, c files":                   "- - -", // of this process
+		"a 503, b files, c 503, d 503":                "- - - 1s",
 		"a 503, +61, b 503, c 503":                    "- - -",
 		"a 503, +59, b 503, c 503":                    "- - 1s",
 		"a 503, b 503, c 503, c 503, d 503":           "- - 1s - -", // those ran beside it

@@ -29,8 +29,11 @@ type bench struct {
 	server      *httptest.Server
 	serve       *exec.Cmd
 	out         *bytes.Buffer
-	base        string // of the gateway
-	settings    []string
+	base        string   // of the gateway
+	limit       string   // of the shell that begins it, such as ulimit -n 24; empty: none
+	environ     []string // of cmu
+	statement   string   // a file
+	slow        float64  // how much slower than by itself this machine was when the trial began
 
 	peak int64         // the most memory that the cmu serve had resident, over all its starts
 	cpu  time.Duration // that all of them took
@@ -48,14 +51,13 @@ func (b *bench) start(ctx context.Context, settings ...string) error {
 	if err := os.MkdirAll(b.dir, 0o700); err != nil {
 		return err
 	}
-	statement := filepath.Join(b.dir, "statement.txt")
-	if err := os.WriteFile(statement, []byte(b.adobe.Statement()), 0o600); err != nil {
+	b.statement = filepath.Join(b.dir, "statement.txt")
+	if err := os.WriteFile(b.statement, []byte(b.adobe.Statement()), 0o600); err != nil {
 		return err
 	}
-	b.settings = settings
-	b.serve = exec.Command(b.binary, "serve", "--statement", statement, "--listen", "127.0.0.1:0", "--data", filepath.Join(b.dir, "data"), "--json", "--quiet")
-	b.serve.Env = append(os.Environ(), "CMU_AUTH_URL="+b.server.URL, "CMU_REPORTS_URL="+b.server.URL+sandbox.ReportsPath)
-	b.serve.Env = append(b.serve.Env, settings...)
+	b.environ = append(os.Environ(), "CMU_AUTH_URL="+b.server.URL, "CMU_REPORTS_URL="+b.server.URL+sandbox.ReportsPath)
+	b.environ = append(b.environ, settings...)
+	b.serve = b.command(context.WithoutCancel(ctx), "serve", "--statement", b.statement, "--listen", "127.0.0.1:0", "--json", "--quiet")
 	b.out = new(bytes.Buffer)
 	b.serve.Stderr = b.out
 	pipe, err := b.serve.StdoutPipe()
@@ -75,6 +77,33 @@ func (b *bench) start(ctx context.Context, settings ...string) error {
 	go io.Copy(io.Discard, pipe)
 	b.base = known.Gateway
 	return nil
+}
+
+// command is cmu on the data folder of the trial.
+func (b *bench) command(ctx context.Context, args ...string) *exec.Cmd {
+	args = append(args, "--data", filepath.Join(b.dir, "data"))
+	cmd := exec.CommandContext(ctx, b.binary, args...)
+	if b.limit != "" {
+		cmd = exec.CommandContext(ctx, "sh", append([]string{"-c", b.limit + ` && exec "$0" "$@"`, b.binary}, args...)...)
+	}
+	cmd.Env = b.environ
+	return cmd
+}
+
+// proven asks for a report and waits until the gateway may slice by calendar: then no call is made but for what is asked.
+func (b *bench) proven(ctx context.Context) error {
+	if a, err := b.get(ctx, narrow); err != nil || a.status != 200 {
+		return fmt.Errorf("%d %s, %w", a.status, a.body, err)
+	}
+	for range 200 {
+		if a, err := b.get(ctx, "/status"); err != nil || bytes.Contains(a.body, []byte(`"proven": true`)) {
+			return err
+		}
+		if err := wait(ctx, 50*time.Millisecond); err != nil {
+			return err
+		}
+	}
+	return errors.New("the calendar is not proven")
 }
 
 // faults has the simulated Adobe fail.
@@ -115,6 +144,12 @@ func (b *bench) resident() int64 {
 		}
 	}
 	return 0
+}
+
+// files is how many files and connections the cmu serve has open.
+func (b *bench) files() int {
+	found, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", b.serve.Process.Pid))
+	return len(found)
 }
 
 // busy is the CPU time that the cmu serve has taken so far. Source: proc(5), utime and stime, in hundredths of a second.

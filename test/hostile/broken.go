@@ -6,15 +6,20 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"cmu-gateway/internal/sandbox"
 )
 
 func breakTrials() []trial {
 	return []trial{
 		{"50 kills under load", kills},
+		{"a kill in mid-fetch", killInFetch},
+		{"stopped processes", stopped},
 		{"a full disk", fullDisk},
 		{"a small CMU_DISK", smallDisk},
 	}
@@ -90,10 +95,103 @@ func kills(ctx context.Context, b *bench) (string, error) {
 	if answers.Load() < 25 {
 		return seen, errors.New("hardly any answer came")
 	}
-	if longest > 10*time.Second {
+	if longest > b.allow(3*time.Second) {
 		return seen, errors.New("a start waited for the one that was killed")
 	}
 	return seen, nil
+}
+
+// killInFetch ends the gateway while it waits for Adobe, and asks the next one for another window of that report.
+func killInFetch(ctx context.Context, b *bench) (string, error) {
+	if err := b.start(ctx); err != nil {
+		return "", err
+	}
+	if err := b.adobe.Change(func(a *sandbox.Behaviour) { a.LatencyMS = 1000 }); err != nil {
+		return "", err
+	}
+	var longest time.Duration
+	for n := range 3 {
+		asked, gone := context.WithCancel(ctx)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, _ = b.get(asked, fmt.Sprintf("%s&mvpd!=nobody-%d", month(n), n))
+		}()
+		before := b.adobe.Counts().Report
+		for range 200 {
+			if b.adobe.Counts().Report > before {
+				break
+			}
+			if err := wait(ctx, 20*time.Millisecond); err != nil {
+				break
+			}
+		}
+		b.kill()
+		gone()
+		<-done
+		if err := b.start(ctx); err != nil {
+			return "", err
+		}
+		a, err := b.get(ctx, fmt.Sprintf("/cmu/v2/tenant/year/month/day/hour/mvpd?start=2025-1%d-01&end=2025-1%d-02&mvpd!=nobody-%d", n, n, n))
+		if err != nil || a.status != 200 {
+			return "", fmt.Errorf("%d %s, %w", a.status, a.body, err)
+		}
+		longest = max(longest, a.took)
+	}
+	seen := fmt.Sprintf("another window after %v at most, at a latency of 1 s", longest.Round(time.Millisecond))
+	if longest > 8*time.Second {
+		return seen, errors.New("it waited for the lease of the dead one")
+	}
+	return seen, nil
+}
+
+// stopped has a process that holds the data folder and does nothing, with a door and without one. Commands give it up.
+func stopped(ctx context.Context, b *bench) (string, error) {
+	if err := b.start(ctx); err != nil {
+		return "", err
+	}
+	status := func(sentence string) (time.Duration, error) {
+		began := time.Now()
+		out, err := b.command(ctx, "status").CombinedOutput()
+		took := time.Since(began)
+		switch {
+		case err == nil || !strings.Contains(string(out), sentence):
+			return took, fmt.Errorf("cmu status: %w: %s", err, out)
+		case took > b.allow(4*time.Second):
+			return took, fmt.Errorf("cmu status took %v", took)
+		}
+		return took, nil
+	}
+	if err := b.serve.Process.Signal(syscall.SIGSTOP); err != nil {
+		return "", err
+	}
+	first, err := status("does not answer: end it")
+	b.kill()
+	if err != nil {
+		return "", err
+	}
+	if err := b.faults(sandbox.Fault{On: "report", Kind: "hang"}); err != nil {
+		return "", err
+	}
+	before := b.adobe.Counts().Report
+	other := b.command(ctx, "report", "tenant/year")
+	if err := other.Start(); err != nil {
+		return "", err
+	}
+	defer func() { _ = other.Process.Kill(); _ = other.Wait() }()
+	for range 250 {
+		if b.adobe.Counts().Report > before {
+			break
+		}
+		if err := wait(ctx, 20*time.Millisecond); err != nil {
+			return "", err
+		}
+	}
+	if err := other.Process.Signal(syscall.SIGSTOP); err != nil {
+		return "", err
+	}
+	second, err := status("does not go on: it was stopped, or hangs")
+	return fmt.Sprintf("cmu status gives up a serve after %v, a command after %v", first.Round(100*time.Millisecond), second.Round(100*time.Millisecond)), err
 }
 
 // fullDisk has a data folder on a small file system that fills up.
@@ -120,6 +218,7 @@ func fullDisk(ctx context.Context, b *bench) (string, error) {
 		}
 		sizes[path] = a.size
 	}
+	began := time.Now()
 	filler := filepath.Join(b.dir, "filler")
 	if err := os.WriteFile(filler, make([]byte, 3<<20), 0o600); err == nil {
 		return "", errors.New("the disk does not fill up")
@@ -127,6 +226,19 @@ func fullDisk(ctx context.Context, b *bench) (string, error) {
 	a, err := b.get(ctx, heavy)
 	if err != nil || a.status != 200 {
 		return "", fmt.Errorf("with a full disk: %d %s, %w", a.status, a.body, err)
+	}
+	if a, err := b.get(ctx, "/status"); err != nil || !strings.Contains(string(a.body), "as the disk is full.") {
+		return "", fmt.Errorf("/status does not name the full disk: %s, %w", a.body, err)
+	}
+	for i := range 20 {
+		if a, err := b.get(ctx, fmt.Sprintf("%s&mvpd!=nobody-%d", narrow, i)); err != nil || a.status != 200 {
+			return "", fmt.Errorf("with a full disk: %d %s, %w", a.status, a.body, err)
+		}
+	}
+	since := time.Since(began)
+	b.kill()
+	if n := strings.Count(b.out.String(), "blocks could not be stored"); n == 0 || n > 1+int(since/time.Minute) {
+		return "", fmt.Errorf("the log tells of the full disk %d times in %v", n, since)
 	}
 	for range 3 {
 		b.kill()

@@ -1,5 +1,5 @@
 // Command hostile tries a cmu serve in ways that nobody means well: an Adobe whose answers have no end, callers that do not read, many
-// wide reports at once, kills in mid-work, a full disk. It prints what each costs, and fails where something exceeds its bound. It
+// wide reports at once, kills in mid-work, full disks, damaged files, limits of the shell. It prints what each costs, and fails where something exceeds its bound. It
 // needs Linux, some minutes and no network; make hostile runs it.
 package main
 
@@ -60,7 +60,7 @@ func runAll(ctx context.Context, chosen *regexp.Regexp) (failed int, err error) 
 		if !chosen.MatchString(t.name) || ctx.Err() != nil {
 			continue
 		}
-		b := &bench{binary: binary, dir: filepath.Join(dir, strings.ReplaceAll(t.name, " ", "-")), bound: most}
+		b := &bench{binary: binary, dir: filepath.Join(dir, strings.ReplaceAll(t.name, " ", "-")), bound: most, slow: slowness()}
 		start := time.Now()
 		seen, err := t.run(ctx, b)
 		b.end()
@@ -80,5 +80,6 @@ func runAll(ctx context.Context, chosen *regexp.Regexp) (failed int, err error) 
 func trials() (all []trial) {
 	all = append(all, floodTrials()...)
 	all = append(all, loadTrials()...)
-	return append(all, breakTrials()...)
+	all = append(all, breakTrials()...)
+	return append(all, limitTrials()...)
 }
