@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -114,4 +115,48 @@ func TestSeveralReportsThatFailPauseAll(t *testing.T) {
 			t.Errorf("answered %v after Adobe was back", took)
 		}
 	})
+}
+
+// TestReportsThatFailKeepNobodyElseWaiting has one caller ask again and again for reports that Adobe fails for, always the same ones or always
+// others, and another caller for new reports that it answers.
+func TestReportsThatFailKeepNobodyElseWaiting(t *testing.T) {
+	plainly(t)
+	for _, f := range []sandbox.Fault{
+		{Kind: "status", Status: 500}, {Kind: "status", Status: 503, Headers: map[string]string{"Retry-After": "90"}}, {Kind: "hang"},
+	} {
+		for _, kinds := range []int{3, 1 << 20} {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t)
+				r.prove()
+				r.clock.Go()
+				r.adobe.Client.Timeout = 2 * time.Second
+				r.restart()
+				f.On, f.Of = "report", "bad"
+				r.behave(func(b *sandbox.Behaviour) { b.Faults = []sandbox.Fault{f} })
+				began, asking := time.Now(), sync.WaitGroup{}
+				goesOn := func() bool { return time.Since(began) < 40*time.Second }
+				for i := range 3 {
+					asking.Go(func() {
+						for n := i; goesOn(); n += 3 {
+							if _, _, err := r.Get(t.Context(), request(t, fmt.Sprintf("year/month?start=2026&mvpd!=bad%d", n%kinds)), Directives{}); err == nil {
+								t.Error("an answer")
+							}
+							time.Sleep(200 * time.Millisecond)
+						}
+					})
+				}
+				before, n := r.calls(), 0
+				for ; goesOn(); n++ {
+					if _, _, err := r.Get(t.Context(), request(t, fmt.Sprintf(others, n)), Directives{}); err != nil {
+						t.Errorf("%+v, %d kinds: the other caller: %v", f, kinds, err)
+					}
+					time.Sleep(300 * time.Millisecond)
+				}
+				asking.Wait()
+				if calls := r.calls() - before; calls <= int64(n) {
+					t.Errorf("%+v, %d kinds: %d calls, %d of them of the other caller", f, kinds, calls, n)
+				}
+			})
+		}
+	}
 }

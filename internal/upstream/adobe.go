@@ -193,8 +193,18 @@ func (a *Adobe) wait() time.Duration {
 	return min(max(calls*time.Duration(a.latency.Load()), time.Second), longestWait)
 }
 
-// call makes one HTTP call, and logs it for metric filters. It hands at most so many rows on; zero: all.
+// call makes one HTTP call, and draws what its outcome says of Adobe. It hands at most so many rows on; zero: all.
 func (a *Adobe) call(ctx context.Context, token cmu.Secret, r cmu.Request, most int, sink func(cmu.Row) error) (Reply, error) {
+	out, err := a.made(ctx, token, r, most, sink)
+	if out.stopped {
+		_ = a.met(ctx, token, r, nil) // Adobe had answered
+		return out, err
+	}
+	return out, a.met(ctx, token, r, err)
+}
+
+// made makes one HTTP call, and logs it for metric filters.
+func (a *Adobe) made(ctx context.Context, token cmu.Secret, r cmu.Request, most int, sink func(cmu.Row) error) (Reply, error) {
 	out, err := a.read(ctx, token, r, most, sink)
 	a.calls.Add(1)
 	status := http.StatusOK
@@ -215,11 +225,7 @@ func (a *Adobe) call(ctx context.Context, token cmu.Secret, r cmu.Request, most 
 	}
 	a.o.Log.InfoContext(ctx, "Adobe called", "event", "adobe_called", "status", status, "rows", out.Rows, "full", out.Truncated,
 		"milliseconds", a.o.Now().Sub(out.At).Milliseconds())
-	if out.stopped {
-		_ = a.met(ctx, r, nil) // Adobe had answered
-		return out, err
-	}
-	return out, a.met(ctx, r, err)
+	return out, err
 }
 
 func (a *Adobe) read(ctx context.Context, token cmu.Secret, r cmu.Request, most int, sink func(cmu.Row) error) (Reply, error) {

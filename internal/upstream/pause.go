@@ -2,6 +2,8 @@ package upstream
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"sync"
 	"time"
 
@@ -29,6 +31,7 @@ type pause struct {
 	until   time.Time
 	reason  string // of the pause
 	trouble trouble
+	probing bool // whether Adobe answers others is being found out
 }
 
 // Pause keeps calls from being made until an instant. It never makes a pause shorter.
@@ -59,13 +62,23 @@ func (a *Adobe) paused() error {
 	return nil
 }
 
-// met draws what the outcome of a call says of Adobe, and returns it as a *PauseError where all calls pause for it.
-func (a *Adobe) met(ctx context.Context, r cmu.Request, err error) error {
+// met draws what the outcome of a call with a token says of Adobe, and returns it as a *PauseError where all calls pause for it. Before
+// they do as several reports fail, one that is known to work is asked for: if that is answered, the trouble is theirs.
+func (a *Adobe) met(ctx context.Context, token cmu.Secret, r cmu.Request, err error) error {
 	now := a.o.Now()
 	a.pause.mu.Lock()
-	t, p := a.pause.trouble.after(r.Report(), err, now, now.Before(a.pause.until))
+	t, p := a.pause.trouble.after(r.Report(), err, now, now.Before(a.pause.until) || a.pause.probing)
 	a.pause.trouble = t
+	probe := p.reason == reasonManyFailed
+	a.pause.probing = a.pause.probing || probe
 	a.pause.mu.Unlock()
+	if probe {
+		if probed, answers := a.answersOthers(ctx, token, r); answers {
+			return err
+		} else if _, law := (trouble{}).after(r.Report(), probed, now, false); law.length > 0 {
+			p = law // a 429
+		}
+	}
 	if p.length == 0 {
 		return err
 	}
@@ -76,3 +89,21 @@ func (a *Adobe) met(ctx context.Context, r cmu.Request, err error) error {
 	}
 	return &PauseError{RetryAfter: p.length, Reason: p.reason, Cause: err}
 }
+
+// answersOthers asks for a report that is known to work, one row of it, and reports whether Adobe answers that.
+func (a *Adobe) answersOthers(ctx context.Context, token cmu.Secret, r cmu.Request) (probed error, answers bool) {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	_, probed = a.made(ctx, token, a.use.now().probe(r.Report()), 1, func(cmu.Row) error { return nil })
+	var e *cmu.Error
+	answers = probed == nil || errors.As(probed, &e) && e.Status < 500 && e.Status != http.StatusTooManyRequests
+	a.pause.mu.Lock()
+	defer a.pause.mu.Unlock()
+	if a.pause.probing = false; answers {
+		a.pause.trouble = trouble{}
+	}
+	return probed, answers
+}
+
+// probeTime is how long Adobe may take to show that it answers.
+const probeTime = 5 * time.Second
