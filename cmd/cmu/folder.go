@@ -13,6 +13,7 @@ import (
 	"cmu-gateway/internal/after"
 	"cmu-gateway/internal/clock"
 	"cmu-gateway/internal/disk"
+	"cmu-gateway/internal/logs"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/internal/secrets"
 	"cmu-gateway/internal/settings"
@@ -54,7 +55,7 @@ func chooseFolder(t *terminal, f deskFlags, m meant, least slog.Level) (folder, 
 		least = slog.LevelInfo
 	}
 	log := slog.New(slog.NewTextHandler(t.stderr, &slog.HandlerOptions{Level: least}))
-	slog.SetDefault(log)
+	logs.Default(log)
 	if err := disk.Parent(data); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return folder{}, unusable(data, err)
 	}

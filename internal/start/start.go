@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"cmu-gateway/internal/awsconfig"
+	"cmu-gateway/internal/logs"
 	"cmu-gateway/internal/secrets"
 	"cmu-gateway/internal/settings"
 	"cmu-gateway/internal/store"
@@ -22,7 +23,7 @@ import (
 // reports a failed start.
 func Environment() (settings.Settings, aws.Config, *slog.Logger) {
 	log := lambdacontext.NewLogger()
-	slog.SetDefault(log)
+	logs.Default(log)
 	s, wrong := settings.FromEnv(os.Environ())
 	cfg, missing := awsconfig.FromEnv(os.Environ())
 	if err := errors.Join(wrong, missing); err != nil {
