@@ -58,6 +58,7 @@ type Adobe struct {
 	calls    atomic.Int64
 	failures atomic.Int64
 	latency  atomic.Int64 // of the last call that succeeded, in nanoseconds
+	slow     slowness
 }
 
 // New returns an Adobe that has learnt nothing yet.
@@ -84,7 +85,7 @@ type Reply struct {
 // which is not handed on: it tells whether there are rows past the limit.
 //
 // Errors: *PauseError when Adobe is not to be asked for now, or too many wait (fair.ErrOverloaded); ErrOtherLicence; *RefusedError when
-// Adobe refuses this report (401); *NotReportError when what came is no report; fair.ErrGone; ErrTimeout; those of Token and Refused; those
+// Adobe refuses this report (401); *NotReportError when what came is no report; fair.ErrGone; ErrTimeout; ErrSlow; those of Token and Refused; those
 // of cmu.Client.Report and cmu.ReadReport; the context's own.
 func (a *Adobe) Report(ctx context.Context, c *fair.Caller, licence string, r cmu.Request, sink func(cmu.Row) error) (Reply, error) {
 	leave, err := a.enter(ctx, c)
@@ -92,6 +93,14 @@ func (a *Adobe) Report(ctx context.Context, c *fair.Caller, licence string, r cm
 		return Reply{}, err
 	}
 	defer leave()
+	ctx, turn := a.begin(ctx)
+	defer turn.leave()
+	out, err := a.report(ctx, licence, r, turn.sink(sink))
+	return out, turn.outcome(ctx, err)
+}
+
+// report is Report in its turn.
+func (a *Adobe) report(ctx context.Context, licence string, r cmu.Request, sink func(cmu.Row) error) (Reply, error) {
 	token, err := a.o.Token(ctx)
 	if err = under(licence, token, err); err != nil {
 		return Reply{}, err
@@ -154,7 +163,7 @@ func under(licence string, got Token, err error) error {
 	return err
 }
 
-// enter waits for a turn, and returns what ends it.
+// enter waits for a turn, which turn.leave ends, and for a place among all instances, which leave ends.
 func (a *Adobe) enter(ctx context.Context, c *fair.Caller) (leave func(), err error) {
 	if err := a.paused(); err != nil {
 		return nil, err
@@ -164,18 +173,17 @@ func (a *Adobe) enter(ctx context.Context, c *fair.Caller) (leave func(), err er
 	} else if err != nil {
 		return nil, err
 	}
-	leave = a.queue.Leave
+	leave = func() {}
 	if a.o.Slot != nil {
-		out, err := a.o.Slot(ctx, c)
-		if err != nil {
-			leave()
+		if leave, err = a.o.Slot(ctx, c); err != nil {
+			a.queue.Leave()
 			return nil, err
 		}
-		leave = func() { out(); a.queue.Leave() }
 	}
 	// While this call waited for its turn another may have met a pause.
 	if err := a.paused(); err != nil {
 		leave()
+		a.queue.Leave()
 		return nil, err
 	}
 	return leave, nil
@@ -254,7 +262,9 @@ func (a *Adobe) read(ctx context.Context, token cmu.Secret, r cmu.Request, most 
 	if err != nil {
 		return out, err
 	}
-	a.latency.Store(int64(a.o.Now().Sub(out.At)))
+	took := a.o.Now().Sub(out.At)
+	a.latency.Store(int64(took))
+	a.slow.note(took)
 	out.Truncated = a.limits.met(r.Limit, out)
 	if most > 0 && out.Rows > most {
 		out.Rows, out.Truncated = most, true
