@@ -2,41 +2,51 @@ package main
 
 import (
 	"io"
-	"net"
 	"net/http"
-	"sync"
 	"time"
+
+	"cmu-gateway/internal/gateway"
 )
 
 const (
 	// writeTime is how long a caller may take for a piece of an answer: who reads more slowly than that is not waited for.
 	writeTime  = time.Minute
 	writePiece = 64 << 10
-	// maxConnections bounds the open connections, most of which wait idle; maxRequests the requests that are being answered.
-	maxConnections = 4096
-	maxRequests    = 512
-	// ownFiles are those that this process has open beside them: listeners, the data file, calls to Adobe.
-	ownFiles = 20
+	// maxRequests bounds the requests that are being answered.
+	maxRequests = 512
+	// Past these, a part of them more is answered in passing, with what is at hand: status, pages, reports that are kept. Who reads slowly is not waited
+	// for there, nor by any once half of the places are taken.
+	passingPart = 8
+	passingTime = 5 * time.Second
 )
-
-// connections is how many may be open at once where so many files may be: the others wait to be accepted.
-func connections(maxOpen int) int { return max(min(maxConnections, maxOpen-ownFiles), 1) }
 
 // tooMany is a problem in the form of the gateway's own.
 const tooMany = `{"type":"about:blank","title":"Service Unavailable","status":503,"detail":"Too many requests are being answered at once. ` +
 	`Ask again in some seconds.","code":"unavailable","retry_after":5}`
 
 // patient returns h with a deadline for each piece of an answer that is written: it rolls on as long as the caller reads, and no
-// answer has to end by a time. Past most requests at once others are sent away.
+// answer has to end by a time. Past most requests at once some are answered in passing, and others sent away.
 func patient(h http.Handler, wait time.Duration, most int) http.Handler {
-	places := make(chan struct{}, most)
+	places, passing := make(chan struct{}, most), make(chan struct{}, max(most/passingPart, 1))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		p := &pieces{ResponseWriter: w, control: http.NewResponseController(w), wait: wait}
+		p := &pieces{ResponseWriter: w, control: http.NewResponseController(w), wait: func() time.Duration {
+			if len(places) > most/2 {
+				return min(wait, passingTime)
+			}
+			return wait
+		}}
 		defer p.extend() // for what is still buffered
 		select {
 		case places <- struct{}{}:
 			defer func() { <-places }()
 			h.ServeHTTP(p, r)
+			return
+		default:
+		}
+		select {
+		case passing <- struct{}{}:
+			defer func() { <-passing }()
+			h.ServeHTTP(p, r.WithContext(gateway.InPassing(r.Context())))
 		default:
 			p.Header().Set("Retry-After", "5")
 			p.Header().Set("Content-Type", "application/problem+json")
@@ -51,11 +61,11 @@ func patient(h http.Handler, wait time.Duration, most int) http.Handler {
 type pieces struct {
 	http.ResponseWriter
 	control *http.ResponseController
-	wait    time.Duration
+	wait    func() time.Duration
 }
 
 // extend sets the deadline anew; a connection that cannot have one has none.
-func (p *pieces) extend() { _ = p.control.SetWriteDeadline(time.Now().Add(p.wait)) }
+func (p *pieces) extend() { _ = p.control.SetWriteDeadline(time.Now().Add(p.wait())) }
 
 func (p *pieces) WriteHeader(status int) {
 	p.extend()
@@ -76,52 +86,3 @@ func (p *pieces) Write(text []byte) (n int, err error) {
 
 // Unwrap lets http.ResponseController through.
 func (p *pieces) Unwrap() http.ResponseWriter { return p.ResponseWriter }
-
-// bounded returns a listener that accepts no more while so many of its connections are open.
-func bounded(l net.Listener, most int) net.Listener {
-	return &boundedListener{Listener: l, places: make(chan struct{}, most), closed: make(chan struct{})}
-}
-
-type boundedListener struct {
-	net.Listener
-	places chan struct{}
-	close  sync.Once
-	closed chan struct{}
-}
-
-func (l *boundedListener) Accept() (net.Conn, error) {
-	select {
-	case l.places <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.places
-		return nil, err
-	}
-	return &boundedConn{Conn: c, leave: sync.OnceFunc(func() { <-l.places })}, nil
-}
-
-func (l *boundedListener) Close() error {
-	l.close.Do(func() { close(l.closed) })
-	return l.Listener.Close()
-}
-
-type boundedConn struct {
-	net.Conn
-	leave func()
-}
-
-func (c *boundedConn) Close() error {
-	defer c.leave()
-	return c.Conn.Close()
-}
-
-// CloseWrite lets net/http end an answer before it closes the connection.
-func (c *boundedConn) CloseWrite() error {
-	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
-		return half.CloseWrite()
-	}
-	return nil
-}

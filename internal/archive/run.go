@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"cmu-gateway/internal/clock"
 	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/pkg/cmu"
@@ -27,7 +28,7 @@ type Options struct {
 	DryRun bool
 	// Told is called before each month and after it, by one goroutine. Nil: nobody is told.
 	Told func(Step)
-	Now  func() time.Time // nil: time.Now
+	Now  func() time.Time // nil: clock.Now
 	Log  *slog.Logger     // nil: slog.Default
 }
 
@@ -76,7 +77,7 @@ type run struct {
 // Errors: those of the place. What fails or is refused for a report alone is in the result.
 func Run(ctx context.Context, o Options) (Result, error) {
 	if o.Now == nil {
-		o.Now = time.Now
+		o.Now = clock.Now
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

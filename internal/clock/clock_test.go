@@ -3,10 +3,18 @@ package clock
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 )
+
+// A time with the monotonic clock in it tells so in its text.
+func TestNowIsTheWallClocksAlone(t *testing.T) {
+	if before, now := time.Now(), Now(); strings.Contains(now.String(), "m=") || now.Before(before.Round(0)) || now.Sub(before) > time.Minute {
+		t.Errorf("%v, before it was %v", now, before)
+	}
+}
 
 func TestSleep(t *testing.T) {
 	ended, end := context.WithCancel(t.Context())

@@ -16,6 +16,7 @@ import (
 
 	"cmu-gateway/internal/access"
 	"cmu-gateway/internal/catalog"
+	"cmu-gateway/internal/clock"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/internal/version"
 	"cmu-gateway/pkg/cmu"
@@ -50,7 +51,7 @@ type Gateway struct {
 	BodyLimit func(context.Context) (limit int, ok bool)
 	// Version is shown in status and the API's description. Empty: version.String().
 	Version string
-	Now     func() time.Time // nil: time.Now
+	Now     func() time.Time // nil: clock.Now
 	Log     *slog.Logger     // nil: slog.Default
 	// Instance tells this process from others in status. Empty: not shown.
 	Instance string
@@ -66,7 +67,7 @@ const defaultBodies = 16 << 20
 // filled returns g with every optional field set.
 func (g Gateway) filled() Gateway {
 	if g.Now == nil {
-		g.Now = time.Now
+		g.Now = clock.Now
 	}
 	if g.Log == nil {
 		g.Log = slog.Default()
@@ -201,6 +202,7 @@ func (h *handler) report(w *line, r *http.Request, below string) {
 		return
 	}
 	d := directives(r.Header)
+	d.OnlyIfCached = d.OnlyIfCached || inPassing(ctx)
 	answer, source, err := h.Reports.Get(ctx, asked, d)
 	if err != nil {
 		h.fail(w, r, source, err)

@@ -98,6 +98,11 @@ func (h *handler) fail(w http.ResponseWriter, r *http.Request, source reports.So
 	if h.madeUp() { // which may just have been learnt
 		w.Header()[cmu.HeaderSimulated] = simulated
 	}
+	if errors.Is(err, reports.ErrNotCached) && inPassing(ctx) {
+		h.problem(w, r, problem{Status: http.StatusServiceUnavailable, Code: "overloaded", RetryAfter: passingPause,
+			Detail: "Too many requests are being answered at once, and this one needs Adobe. Ask again in some seconds."})
+		return
+	}
 	p := h.explained(ctx, r.URL.Path, err)
 	if p.Adobe == http.StatusNotFound {
 		p.Nearest = h.near(r)
@@ -184,6 +189,9 @@ func kindOf(err error) problem {
 			Detail: "Adobe refuses this report (401), though it takes the gateway's access token for others."}
 	case errors.As(err, &adobe):
 		return adobeProblem(adobe)
+	case errors.Is(err, upstream.ErrSlow):
+		return problem{Status: http.StatusGatewayTimeout, Code: "timeout",
+			Detail: "Adobe takes much longer for this report than for others, which would have to wait."}
 	case errors.Is(err, upstream.ErrTimeout), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return problem{Status: http.StatusGatewayTimeout, Code: "timeout", Detail: "Adobe did not answer in time."}
 	case errors.As(err, &size):

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"time"
 
 	"github.com/aws/aws-lambda-go/lambdacontext"
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"cmu-gateway/internal/awsconfig"
+	"cmu-gateway/internal/clock"
 	"cmu-gateway/internal/logs"
 	"cmu-gateway/internal/secrets"
 	"cmu-gateway/internal/settings"
@@ -36,5 +36,5 @@ func Environment() (settings.Settings, aws.Config, *slog.Logger) {
 // Stores returns the secrets and the table of the stack. Neither is called before it is needed.
 func Stores(s settings.Settings, cfg aws.Config) (secrets.Store, store.Store) {
 	return secrets.NewSecretsManager(secretsmanager.NewFromConfig(cfg)),
-		store.NewDynamoDB(dynamodb.NewFromConfig(cfg), s.Table, time.Now, slog.Default())
+		store.NewDynamoDB(dynamodb.NewFromConfig(cfg), s.Table, clock.Now, slog.Default())
 }

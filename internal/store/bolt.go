@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"cmu-gateway/internal/clock"
 	"cmu-gateway/internal/disk"
 
 	"go.etcd.io/bbolt"
@@ -48,7 +49,7 @@ type BoltOptions struct {
 	Disk int64
 	// GoesFirst tells by its name whether a block makes room before any other does; nil: none does.
 	GoesFirst func(name string) bool
-	Now       func() time.Time // nil: time.Now
+	Now       func() time.Time // nil: clock.Now
 	Log       *slog.Logger     // nil: nothing is logged
 }
 
@@ -69,7 +70,7 @@ type bolt struct {
 // refused. A file that is mostly free space is written anew without it.
 func OpenBolt(path string, o BoltOptions) (Store, error) {
 	if o.Now == nil {
-		o.Now = time.Now
+		o.Now = clock.Now
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -46,7 +46,7 @@ type Client struct {
 	Timeout time.Duration
 	// MaxBody bounds the bytes of a report after decompression; zero is 1 GiB.
 	MaxBody int64
-	// Now is the clock that tokens and waits are measured by; nil is [time.Now].
+	// Now is the clock that tokens and waits are measured by; nil is the wall clock.
 	Now func() time.Time
 }
 
@@ -87,7 +87,7 @@ func (c *Client) now() time.Time {
 	if c.Now != nil {
 		return c.Now()
 	}
-	return time.Now()
+	return time.Now().Round(0) // the monotonic clock stands still while a machine sleeps
 }
 
 // send does one HTTP call: the only place that talks to Adobe. The answer's status is one of want and its body is bounded
