@@ -12,6 +12,7 @@ import (
 	"cmu-gateway/internal/gateway"
 	"cmu-gateway/internal/invoke"
 	"cmu-gateway/internal/lambdahttp"
+	"cmu-gateway/internal/settings"
 	"cmu-gateway/internal/start"
 	"cmu-gateway/internal/wire"
 )
@@ -36,5 +37,11 @@ func main() {
 		Caller:     lambdahttp.Caller,
 		Log:        log,
 	}
-	lambda.Start(extension.Handler(lambdahttp.New(face.Handler(), log)))
+	handler := lambdahttp.New(face.Handler(), log)
+	if s.ResponseMode == settings.Streaming {
+		lambdahttp.AnnounceStreams(os.Getenv("AWS_LAMBDA_RUNTIME_API"))
+		lambda.Start(extension.StreamHandler(handler))
+	} else {
+		lambda.Start(extension.Handler(handler))
+	}
 }
