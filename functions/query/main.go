@@ -6,7 +6,6 @@ import (
 	"os"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"cmu-gateway/internal/after"
 	"cmu-gateway/internal/gateway"
@@ -18,9 +17,8 @@ import (
 )
 
 func main() {
-	// First, as it waits: reading the environment begins work in the background that would take the only processor meanwhile.
-	extension, err := after.Register(os.Environ(), lambdacontext.NewLogger())
 	s, cfg, log := start.Environment()
+	extension, err := after.Register(os.Environ(), log)
 	if err != nil {
 		log.Warn("stale answers are refreshed before they are sent", "error", err)
 	}
