@@ -2,7 +2,7 @@
 // a report that the table holds; beside a function that does nothing. Both are built as for the cloud and run in turns. It stands in for Lambda's
 // Runtime API, for DynamoDB and for Secrets Manager, on the loopback.
 //
-//	go run ./test/stack/coldstart [-runs 31] [-trace]
+//	go run ./test/stack/coldstart [-runs 31] [-report PATH?QUERY] [-trace]
 //
 // The page cache is warm: a first run of each is not counted. -trace prints what Go's runtime tells of the start of the query function.
 package main
@@ -17,10 +17,12 @@ import (
 	"io"
 	"log"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"cmu-gateway/internal/sandbox"
@@ -29,8 +31,9 @@ import (
 func main() {
 	runs := flag.Int("runs", 31, "starts of each function")
 	trace := flag.Bool("trace", false, "print the inits of the query function")
+	report := flag.String("report", "/cmu/v2/tenant/year/month/day?start=2026-05&end=2026-07", "report that is the first answer")
 	flag.Parse()
-	if err := measure(*runs, *trace); err != nil {
+	if err := measure(*runs, eventOf(*report), *trace); err != nil {
 		fmt.Fprintln(os.Stderr, "coldstart:", err)
 		os.Exit(1)
 	}
@@ -54,7 +57,7 @@ type program struct {
 	starts     []times
 }
 
-func measure(runs int, trace bool) error {
+func measure(runs int, event []byte, trace bool) error {
 	dir, err := os.MkdirTemp("", "coldstart")
 	if err != nil {
 		return err
@@ -157,13 +160,16 @@ func build(pkg, path string) (*program, error) {
 	return &program{name: filepath.Base(pkg), path: path, size: info.Size()}, nil
 }
 
-// event asks for a report of two settled months.
-var event, _ = json.Marshal(map[string]any{
-	"resource": "/{proxy+}", "path": "/cmu/v2/tenant/year/month/day", "httpMethod": "GET",
-	"headers":                         map[string]string{"Accept": "application/json", "Accept-Encoding": "gzip", "Host": "api"},
-	"multiValueQueryStringParameters": map[string][]string{"start": {"2026-05"}, "end": {"2026-07"}},
-	"requestContext":                  map[string]any{"requestId": "r-1", "stage": "live", "path": "/live/cmu/v2/tenant/year/month/day"},
-})
+func eventOf(report string) []byte {
+	path, query, _ := strings.Cut(report, "?")
+	parameters, _ := url.ParseQuery(query)
+	event, _ := json.Marshal(map[string]any{
+		"resource": "/{proxy+}", "path": path, "httpMethod": "GET", "multiValueQueryStringParameters": parameters,
+		"headers":        map[string]string{"Accept": "application/json", "Accept-Encoding": "gzip", "Host": "api"},
+		"requestContext": map[string]any{"requestId": "r-1", "stage": "live", "path": "/live" + path},
+	})
+	return event
+}
 
 // environment is what Lambda and the template give a function.
 var environment = []string{

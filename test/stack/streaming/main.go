@@ -17,6 +17,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"strconv"
@@ -245,11 +246,7 @@ func (f *function) next(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	path, query, _ := strings.Cut(ask.path, "?")
-	lists := map[string][]string{}
-	for pair := range strings.SplitSeq(query, "&") {
-		name, value, _ := strings.Cut(pair, "=")
-		lists[name] = append(lists[name], value)
-	}
+	lists, _ := url.ParseQuery(query)
 	method, headers, limit := ask.method, ask.headers, 15*time.Minute
 	if method == "" {
 		method = http.MethodGet
