@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 BENCH    ?= JSONOf|StoreHit|Repeated|Envelope
 COUNT    ?= 6
 
-.PHONY: help check test race lint cost explorer assets library clients stack hostile archive-engines fuzz bench release
+.PHONY: help check test race lint cost coldstart explorer assets library clients stack hostile archive-engines fuzz bench release
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,9 @@ lint: ## template.yaml by cfn-lint, checkov and parliament, and what it costs; P
 
 cost: ## what a deployment costs a month, idle and by the million, into docs/cost.md
 	test/lint/run cost
+
+coldstart: ## how long the query function takes from exec to its first request for work and to its first answer, beside an empty function
+	go run ./test/stack/coldstart
 
 explorer: ## the page at /: types by tsc, and every view and state in Chromium with axe-core; needs node, installs Chromium by apt
 	test/explorer/run

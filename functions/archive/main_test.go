@@ -48,7 +48,8 @@ func function(t *testing.T, environ ...string) (answer []byte, log string) {
 	ended := make(chan error, 1)
 	go func() { ended <- c.Wait() }()
 	select {
-	case answer = <-lambda.Answers:
+	case got := <-lambda.Answers:
+		answer = got.Body
 		c.Process.Kill()
 		<-ended
 	case <-ended:

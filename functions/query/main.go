@@ -6,20 +6,19 @@ import (
 	"os"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	"github.com/aws/aws-lambda-go/lambdacontext"
 
 	"cmu-gateway/internal/after"
 	"cmu-gateway/internal/gateway"
 	"cmu-gateway/internal/invoke"
 	"cmu-gateway/internal/lambdahttp"
+	"cmu-gateway/internal/settings"
 	"cmu-gateway/internal/start"
 	"cmu-gateway/internal/wire"
 )
 
 func main() {
-	// First, as it waits: reading the environment begins work in the background that would take the only processor meanwhile.
-	extension, err := after.Register(os.Environ(), lambdacontext.NewLogger())
 	s, cfg, log := start.Environment()
+	extension, err := after.Register(os.Environ(), log)
 	if err != nil {
 		log.Warn("stale answers are refreshed before they are sent", "error", err)
 	}
@@ -36,5 +35,11 @@ func main() {
 		Caller:     lambdahttp.Caller,
 		Log:        log,
 	}
-	lambda.Start(extension.Handler(lambdahttp.New(face.Handler(), log)))
+	handler := lambdahttp.New(face.Handler(), log)
+	if s.ResponseMode == settings.Streaming {
+		lambdahttp.AnnounceStreams(os.Getenv("AWS_LAMBDA_RUNTIME_API"))
+		lambda.Start(extension.StreamHandler(handler))
+	} else {
+		lambda.Start(extension.Handler(handler))
+	}
 }

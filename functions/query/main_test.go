@@ -35,9 +35,12 @@ func TestStart(t *testing.T) {
 	for _, test := range []struct {
 		name, environ string
 		registered    int32
+		streams       bool
 	}{
-		{"on Lambda", "", 1},
-		{"under sam local", "AWS_SAM_LOCAL=true", 0},
+		{"on Lambda", "", 1, false},
+		{"under sam local", "AWS_SAM_LOCAL=true", 0, false},
+		{"streaming", "CMU_RESPONSE_MODE=streaming", 1, true},
+		{"streaming, without the extension", "CMU_RESPONSE_MODE=streaming AWS_SAM_LOCAL=true", 0, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var registered atomic.Int32
@@ -65,13 +68,21 @@ func TestStart(t *testing.T) {
 			defer cmd.Wait() //nolint:errcheck // it was killed
 			defer cmd.Process.Kill()
 			select {
-			case body := <-lambda.Answers:
+			case got := <-lambda.Answers:
 				var answer struct {
 					StatusCode int
 					Body       string
 				}
+				body := got.Body
+				if test.streams {
+					head, rest, _ := strings.Cut(string(body), "\x00\x00\x00\x00\x00\x00\x00\x00")
+					body, answer.Body = []byte(head), rest
+				}
+				if mode := got.Header.Get("Lambda-Runtime-Function-Response-Mode"); (mode == "streaming") != test.streams || got.What != "response" {
+					t.Errorf("the %s has the mode %q", got.What, mode)
+				}
 				if err := json.Unmarshal(body, &answer); err != nil || answer.StatusCode != http.StatusOK || !strings.Contains(answer.Body, "openapi") {
-					t.Errorf("got %s, %v", body, err)
+					t.Errorf("got %s, %v", got.Body, err)
 				}
 			case <-time.After(20 * time.Second):
 				t.Fatalf("no answer; the log: %s", log.String())

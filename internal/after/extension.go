@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
@@ -277,15 +278,7 @@ func (e *Extension) Handler(h interface {
 		return h
 	}
 	return func(ctx context.Context, payload json.RawMessage) (*answer, error) {
-		e.busy.Lock()
-		var id string
-		if of, ok := lambdacontext.FromContext(ctx); ok {
-			id = of.AwsRequestID
-		}
-		sent := sync.OnceFunc(func() {
-			e.sent(id)
-			e.busy.Unlock()
-		})
+		sent := e.begin(ctx)
 		out, err := h.Invoke(ctx, payload)
 		if err != nil {
 			sent()
@@ -293,6 +286,37 @@ func (e *Extension) Handler(h interface {
 		}
 		return &answer{bytes.NewReader(out), sent}, nil
 	}
+}
+
+// StreamHandler is Handler for a function that streams its answers. An answer is sent when it was read to its end.
+func (e *Extension) StreamHandler(h interface {
+	Stream(context.Context, []byte) (*events.APIGatewayProxyStreamingResponse, error)
+}) any {
+	return func(ctx context.Context, payload json.RawMessage) (*streamed, error) {
+		sent := func() {}
+		if e != nil {
+			sent = e.begin(ctx)
+		}
+		out, err := h.Stream(ctx, payload)
+		if err != nil {
+			sent()
+			return nil, err
+		}
+		return &streamed{out, sent}, nil
+	}
+}
+
+// begin notes that an invocation has begun. sent is to be called when its answer is sent.
+func (e *Extension) begin(ctx context.Context) (sent func()) {
+	e.busy.Lock()
+	var id string
+	if of, ok := lambdacontext.FromContext(ctx); ok {
+		id = of.AwsRequestID
+	}
+	return sync.OnceFunc(func() {
+		e.sent(id)
+		e.busy.Unlock()
+	})
 }
 
 // sent notes an answer in the place of one that was not waited for. One invocation runs at a time.
@@ -318,3 +342,14 @@ func (a *answer) Close() error {
 }
 
 func (a *answer) ContentType() string { return "application/json" }
+
+// streamed is an answer that is made while the runtime client sends it.
+type streamed struct {
+	*events.APIGatewayProxyStreamingResponse
+	sent func()
+}
+
+func (s *streamed) Close() error {
+	defer s.sent()
+	return s.APIGatewayProxyStreamingResponse.Close()
+}

@@ -5,7 +5,6 @@ package awsconfig
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/url"
@@ -22,8 +21,7 @@ import (
 //   - AWS_ENDPOINT_URL, AWS_ENDPOINT_URL_<SERVICE>, AWS_IGNORE_CONFIGURED_ENDPOINT_URLS
 //   - AWS_RETRY_MODE (standard, adaptive) and AWS_MAX_ATTEMPTS
 //
-// The error joins one sentence for each variable at fault and never holds a key. FromEnv begins to load the system's TLS
-// roots in the background: the first call to AWS needs them, and they take longer than all else at the start.
+// The error joins one sentence for each variable at fault and never holds a key.
 //
 // Source: AWS SDKs and Tools Reference Guide, settings reference.
 func FromEnv(environ []string) (aws.Config, error) {
@@ -47,7 +45,6 @@ func FromEnv(environ []string) (aws.Config, error) {
 	if err != nil {
 		return aws.Config{}, err
 	}
-	go x509.SystemCertPool() //nolint:errcheck // whoever needs the pool gets the error
 	return cfg, nil
 }
 

@@ -2,10 +2,12 @@ package awsconfig
 
 import (
 	"bytes"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -28,6 +30,12 @@ func newHTTPClient() *http.Client {
 	}
 }
 
+// loadRoots begins to load the system's TLS roots, while the first call finds its way to the handshake that needs them. They take longer
+// than all else at a start, so that it would ask for its first event late if they were loaded there.
+var loadRoots = sync.OnceFunc(func() {
+	go x509.SystemCertPool() //nolint:errcheck // whoever needs the pool gets the error
+})
+
 // maxRequestBody is above what any of the services takes: DynamoDB 16 MB, Lambda 6 MB, Secrets Manager 64 kB.
 const maxRequestBody = 17 << 20
 
@@ -37,6 +45,9 @@ const maxRequestBody = 17 << 20
 type ownBody struct{ next http.RoundTripper }
 
 func (t ownBody) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.URL.Scheme == "https" {
+		loadRoots()
+	}
 	if req.Body == nil || req.Body == http.NoBody {
 		return t.next.RoundTrip(req)
 	}

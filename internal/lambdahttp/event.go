@@ -78,8 +78,9 @@ func (e *event) check() error {
 	return fmt.Errorf("it is that of %s, which is not spoken here; want a REST API of API Gateway", sender)
 }
 
-// request returns the request that the client sent, its URL below the base path. The error is fit for callers.
-func (e *event) request(ctx context.Context) (*http.Request, error) {
+// request returns the request that the client sent, its URL below the base path. limit is what BodyLimit tells; zero: none. The error is
+// fit for callers.
+func (e *event) request(ctx context.Context, limit int) (*http.Request, error) {
 	body := []byte(e.Body)
 	if e.IsBase64Encoded {
 		var err error
@@ -106,7 +107,7 @@ func (e *event) request(ctx context.Context) (*http.Request, error) {
 	if len(body) > 0 {
 		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	}
-	return req.WithContext(context.WithValue(ctx, contextKey{}, facts{base, e.RequestContext.Identity.APIKeyID})), nil
+	return req.WithContext(context.WithValue(ctx, contextKey{}, facts{base, e.RequestContext.Identity.APIKeyID, limit})), nil
 }
 
 func (e *event) header() http.Header {

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // escapedPath returns a path as it stands in a URL. API Gateway delivers it escaped, emulators deliver it decoded, and nothing
@@ -60,7 +61,9 @@ func decodedPath(path string) string {
 }
 
 // basePattern is what stages and base paths of custom domains may be called; a prefix of anything else is not taken for one.
-var basePattern = regexp.MustCompile(`^(/[A-Za-z0-9$_.+!*'()~-]+)*$`)
+var basePattern = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(/[A-Za-z0-9$_.+!*'()~-]+)*$`)
+})
 
 // paths returns the escaped path below the base path, and the base path as the client sees it. For a custom domain the event's
 // path begins with the domain's base path, otherwise it stands below the stage; the request context has the client's whole
@@ -78,7 +81,7 @@ func (e *event) paths() (path, base string) {
 	} else if base == "" && strings.Contains(e.RequestContext.DomainName, ".execute-api.") {
 		base = "/" + e.RequestContext.Stage
 	}
-	if !basePattern.MatchString(base) {
+	if !basePattern().MatchString(base) {
 		base = ""
 	}
 	return path, base

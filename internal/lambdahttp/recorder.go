@@ -5,10 +5,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"maps"
-	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -16,59 +14,30 @@ import (
 
 var errTooLarge = errors.New("the answer is larger than a Lambda answer may be")
 
-// recorder is the http.ResponseWriter of one request. A body with a Content-Encoding is written into the envelope as base64 as it
-// comes, so that a large one is not copied; any other is kept until its end and becomes text if it is text and fits as such,
-// else base64. Headers follow the body: their order in the envelope is free.
+// recorder is the http.ResponseWriter of one request that is answered as a whole. A body with a Content-Encoding is written into the
+// envelope as base64 as it comes, so that a large one is not copied; any other is kept until its end and becomes text if it is text and
+// fits as such, else base64. Headers follow the body: their order in the envelope is free.
 type recorder struct {
-	header http.Header
-	bare   bool // the answer has no body: a HEAD request or a status that forbids one
-
-	status   int         // zero before the header is written
-	sent     http.Header // a copy of header as of then
+	head
 	encoded  bool
 	body     []byte // as written, or when encoded the envelope so far
 	carry    []byte // when encoded, up to two bytes that make no whole group yet
 	tooLarge bool
 }
 
-func newRecorder(method string) *recorder {
-	return &recorder{header: http.Header{}, bare: method == http.MethodHead}
-}
-
-func (r *recorder) Header() http.Header { return r.header }
-
-// WriteHeader keeps the first final status, as net/http does.
-func (r *recorder) WriteHeader(status int) {
-	if status < 100 || status > 999 {
-		panic("lambdahttp: status " + strconv.Itoa(status))
-	}
-	if r.status != 0 || status < 200 {
-		return
-	}
-	r.status, r.sent = status, r.header.Clone()
-	r.encoded = r.sent.Get("Content-Encoding") != ""
-	if status == http.StatusNoContent || status == http.StatusNotModified {
-		r.bare = true
-	}
-}
+func newRecorder(method string) *recorder { return &recorder{head: newHead(method)} }
 
 func (r *recorder) Write(p []byte) (int, error) {
-	if r.status == 0 {
-		r.WriteHeader(http.StatusOK)
-	}
-	switch {
-	case r.bare && (r.status == http.StatusNoContent || r.status == http.StatusNotModified):
-		return 0, http.ErrBodyNotAllowed
-	case r.bare:
+	if body, err := r.begin(p); err != nil {
+		return 0, err
+	} else if !body {
 		return len(p), nil
-	case r.tooLarge || len(r.body)+len(p) > maxEnvelope:
+	}
+	if r.tooLarge || len(r.body)+len(p) > maxEnvelope {
 		r.tooLarge, r.body = true, nil
 		return 0, errTooLarge
 	}
-	if _, typed := r.sent["Content-Type"]; !typed && !r.encoded && len(r.body) == 0 && len(p) > 0 {
-		r.sent.Set("Content-Type", http.DetectContentType(p))
-	}
-	if r.encoded {
+	if r.encoded = r.sent.Get("Content-Encoding") != ""; r.encoded {
 		r.encode(p)
 	} else {
 		r.body = append(r.body, p...)
@@ -105,9 +74,7 @@ func (r *recorder) encode(p []byte) {
 
 // envelope ends the answer and returns it as API Gateway takes it. It is not ok when the answer does not fit.
 func (r *recorder) envelope() (out []byte, ok bool) {
-	if r.status == 0 {
-		r.WriteHeader(http.StatusOK)
-	}
+	r.end()
 	if r.tooLarge {
 		return nil, false
 	}
@@ -131,19 +98,9 @@ func (r *recorder) text(limit int) (out []byte, ok bool) {
 	return out, len(out) <= limit
 }
 
-// hopByHop are the headers that concern one connection alone (RFC 9110, 7.6.1); API Gateway makes its own.
-var hopByHop = []string{"Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
-
 // tail returns the status and the headers, up to the end of the envelope. A repeated header goes into multiValueHeaders.
 func (r *recorder) tail() []byte {
-	for _, list := range r.sent["Connection"] {
-		for name := range strings.SplitSeq(list, ",") {
-			r.sent.Del(strings.TrimSpace(name))
-		}
-	}
-	for _, name := range hopByHop {
-		r.sent.Del(name)
-	}
+	r.endToEnd()
 	if !r.bare {
 		r.sent.Del("Content-Length") // API Gateway counts what it sends
 	}
@@ -167,8 +124,6 @@ func (r *recorder) tail() []byte {
 	out = append(append(out, bytes.TrimSuffix(multi, []byte{','})...), '}')
 	return append(out, '}')
 }
-
-var oneLine = strings.NewReplacer("\r", " ", "\n", " ")
 
 // appendString appends s as JSON, in one line as a header must be, and a separator. What is not UTF-8 is replaced.
 func appendString(dst []byte, s string, sep byte) []byte {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"sync"
 
 	"cmu-gateway/pkg/cmu"
 )
@@ -44,11 +45,13 @@ func reportList(into *Reports) value {
 }
 
 // bucketForm is what S3 and the archive take. Source: Amazon S3 User Guide, "Bucket naming rules".
-var bucketForm = regexp.MustCompile(`^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#\s]*)?$`)
+var bucketForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^?#\s]*)?$`)
+})
 
 func bucket(into *string) value {
 	return checked(into, "s3://BUCKET or s3://BUCKET/PREFIX", func(text string) error {
-		if !bucketForm.MatchString(text) {
+		if !bucketForm().MatchString(text) {
 			return fmt.Errorf("%q is not s3://BUCKET or s3://BUCKET/PREFIX", bounded(text))
 		}
 		return nil

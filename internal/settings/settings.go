@@ -64,6 +64,8 @@ type Settings struct {
 	// those that cmu archive keeps where none are named.
 	Archive        string
 	ArchiveReports Reports
+	// ResponseMode is how the query function answers: Buffered or Streaming.
+	ResponseMode string
 	// Purge says whether DELETE on report routes is served.
 	Purge bool
 	// AllowedOrigins are those whose pages may read reports in a browser; "*" stands for all.
@@ -71,6 +73,12 @@ type Settings struct {
 	// Key is what callers must send; empty: nothing.
 	Key cmu.Secret
 }
+
+// The values of ResponseMode.
+const (
+	Buffered  = "buffered"
+	Streaming = "streaming"
+)
 
 // Error is one variable that does not hold what it must, or that there is not. FromEnv joins all that it finds.
 type Error struct{ Variable, Problem string }

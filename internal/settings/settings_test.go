@@ -24,7 +24,7 @@ func defaults() Settings {
 		Table: "cmu-gateway", RowLimit: 10_000, SettleMargin: 12 * time.Hour,
 		FreshMinute: 15 * time.Second, FreshHour: 15 * time.Minute, FreshDay: 45 * time.Minute, FreshMonth: 12 * time.Hour,
 		FreshLevel: 6 * time.Hour, FreshSettled: 720 * time.Hour, StaleWindow: 24 * time.Hour, StaleIfError: 168 * time.Hour,
-		FetchParallel: 4, Memory: 64 << 20, Disk: 1 << 30, AdobeTimeout: time.Minute, RegisterInterval: 24 * time.Hour,
+		FetchParallel: 4, Memory: 64 << 20, Disk: 1 << 30, AdobeTimeout: time.Minute, RegisterInterval: 24 * time.Hour, ResponseMode: Buffered,
 	}
 }
 

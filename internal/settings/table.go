@@ -77,6 +77,7 @@ func table(s *Settings) []Variable {
 		{"CMU_DISK", "1GiB", Laptop, "disk for the file that keeps rows", bytes(&s.Disk, 16<<20, 1<<40)},
 		{"CMU_ADOBE_TIMEOUT", "60s", Laptop | lambda, "time for one call to Adobe", duration(&s.AdobeTimeout, time.Second, 15*time.Minute)},
 		{"CMU_REGISTER_INTERVAL", "24h", access, "least time between two registrations that nobody asked for", duration(&s.RegisterInterval, time.Minute, maxAge)},
+		{"CMU_RESPONSE_MODE", Buffered, Query, "how answers go out: whole, or as they are made; API Gateway must be told the same", oneOf(&s.ResponseMode, []string{Buffered, Streaming})},
 		{"CMU_PURGE", "false", face, "true: DELETE of reports is served", truth(&s.Purge)},
 		{"CMU_ALLOWED_ORIGINS", "", face, "origins whose pages may read reports in a browser (CORS); none: no page may", origins(&s.AllowedOrigins)},
 		{"CMU_ARCHIVE", "", Archive, "bucket that reports are archived in", bucket(&s.Archive)},

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -135,11 +136,11 @@ func encodeBlock(key []byte, b Block) []byte {
 	return v
 }
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+var castagnoli = sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) })
 
 func checksum(parts ...[]byte) (sum uint32) {
 	for _, p := range parts {
-		sum = crc32.Update(sum, castagnoli, p)
+		sum = crc32.Update(sum, castagnoli(), p)
 	}
 	return sum
 }

@@ -114,7 +114,7 @@ func (r blockItems) assemble(head item) (Block, error) {
 			b.Data = append(b.Data, part...)
 		}
 	}
-	if crc32.Checksum(b.Data, castagnoli) != uint32(getNumber(head, "crc")) {
+	if crc32.Checksum(b.Data, castagnoli()) != uint32(getNumber(head, "crc")) {
 		return Block{}, errors.New("the checksum is wrong")
 	}
 	return b, nil
@@ -136,7 +136,7 @@ func (s *dynamo) Put(ctx context.Context, report Report, b Block) error {
 	)
 	head["version"] = text(version)
 	head["fetched"] = number(b.Fetched.UnixMilli())
-	head["crc"] = number(int64(crc32.Checksum(b.Data, castagnoli)))
+	head["crc"] = number(int64(crc32.Checksum(b.Data, castagnoli())))
 	if len(b.Data) <= chunkSize {
 		head["data"] = data(b.Data)
 	} else {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -125,11 +126,13 @@ func cutFraction(local string) (second, fraction string, ok bool) {
 }
 
 // zoneForm is what may follow a time: a zone, and its name in brackets.
-var zoneForm = regexp.MustCompile(`^(.{13,}?)(?: ?(Z|z|UTC|GMT)|([+\- ])(\d\d):?(\d\d)?)(?:\[[A-Za-z0-9_+/\-]+\])?$`)
+var zoneForm = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(.{13,}?)(?: ?(Z|z|UTC|GMT)|([+\- ])(\d\d):?(\d\d)?)(?:\[[A-Za-z0-9_+/\-]+\])?$`)
+})
 
 // splitZone cuts a zone off a date-time that has at least hours.
 func splitZone(s string) (local, zone string) {
-	m := zoneForm.FindStringSubmatch(s)
+	m := zoneForm().FindStringSubmatch(s)
 	switch {
 	case m == nil:
 		return s, ""

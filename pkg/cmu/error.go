@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 )
@@ -88,8 +89,12 @@ const (
 )
 
 var (
-	invisible = regexp.MustCompile(`(?is)<(script|style|head)\b.*?</(script|style|head)>`)
-	markup    = regexp.MustCompile(`(?s)<[^>]*>`)
+	invisible = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?is)<(script|style|head)\b.*?</(script|style|head)>`)
+	})
+	markup = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?s)<[^>]*>`)
+	})
 )
 
 // Reason turns a body that is not what was asked for, text or HTML, into one line that people can be shown: without markup and
@@ -97,7 +102,7 @@ var (
 func Reason(body []byte, secrets ...Secret) string {
 	s := strings.ToValidUTF8(string(body), "")
 	if t := strings.TrimSpace(s); strings.HasPrefix(t, "<") {
-		s = html.UnescapeString(markup.ReplaceAllString(invisible.ReplaceAllString(t, " "), " "))
+		s = html.UnescapeString(markup().ReplaceAllString(invisible().ReplaceAllString(t, " "), " "))
 	}
 	s = Redact(strings.Join(strings.Fields(visible(s)), " "), secrets...)
 	if r := []rune(s); len(r) > maxReason {

@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // Servers echo what they were asked: a debug page, a proxy, a wrong address. What is shown of their texts goes through here.
@@ -29,9 +30,9 @@ func Redact(text string, secrets ...Secret) string {
 	if pieces := piecesOf(secrets); len(pieces) > 0 {
 		text = pieces.mark(text)
 	}
-	text = likeJWT.ReplaceAllString(text, redacted)
-	return namedSecret.ReplaceAllStringFunc(text, func(found string) string {
-		m := namedSecret.FindStringSubmatch(found)
+	text = likeJWT().ReplaceAllString(text, redacted)
+	return namedSecret().ReplaceAllStringFunc(text, func(found string) string {
+		m := namedSecret().FindStringSubmatch(found)
 		if m[2] == "" && !strings.ContainsAny(m[4], "0123456789") { // Bearer realm, Basic authentication
 			return found
 		}
@@ -40,10 +41,14 @@ func Redact(text string, secrets ...Secret) string {
 }
 
 var (
-	likeJWT = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)?`)
+	likeJWT = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`eyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]*)?`)
+	})
 	// The second group is the value of a name, the fourth that of a scheme.
-	namedSecret = regexp.MustCompile(`(?i)(?:(access_token|client_secret|software_statement|x-api-key)["']?\s*[=:]\s*["']?([^\s"'&<>,;\[\]]+)|` +
-		`\b(bearer|basic)[\s+:]+([A-Za-z0-9._~+/=-]{8,}))`)
+	namedSecret = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`(?i)(?:(access_token|client_secret|software_statement|x-api-key)["']?\s*[=:]\s*["']?([^\s"'&<>,;\[\]]+)|` +
+			`\b(bearer|basic)[\s+:]+([A-Za-z0-9._~+/=-]{8,}))`)
+	})
 )
 
 // holds tells whether text has a piece of a secret in it.
@@ -153,14 +158,16 @@ func (v *view) add(c byte, w view, i, n int) {
 }
 
 // escaped is a character as URLs, JSON, other languages or HTML write it.
-var escaped = regexp.MustCompile(`^(?:%([0-9A-Fa-f]{2})|\\u00([0-9A-Fa-f]{2})|\\x([0-9A-Fa-f]{2})|\\([/"'\\])|&#?[A-Za-z0-9]{1,8};)`)
+var escaped = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^(?:%([0-9A-Fa-f]{2})|\\u00([0-9A-Fa-f]{2})|\\x([0-9A-Fa-f]{2})|\\([/"'\\])|&#?[A-Za-z0-9]{1,8};)`)
+})
 
 // decoded undoes escapes.
 func (v view) decoded() (out view) {
 	for i := 0; i < len(v.text); {
 		c, n := v.text[i], 1
 		if c == '%' || c == '\\' || c == '&' {
-			if m := escaped.FindSubmatch(v.text[i:]); m != nil {
+			if m := escaped().FindSubmatch(v.text[i:]); m != nil {
 				c, n = unescape(c, m)
 			}
 		}

@@ -129,6 +129,7 @@ An answer is taken to be {measured["answer_bytes"] // 1000} kB, compressed. Whil
 | what | would cost |
 |---|---|
 | traces (`Tracing`) | {price["trace"] * 1e6:.2f} for a million that are taken: more than the API asks for the requests |
+| streaming (`ResponseMode`) | nothing for answers up to 6 MB. Past that {price["stream_gb"]:.3f} for each GB, and API Gateway counts a request for each 10 MB begun |
 | detailed metrics of API Gateway | {price["metric_month"]:.2f} for each method and metric; no alarm and no dashboard uses them |
 | a KMS key of your own (`KmsKeyArn`) | 1.00 a month, and 3.00 for a million uses |
 | strongly consistent reads of all blocks | twice the read units. The look under a lease, and whatever is read soon after a purge, is one |

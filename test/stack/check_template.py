@@ -140,10 +140,12 @@ paths = resources["Api"]["Properties"]["Body"]["paths"]
 expect("paths", set(paths), set(OPEN))
 for path, methods in paths.items():
     for method, operation in methods.items():
-        want = [] if method in OPEN[path] else [{"AWS_IAM": []}] if method == "delete" else [{"api_key": []}]
+        want = [] if method in OPEN[path] else [{"sigv4": []}] if method == "delete" else [{"api_key": []}]
         expect(f"who may {method} {path}", operation.get("security"), want)
     if path != "/assets/{proxy+}":
         expect(f"methods of {path}", set(methods), {ANY, "delete"} | OPEN[path])
+expect("who signs", resources["Api"]["Properties"]["Body"]["components"]["securitySchemes"]["sigv4"],
+       {"type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authtype": "awsSigv4"})
 settings = {(m["ResourcePath"], m["HttpMethod"]): m["ThrottlingRateLimit"] for r in resources.values() if r["Type"] == "AWS::ApiGateway::Stage"
             for m in r["Properties"]["MethodSettings"]}
 for path in ("/", "/~1assets~1{proxy+}"):
@@ -151,6 +153,25 @@ for path in ("/", "/~1assets~1{proxy+}"):
 policy = resources["Api"]["Properties"]["Body"]["x-amazon-apigateway-policy"]["Statement"]
 allowed = [r for s in policy if s["Effect"] == "Allow" for r in as_list(s["Resource"])]
 expect("methods that the API's own policy lets everybody use", [r for r in map(str, allowed) if "DELETE" in r or "/*/*" in r], [])
+
+# How answers go out: function and API must be told the same, and the stage is deployed anew when that changes.
+def integrations(resources):
+    for methods in resources["Api"]["Properties"]["Body"]["paths"].values():
+        for operation in methods.values():
+            yield operation["x-amazon-apigateway-integration"]
+
+
+for i in integrations(resources):
+    (condition, streaming, buffered), names = i["uri"]["Fn::If"], [{"Ref": "QueryAliaslive"}]
+    expect("condition of the integration", condition, "Streams")
+    expect("integrations", [u["Fn::Sub"][0].split(":lambda:")[1] for u in (streaming, buffered)],
+           ["path/2021-11-15/functions/${Alias}/response-streaming-invocations", "path/2015-03-31/functions/${Alias}/invocations"])
+    expect("what is asked", [list(u["Fn::Sub"][1].values()) for u in (streaming, buffered)], [names, names])
+    expect("transfer", i["responseTransferMode"], {"Fn::If": ["Streams", "STREAM", "BUFFERED"]})
+    expect("time of the integration", i["timeoutInMillis"], {"Fn::If": ["Streams", 900000, 29000]})
+with open(sys.argv[1]) as f:
+    expect("always deployed", yaml_parse(f.read())["Resources"]["Api"]["Properties"].get("AlwaysDeploy"), True)
+expect("mode of the function", resources["Query"]["Properties"]["Environment"]["Variables"]["CMU_RESPONSE_MODE"], {"Ref": "ResponseMode"})
 
 # With GradualDeployment the alias moves by CodeDeploy, which goes back when the alarm rings.
 expect("alias", resources["QueryAliaslive"].get("UpdatePolicy"), None)

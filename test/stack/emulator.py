@@ -3,7 +3,7 @@
 - OpenAPI bodies: ANY methods are imported, and binary media types are understood in both spellings
 - REST events have no version, path and pathParameters stay percent-encoded, and of a repeated parameter the last value counts
 - a secret that was created without a value has no version
-- saved queries of logs are taken for created
+- saved queries of logs, and CodeDeploy, are taken for created
 
 Its settings come from the environment: GATEWAY_PORT, BIND_HOST, AWS_ENDPOINT_URL. Functions inherit that environment."""
 import contextvars
@@ -88,7 +88,7 @@ def patch_secrets():
 
 def patch_resources():
     """Kinds of resources that it does not know, and that nothing here asks for."""
-    for kind in ("AWS::Logs::QueryDefinition",):
+    for kind in ("AWS::Logs::QueryDefinition", "AWS::CodeDeploy::Application", "AWS::CodeDeploy::DeploymentGroup"):
         provisioners._RESOURCE_HANDLERS.setdefault(kind, {"create": lambda name, *_: (name, {}), "delete": lambda *_: None})
 
 

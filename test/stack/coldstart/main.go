@@ -1,85 +1,150 @@
-// Command coldstart measures how long a function takes from exec until it asks for its first event, beside a function that
-// does nothing, both built as for the cloud and run in turns. It stands in for the Lambda Runtime API on the loopback.
+// Command coldstart measures how long the query function takes from exec until it asks for its first event, and until its first answer,
+// a report that the table holds; beside a function that does nothing. Both are built as for the cloud and run in turns. It stands in for Lambda's
+// Runtime API, for DynamoDB and for Secrets Manager, on the loopback.
 //
-//	go run ./test/stack/coldstart [-runs 15] [function ...]
+//	go run ./test/stack/coldstart [-runs 31] [-report PATH?QUERY] [-trace]
 //
-// Functions are folders below functions/, query by default. The page cache is warm: a first run of each is not counted.
+// The page cache is warm: a first run of each is not counted. -trace prints what Go's runtime tells of the start of the query function.
 package main
 
 import (
+	"bytes"
 	"cmp"
-	"context"
-	"errors"
+	"encoding/json"
+	"encoding/pem"
 	"flag"
 	"fmt"
-	"net"
-	"net/http"
+	"io"
+	"log"
+	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
+
+	"cmu-gateway/internal/sandbox"
 )
 
-const empty = "test/stack/coldstart/empty"
-
 func main() {
-	runs := flag.Int("runs", 15, "starts of each function")
+	runs := flag.Int("runs", 31, "starts of each function")
+	trace := flag.Bool("trace", false, "print the inits of the query function")
+	report := flag.String("report", "/cmu/v2/tenant/year/month/day?start=2026-05&end=2026-07", "report that is the first answer")
 	flag.Parse()
-	functions := flag.Args()
-	if len(functions) == 0 {
-		functions = []string{"query"}
-	}
-	if err := measure(*runs, functions); err != nil {
+	if err := measure(*runs, eventOf(*report), *trace); err != nil {
 		fmt.Fprintln(os.Stderr, "coldstart:", err)
 		os.Exit(1)
 	}
 }
 
+// trust adds the certificate of a server to the machine's roots, as a file in dir. They all have to be loaded before the first call to AWS.
+func trust(server *httptest.Server, dir string) (file string, err error) {
+	const machine = "/etc/ssl/certs/ca-certificates.crt" // Debian's; that of Lambda's image has as many
+	text, err := os.ReadFile(machine)
+	if err != nil {
+		return "", err
+	}
+	text = append(text, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})...)
+	file = filepath.Join(dir, "roots.pem")
+	return file, os.WriteFile(file, text, 0o600)
+}
+
 type program struct {
 	name, path string
 	size       int64
-	starts     []time.Duration
+	starts     []times
 }
 
-func measure(runs int, functions []string) error {
+func measure(runs int, event []byte, trace bool) error {
 	dir, err := os.MkdirTemp("", "coldstart")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	packages := []string{empty}
-	for _, f := range functions {
-		packages = append(packages, "functions/"+f)
-	}
 	var programs []*program
-	for _, p := range packages {
+	for _, p := range []string{"test/stack/coldstart/empty", "functions/query"} {
 		built, err := build(p, filepath.Join(dir, filepath.Base(p)))
 		if err != nil {
 			return err
 		}
 		programs = append(programs, built)
 	}
+	empty, query := programs[0], programs[1]
+
+	adobe := httptest.NewServer(sandbox.New(sandbox.Options{Seed: 1}))
+	defer adobe.Close()
+	aws := httptest.NewUnstartedServer(newCloud())
+	aws.Config.ErrorLog = log.New(io.Discard, "", 0) // functions are killed in mid-connection
+	aws.StartTLS()
+	defer aws.Close()
+	roots, err := trust(aws, dir)
+	if err != nil {
+		return err
+	}
+	environ := append(environment, "SSL_CERT_FILE="+roots, "SSL_CERT_DIR=/var/empty", "AWS_ENDPOINT_URL="+aws.URL, "CMU_AUTH_URL="+adobe.URL, "CMU_REPORTS_URL="+adobe.URL+sandbox.ReportsPath)
+	os.Setenv("SSL_CERT_FILE", roots) // for logIn
+	if err := logIn(environ, adobe.URL); err != nil {
+		return err
+	}
+	// The first start asks Adobe, and fills the table.
+	if _, answer, err := start(query.path, environ, event); err != nil || !bytes.Contains(answer, []byte(`"statusCode":200`)) {
+		return fmt.Errorf("fill the table: %.300s, %w", answer, err)
+	}
+	if trace {
+		cmd := exec.Command(query.path)
+		cmd.Env = append(environ, "GODEBUG=inittrace=1", "AWS_LAMBDA_RUNTIME_API=127.0.0.1:1")
+		cmd.Stderr = os.Stdout
+		cmd.Run()
+	}
 	for run := range runs + 1 {
 		for _, p := range programs {
-			took, err := start(p.path)
+			t, answer, err := start(p.path, environ, event)
 			if err != nil {
 				return fmt.Errorf("%s: %w", p.name, err)
 			}
+			if p == query && !bytes.Contains(answer, []byte("; hit")) {
+				return fmt.Errorf("the answer is no hit: %.500s", answer)
+			}
 			if run > 0 {
-				p.starts = append(p.starts, took)
+				p.starts = append(p.starts, t)
 			}
 		}
 	}
-	fmt.Printf("%-10s %9s %9s %9s\n", "function", "median ms", "min ms", "MB")
+	fmt.Printf("%-10s | %-26s | %-26s | %5s\n", "", "exec to first request, ms", "exec to first answer, ms", "")
+	fmt.Printf("%-10s | %8s %8s %8s | %8s %8s %8s | %5s\n", "function", "median", "least", "9 of 10", "median", "least", "9 of 10", "MB")
 	for _, p := range programs {
-		slices.SortFunc(p.starts, cmp.Compare)
-		fmt.Printf("%-10s %9.2f %9.2f %9.2f\n", p.name, milliseconds(p.starts[len(p.starts)/2]), milliseconds(p.starts[0]), float64(p.size)/1e6)
+		fmt.Printf("%-10s |%s |%s | %5.2f\n", p.name, p.row(func(t times) time.Duration { return t.asked }),
+			p.row(func(t times) time.Duration { return t.answered }), float64(p.size)/1e6)
 	}
+	middle := func(p *program) float64 {
+		return float64(at(p.sorted(func(t times) time.Duration { return t.asked }), 0.5))
+	}
+	fmt.Printf("query asks after %.2f times what the empty function takes\n", middle(query)/middle(empty))
 	return nil
 }
 
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+func (p *program) sorted(of func(times) time.Duration) []time.Duration {
+	var all []time.Duration
+	for _, t := range p.starts {
+		all = append(all, of(t))
+	}
+	slices.SortFunc(all, cmp.Compare)
+	return all
+}
+
+func at(sorted []time.Duration, part float64) time.Duration {
+	return sorted[int(part*float64(len(sorted)-1))]
+}
+
+func (p *program) row(of func(times) time.Duration) (row string) {
+	all := p.sorted(of)
+	for _, part := range []float64{0.5, 0, 0.9} {
+		row += fmt.Sprintf(" %8.2f", float64(at(all, part))/float64(time.Millisecond))
+	}
+	return row
+}
 
 func build(pkg, path string) (*program, error) {
 	cmd := exec.Command("go", "build", "-trimpath", "-tags=lambda.norpc", "-ldflags=-s -w", "-o", path, "./"+pkg)
@@ -95,45 +160,15 @@ func build(pkg, path string) (*program, error) {
 	return &program{name: filepath.Base(pkg), path: path, size: info.Size()}, nil
 }
 
-// start runs the program until it asks for an event, and returns how long that took.
-func start(path string) (time.Duration, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	asked := make(chan time.Time, 1)
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /2018-06-01/runtime/invocation/next", func(_ http.ResponseWriter, r *http.Request) {
-		asked <- time.Now()
-		<-r.Context().Done()
+func eventOf(report string) []byte {
+	path, query, _ := strings.Cut(report, "?")
+	parameters, _ := url.ParseQuery(query)
+	event, _ := json.Marshal(map[string]any{
+		"resource": "/{proxy+}", "path": path, "httpMethod": "GET", "multiValueQueryStringParameters": parameters,
+		"headers":        map[string]string{"Accept": "application/json", "Accept-Encoding": "gzip", "Host": "api"},
+		"requestContext": map[string]any{"requestId": "r-1", "stage": "live", "path": "/live" + path},
 	})
-	mux.HandleFunc("POST /2020-01-01/extension/register", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Lambda-Extension-Identifier", "coldstart")
-		fmt.Fprint(w, `{"functionName":"coldstart","functionVersion":"$LATEST","handler":"bootstrap"}`)
-	})
-	mux.HandleFunc("GET /2020-01-01/extension/event/next", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	server := &http.Server{Handler: mux}
-	go server.Serve(listener)
-	defer server.Close()
-
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, path)
-	cmd.Env = append(environment, "AWS_LAMBDA_RUNTIME_API="+listener.Addr().String())
-	begun := time.Now()
-	if err := cmd.Start(); err != nil {
-		return 0, err
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	select {
-	case at := <-asked:
-		cancel()
-		<-ended
-		return at.Sub(begun), nil
-	case err := <-ended:
-		return 0, errors.Join(errors.New("it ended before it asked for an event; run it by hand to see why"), err)
-	}
+	return event
 }
 
 // environment is what Lambda and the template give a function.
@@ -144,5 +179,5 @@ var environment = []string{
 	"AWS_LAMBDA_INITIALIZATION_TYPE=on-demand", "LAMBDA_TASK_ROOT=/var/task", "_HANDLER=bootstrap", "PATH=/usr/bin:/bin",
 	"GOMAXPROCS=1", "CMU_ENVIRONMENT=production", "CMU_TABLE=cmu-gateway", "CMU_ROW_LIMIT=10000", "CMU_MEMORY=256MiB",
 	"CMU_STATEMENT_SECRET=statement", "CMU_CREDENTIALS_SECRET=credentials", "CMU_TOKEN_SECRET=token",
-	"CMU_REFRESH_FUNCTION=refresh", "CMU_REGISTER_FUNCTION=register", "CMU_PURGE=true",
+	"CMU_REFRESH_FUNCTION=refresh", "CMU_PURGE=true", "CMU_RESPONSE_MODE=buffered", "CMU_FETCH_TOTAL=16",
 }

@@ -4,7 +4,8 @@
 section "sam deploy onto an emulated AWS"
 deploy() {
     AWS_ENDPOINT_URL=$emulator "$sam" deploy --template-file "$work/build/template.yaml" --stack-name "$stack" --resolve-s3 \
-        --no-confirm-changeset --parameter-overrides "Architecture=$arch" "AuthUrl=$sandbox" "ReportsUrl=$sandbox/cmu/v2" && return
+        --no-confirm-changeset --parameter-overrides "Architecture=$arch" "AuthUrl=$sandbox" "ReportsUrl=$sandbox/cmu/v2" \
+        AllowedOrigins=https://dashboards.example && return
     emulated cloudformation describe-stack-events --stack-name "$stack" --output text \
         --query "StackEvents[?contains(ResourceStatus, 'FAILED')].[LogicalResourceId, ResourceStatusReason]"
     return 1

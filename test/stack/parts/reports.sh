@@ -47,6 +47,21 @@ check "HEAD has no body" grep -q ' 0$' "$work/written.txt"
 etag() { header ETag | cut -d' ' -f2-; }
 not_modified() { answers 200 "$path?$window" && answers 304 "$path?$window" -H "If-None-Match: $(etag)"; }
 check "304 for the same ETag" not_modified
+check "a range: 206" answers 206 "$path?$window" -H 'Range: bytes=10-109'
+check "it says which" says Content-Range '^.*bytes 10-109/[0-9]+$'
+check "it has a hundred bytes" grep -q '^206 100$' "$work/written.txt"
+check "416 past the end" answers 416 "$path?$window" -H 'Range: bytes=999999999-'
+preflight() { # preflight ORIGIN STATUS: what a browser asks before it sends a key, without one; by the API's own host, where the emulator leaves OPTIONS alone
+    local got
+    got=$(curl -sS -X OPTIONS -H "Host: $(cat "$work/api.txt").execute-api.localhost:$emulator_port" -H "Origin: $1" -H 'Access-Control-Request-Method: GET' -H 'Access-Control-Request-Headers: x-api-key' \
+        -D "$work/headers.txt" -o "$work/body.txt" -w '%{http_code}' "$emulator/live$path?$window")
+    echo "status $got, want $2"
+    cat "$work/headers.txt" "$work/body.txt"
+    [ "$got" = "$2" ]
+}
+check "preflight without a key" preflight https://dashboards.example 204
+check "it allows the origin" says Access-Control-Allow-Origin 'https://dashboards\.example$'
+check "and the key" says Access-Control-Allow-Headers '[Xx]-[Aa]pi-[Kk]ey'
 check "405 for POST" answers 405 "$path?$window" -X POST
 check "404 for an unknown report" answers 404 "/cmu/v2/no-such-dimension"
 check "purge by an API key: 403" answers 403 "$path" -X DELETE
