@@ -6,6 +6,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"hash/crc32"
 	"log/slog"
 	"net/http"
@@ -127,6 +128,9 @@ type handler struct {
 // reportsPath is where the reports stand, as at Adobe.
 const reportsPath = "/cmu/v2"
 
+// maxPath bounds the paths of pages, as pkg/cmu bounds those of reports.
+const maxPath = 2 << 10
+
 // pages are the routes beside the reports.
 var pages = map[string]func(*handler, http.ResponseWriter, *http.Request){
 	"/":             (*handler).index,
@@ -162,6 +166,10 @@ func (h *handler) route(w *line, r *http.Request) {
 		default:
 			h.notAllowed(w, r, h.methods)
 		}
+		return
+	}
+	if len(path) > maxPath {
+		h.problem(w, r, problem{Status: http.StatusRequestURITooLong, Code: "too_long", Detail: fmt.Sprintf("The request is too long: the path has over %d bytes.", maxPath)})
 		return
 	}
 	if below, ok := strings.CutPrefix(path, assetsPath); ok {
