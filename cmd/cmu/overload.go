@@ -77,9 +77,10 @@ func (p *pieces) Write(text []byte) (n int, err error) {
 // Unwrap lets http.ResponseController through.
 func (p *pieces) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
-// bounded returns a listener that accepts no more while so many of its connections are open.
-func bounded(l net.Listener, most int) net.Listener {
-	return &boundedListener{Listener: l, places: make(chan struct{}, most), closed: make(chan struct{})}
+// bounded returns a listener that accepts no more while so many of its connections are open. Those that wait for a request make room, the
+// one that waits longest first.
+func bounded(l net.Listener, most int) *boundedListener {
+	return &boundedListener{Listener: l, places: make(chan struct{}, most), closed: make(chan struct{}), idle: map[net.Conn]int64{}}
 }
 
 type boundedListener struct {
@@ -87,13 +88,56 @@ type boundedListener struct {
 	places chan struct{}
 	close  sync.Once
 	closed chan struct{}
+
+	mu      sync.Mutex         // guards what follows
+	idle    map[net.Conn]int64 // since when, as a count
+	count   int64
+	crowded bool // somebody waits to be accepted, and none is idle
+}
+
+// changed is for http.Server.ConnState.
+func (l *boundedListener) changed(c net.Conn, state http.ConnState) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.idle, c)
+	if state != http.StateIdle {
+		return
+	}
+	if l.crowded {
+		l.crowded = false
+		_ = c.Close()
+		return
+	}
+	l.count++
+	l.idle[c] = l.count
+}
+
+// makeRoom closes the connection that has been idle for longest, or else the next one that will be.
+func (l *boundedListener) makeRoom() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var longest net.Conn
+	for c, since := range l.idle {
+		if longest == nil || since < l.idle[longest] {
+			longest = c
+		}
+	}
+	if l.crowded = longest == nil; longest != nil {
+		delete(l.idle, longest)
+		_ = longest.Close()
+	}
 }
 
 func (l *boundedListener) Accept() (net.Conn, error) {
 	select {
 	case l.places <- struct{}{}:
-	case <-l.closed:
-		return nil, net.ErrClosed
+	default:
+		l.makeRoom()
+		select {
+		case l.places <- struct{}{}:
+		case <-l.closed:
+			return nil, net.ErrClosed
+		}
 	}
 	c, err := l.Listener.Accept()
 	if err != nil {

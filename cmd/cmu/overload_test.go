@@ -174,3 +174,51 @@ func TestConnectionsByTheLimitOfFiles(t *testing.T) {
 		}
 	}
 }
+
+// Connections that wait for a request make room for callers who have one.
+func TestIdleConnectionsMakeRoom(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hold := make(chan struct{})
+	callers := bounded(inner, 3)
+	server := &http.Server{ConnState: callers.changed, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/hold" {
+			<-hold
+		}
+		io.WriteString(w, "answer")
+	})}
+	go server.Serve(callers)
+	defer server.Close()
+	ask := func(path string) *bufio.Reader {
+		c, err := net.Dial("tcp", inner.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() })
+		io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n")
+		return bufio.NewReader(c)
+	}
+	answered := func(from *bufio.Reader) {
+		t.Helper()
+		resp, err := http.ReadResponse(from, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "answer" {
+			t.Errorf("%q, %v", body, err)
+		}
+	}
+	held := ask("/hold")
+	for range 20 {
+		answered(ask("/")) // and keeps its connection
+	}
+	more := []*bufio.Reader{held, ask("/hold"), ask("/hold")}
+	last := ask("/") // waits for one of those, which then becomes idle
+	close(hold)
+	answered(last)
+	for _, one := range more {
+		answered(one)
+	}
+}

@@ -187,7 +187,9 @@ func (s *serving) serve(ctx context.Context, t *terminal, l *local, listener, do
 	}
 	servers := []*http.Server{newServer(patient(face, writeTime, maxRequests), l.log), newServer(control(l, door.Addr().String()), l.log)}
 	failed := make(chan error, len(servers))
-	go func() { failed <- servers[0].Serve(bounded(listener, connections(disk.MaxOpen()))) }()
+	callers := bounded(listener, connections(disk.MaxOpen()))
+	servers[0].ConnState = callers.changed
+	go func() { failed <- servers[0].Serve(callers) }()
 	go func() { failed <- servers[1].Serve(door) }()
 	if err := secrets.WithRoom(filepath.Join(l.path, "secrets"), func() error { return l.announce(l.address) }); err != nil {
 		return fmt.Errorf("the address could not be left in the data folder: %w", err)
