@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -27,9 +28,9 @@ const tooMany = `{"type":"about:blank","title":"Service Unavailable","status":50
 	`Ask again in some seconds.","code":"unavailable","retry_after":5}`
 
 // patient returns h with a deadline for each piece of an answer that is written: it rolls on as long as the caller reads, and no
-// answer has to end by a time. Past most requests at once others are sent away.
+// answer has to end by a time. Past most requests at once others get what is kept, some at once, and all others are sent away.
 func patient(h http.Handler, wait time.Duration, most int) http.Handler {
-	places := make(chan struct{}, most)
+	places, more := make(chan struct{}, most), make(chan struct{}, most/8)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := &pieces{ResponseWriter: w, control: http.NewResponseController(w), wait: wait}
 		defer p.extend() // for what is still buffered
@@ -37,32 +38,59 @@ func patient(h http.Handler, wait time.Duration, most int) http.Handler {
 		case places <- struct{}{}:
 			defer func() { <-places }()
 			h.ServeHTTP(p, r)
+			return
 		default:
-			p.Header().Set("Retry-After", "5")
-			p.Header().Set("Content-Type", "application/problem+json")
-			p.Header().Set("Cache-Control", "no-store")
-			p.WriteHeader(http.StatusServiceUnavailable)
-			_, _ = io.WriteString(p, tooMany)
+		}
+		select {
+		case more <- struct{}{}:
+			defer func() { <-more }()
+			kept := r.Clone(r.Context())
+			kept.Header.Set("Cache-Control", "only-if-cached")
+			p.keptAlone = true
+			h.ServeHTTP(p, kept)
+		default:
+			p.sendAway()
 		}
 	})
+}
+
+// sendAway tells a caller to come back later.
+func (p *pieces) sendAway() {
+	p.sentAway = true
+	p.Header().Set("Retry-After", "5")
+	p.Header().Set("Content-Type", "application/problem+json")
+	p.Header().Set("Cache-Control", "no-store")
+	p.Header().Set("Content-Length", strconv.Itoa(len(tooMany)))
+	p.extend()
+	p.ResponseWriter.WriteHeader(http.StatusServiceUnavailable)
+	_, _ = io.WriteString(p.ResponseWriter, tooMany)
 }
 
 // pieces writes an answer piece by piece.
 type pieces struct {
 	http.ResponseWriter
-	control *http.ResponseController
-	wait    time.Duration
+	control   *http.ResponseController
+	wait      time.Duration
+	keptAlone bool // what is not kept (504) is told as too many requests
+	sentAway  bool
 }
 
 // extend sets the deadline anew; a connection that cannot have one has none.
 func (p *pieces) extend() { _ = p.control.SetWriteDeadline(time.Now().Add(p.wait)) }
 
 func (p *pieces) WriteHeader(status int) {
+	if p.keptAlone && status == http.StatusGatewayTimeout {
+		p.sendAway()
+		return
+	}
 	p.extend()
 	p.ResponseWriter.WriteHeader(status)
 }
 
 func (p *pieces) Write(text []byte) (n int, err error) {
+	if p.sentAway {
+		return len(text), nil
+	}
 	for first := true; first || len(text) > 0; first = false {
 		p.extend()
 		wrote, err := p.ResponseWriter.Write(text[:min(len(text), writePiece)])

@@ -222,3 +222,46 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 		answered(one)
 	}
 }
+
+// While all places are taken what is kept is answered still, and what is not is told to come back later.
+func TestWhatIsKeptIsAnsweredBesideTooMany(t *testing.T) {
+	hold, held := make(chan struct{}), make(chan struct{}, 10)
+	h := patient(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/hold":
+			held <- struct{}{}
+			<-hold
+		case r.URL.Path == "/new" && r.Header.Get("Cache-Control") == "only-if-cached":
+			w.WriteHeader(http.StatusGatewayTimeout)
+		}
+		io.WriteString(w, "answer")
+	}), time.Minute, 8)
+	ask := func(path string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		return w
+	}
+	if w := ask("/new"); w.Body.String() != "answer" || w.Code != http.StatusOK {
+		t.Errorf("before: %d %s", w.Code, w.Body)
+	}
+	for range 8 {
+		go ask("/hold")
+		<-held
+	}
+	if w := ask("/status"); w.Code != http.StatusOK || w.Body.String() != "answer" {
+		t.Errorf("what is kept: %d %s", w.Code, w.Body)
+	}
+	for range 2 {
+		if w := ask("/new"); w.Code != http.StatusServiceUnavailable || w.Body.String() != tooMany || w.Header().Get("Retry-After") != "5" {
+			t.Errorf("what is new: %d %v %s", w.Code, w.Header(), w.Body)
+		}
+		if len(held) == 0 {
+			go ask("/hold") // takes the place of those, too
+			select {
+			case <-held:
+			case <-time.After(time.Second): // it was taken already
+			}
+		}
+	}
+	close(hold)
+}
