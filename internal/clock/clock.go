@@ -17,3 +17,6 @@ func Sleep(ctx context.Context, d time.Duration) error {
 		return ctx.Err()
 	}
 }
+
+// Wall is the time of day alone. The monotonic clock beside it in time.Now stands still while a machine sleeps, and ages would by it.
+func Wall() time.Time { return time.Now().Round(0) }

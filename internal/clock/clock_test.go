@@ -33,3 +33,10 @@ func TestSleep(t *testing.T) {
 		})
 	}
 }
+
+// A clock that goes on while the machine sleeps is the one of the day: what time.Now has beside it is left out.
+func TestWallHasNoMonotonicClock(t *testing.T) {
+	if now := Wall(); now != now.Round(0) || time.Since(now).Abs() > time.Hour {
+		t.Error(now)
+	}
+}

@@ -17,6 +17,7 @@ import (
 
 	"cmu-gateway/internal/access"
 	"cmu-gateway/internal/catalog"
+	"cmu-gateway/internal/clock"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/internal/version"
 	"cmu-gateway/pkg/cmu"
@@ -51,7 +52,7 @@ type Gateway struct {
 	BodyLimit func(context.Context) (limit int, ok bool)
 	// Version is shown in status and the API's description. Empty: version.String().
 	Version string
-	Now     func() time.Time // nil: time.Now
+	Now     func() time.Time // nil: clock.Wall
 	Log     *slog.Logger     // nil: slog.Default
 	// Instance tells this process from others in status. Empty: not shown.
 	Instance string
@@ -67,7 +68,7 @@ const defaultBodies = 16 << 20
 // filled returns g with every optional field set.
 func (g Gateway) filled() Gateway {
 	if g.Now == nil {
-		g.Now = time.Now
+		g.Now = clock.Wall
 	}
 	if g.Log == nil {
 		g.Log = slog.Default()
