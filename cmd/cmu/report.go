@@ -78,7 +78,7 @@ func (f *filterFlag) Set(text string) error {
 		return fmt.Errorf("want DIMENSION=VALUE")
 	}
 	if ok && strings.HasPrefix(value, "=") {
-		return fmt.Errorf("want DIMENSION=VALUE with one =; a value that begins with one is written in the address, as PATH?%s=%%3D...", strings.TrimSuffix(name, "!"))
+		return fmt.Errorf("want DIMENSION=VALUE with one =; a value that begins with one is written in the address, as PATH?%s=%%3DVALUE", strings.TrimSuffix(name, "!"))
 	}
 	not := ""
 	if bare, cut := strings.CutSuffix(name, "!"); cut && ok {
