@@ -3,11 +3,9 @@ package main
 import (
 	"bufio"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"testing"
 	"time"
 )
@@ -69,32 +67,50 @@ func TestConnectionsByTheLimitOfFiles(t *testing.T) {
 	}
 }
 
-// Connections that wait idle keep nobody out: the one that has waited longest goes for one that comes.
-func TestIdleConnectionsGiveWay(t *testing.T) {
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "answer") }))
-	l := bounded(server.Listener, 3)
-	server.Listener, server.Config.ConnState = l, l.state
-	server.Start()
+// Connections that wait for a request make room for callers who have one.
+func TestIdleConnectionsMakeRoom(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hold := make(chan struct{})
+	callers := bounded(inner, 3)
+	server := &http.Server{ConnState: callers.state, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/hold" {
+			<-hold
+		}
+		io.WriteString(w, "answer")
+	})}
+	go server.Serve(callers)
 	defer server.Close()
-	open := make([]net.Conn, 10)
-	for i := range open {
-		c, err := net.Dial("tcp", server.Listener.Addr().String())
+	ask := func(path string) *bufio.Reader {
+		c, err := net.Dial("tcp", inner.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
-		_ = c.SetDeadline(time.Now().Add(time.Minute))
-		open[i] = c
-		fmt.Fprint(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-		resp, err := http.ReadResponse(bufio.NewReader(c), nil)
+		t.Cleanup(func() { c.Close() })
+		io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: x\r\n\r\n")
+		return bufio.NewReader(c)
+	}
+	answered := func(from *bufio.Reader) {
+		t.Helper()
+		resp, err := http.ReadResponse(from, nil)
 		if err != nil {
-			t.Fatalf("connection %d: %v", i, err)
+			t.Fatal(err)
 		}
 		if body, err := io.ReadAll(resp.Body); err != nil || string(body) != "answer" {
-			t.Fatalf("connection %d: %q, %v", i, body, err)
+			t.Errorf("%q, %v", body, err)
 		}
 	}
-	if _, err := open[0].Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
-		t.Errorf("the first connection: %v", err)
+	held := ask("/hold")
+	for range 20 {
+		answered(ask("/")) // and keeps its connection
+	}
+	more := []*bufio.Reader{held, ask("/hold"), ask("/hold")}
+	last := ask("/") // waits for one of those, which then becomes idle
+	close(hold)
+	answered(last)
+	for _, one := range more {
+		answered(one)
 	}
 }

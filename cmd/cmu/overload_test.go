@@ -18,7 +18,7 @@ func TestWhoDoesNotReadIsNotWaitedFor(t *testing.T) {
 	server := httptest.NewServer(patient(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, err := w.Write(make([]byte, size))
 		broke <- err
-	}), 200*time.Millisecond, 10))
+	}), 2*time.Second, 10))
 	defer server.Close()
 	ask := func() net.Conn {
 		c, err := net.Dial("tcp", server.Listener.Addr().String())
@@ -44,7 +44,7 @@ func TestWhoDoesNotReadIsNotWaitedFor(t *testing.T) {
 		if read += n; err != nil {
 			break
 		}
-		time.Sleep(10 * time.Millisecond) // all of it takes longer than one piece may
+		time.Sleep(50 * time.Millisecond) // all of it takes longer than one piece may
 	}
 	if err := <-broke; err != nil || read != size {
 		t.Errorf("%d bytes came, %v", read, err)

@@ -77,6 +77,9 @@ func (f *filterFlag) Set(text string) error {
 	if name == "" || name == "!" {
 		return fmt.Errorf("want DIMENSION=VALUE")
 	}
+	if ok && strings.HasPrefix(value, "=") {
+		return fmt.Errorf("want DIMENSION=VALUE with one =; a value that begins with one is written in the address, as PATH?%s=%%3DVALUE", strings.TrimSuffix(name, "!"))
+	}
 	not := ""
 	if bare, cut := strings.CutSuffix(name, "!"); cut && ok {
 		name, not = bare, "!"

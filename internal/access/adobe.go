@@ -24,6 +24,8 @@ func retryAdobe(n int, err error) (time.Duration, bool) {
 	switch {
 	case errors.As(err, new(*store.HeldError)) || errors.Is(err, context.Canceled):
 		return 0, false
+	case errors.Is(err, cmu.ErrNotAnswer): // who answers in Adobe's place goes on doing so
+		return backOff(n), n < 2
 	case !errors.As(err, &e):
 		return backOff(n), true
 	case errors.Is(err, cmu.ErrThrottled):
@@ -42,6 +44,9 @@ func (k *Keeper) checkAddress(err error) error {
 		return err
 	case errors.As(err, &e) && (e.Code != "" || e.Status >= http.StatusInternalServerError || errors.Is(err, cmu.ErrThrottled)):
 		return err
+	}
+	if errors.Is(err, cmu.ErrNotAnswer) {
+		err = fmt.Errorf("%w; perhaps it is the login page of a network, or a proxy's", err)
 	}
 	return fmt.Errorf("%w; %s was asked: check CMU_AUTH_URL and CMU_ENVIRONMENT", err, k.o.Client.AuthURL)
 }

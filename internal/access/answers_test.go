@@ -1,6 +1,7 @@
 package access
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -37,5 +38,36 @@ func TestOddAnswers(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A page that answers in Adobe's place, with a status of success, is no trouble that passes while somebody waits: a few seconds tell, and
+// the error says what it may be and where.
+func TestAPageInAdobesPlace(t *testing.T) {
+	page := sandbox.Fault{Kind: "status", Status: 200, Body: "<!doctype html><title>Wi-Fi</title><form>"}
+	for _, on := range []string{"register", "token"} {
+		inWorld(t, func(t *testing.T, w *world) {
+			if on == "token" {
+				w.ready()
+			}
+			page.On = on
+			w.change(func(b *sandbox.Behaviour) { b.Faults = []sandbox.Fault{page} })
+			if on == "token" {
+				w.adobe.RevokeTokens()
+				time.Sleep(7 * time.Hour)
+			}
+			begun := now()
+			var err error
+			if on == "token" {
+				_, err = w.keeper().Refresh(background, RefreshOptions{})
+			} else {
+				_, err = w.keeper().Register(background, RegisterOptions{})
+			}
+			if took := now().Sub(begun); took > 5*time.Second || err == nil {
+				t.Errorf("%s: %v after %v", on, err, took)
+			} else if !strings.Contains(err.Error(), "login page of a network") || !strings.Contains(err.Error(), "CMU_AUTH_URL") {
+				t.Errorf("%s: %v", on, err)
+			}
+		})
 	}
 }

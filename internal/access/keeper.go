@@ -40,7 +40,7 @@ type KeeperOptions struct {
 	// Holder names this process in leases, for people who look at them; a random part is added for every call. Empty: that alone.
 	Holder string
 
-	Now func() time.Time // the clock; nil is clock.Now
+	Now func() time.Time // the clock; nil is clock.Wall
 	Log *slog.Logger     // gets the events; nil is slog.Default at the time of NewKeeper
 }
 
@@ -65,7 +65,7 @@ func NewKeeper(o KeeperOptions) *Keeper {
 		o.RegisterInterval = 24 * time.Hour
 	}
 	if o.Now == nil {
-		o.Now = clock.Now
+		o.Now = clock.Wall
 	}
 	o.Log = cmp.Or(o.Log, slog.Default())
 	return &Keeper{o: o, news: make(chan struct{}), atWork: map[string]*atomic.Int32{leaseRegister: {}, leaseRefresh: {}}}

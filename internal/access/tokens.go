@@ -26,7 +26,7 @@ type TokensOptions struct {
 	// AskRefresh makes the token be refreshed elsewhere, and may return before that is done. refused is the fingerprint of the token
 	// that Adobe refused, or empty. Nil: Keeper is asked, if there is one.
 	AskRefresh func(ctx context.Context, refused string) error
-	Now        func() time.Time // the clock; nil is clock.Now
+	Now        func() time.Time // the clock; nil is clock.Wall
 	Log        *slog.Logger     // nil is slog.Default at the time of NewTokens
 }
 
@@ -55,7 +55,7 @@ type Tokens struct {
 // NewTokens returns Tokens. It reads and calls nothing yet.
 func NewTokens(o TokensOptions) *Tokens {
 	if o.Now == nil {
-		o.Now = clock.Now
+		o.Now = clock.Wall
 	}
 	o.Log = cmp.Or(o.Log, slog.Default())
 	if o.AskRefresh == nil && o.Keeper != nil {

@@ -28,7 +28,7 @@ type Options struct {
 	DryRun bool
 	// Told is called before each month and after it, by one goroutine. Nil: nobody is told.
 	Told func(Step)
-	Now  func() time.Time // nil: clock.Now
+	Now  func() time.Time // nil: clock.Wall
 	Log  *slog.Logger     // nil: slog.Default
 }
 
@@ -77,7 +77,7 @@ type run struct {
 // Errors: those of the place. What fails or is refused for a report alone is in the result.
 func Run(ctx context.Context, o Options) (Result, error) {
 	if o.Now == nil {
-		o.Now = clock.Now
+		o.Now = clock.Wall
 	}
 	if o.Log == nil {
 		o.Log = slog.Default()

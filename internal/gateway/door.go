@@ -51,7 +51,7 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request) bool {
 	// A browser always names a host, so HTTP/1.0 without one is none.
 	if d.host != nil && (r.Host != "" || r.ProtoAtLeast(1, 1)) && !d.host(r.Host) {
 		h.problem(w, r, problem{Status: http.StatusMisdirectedRequest, Code: "no_such_host", Detail: fmt.Sprintf(
-			"This address does not answer to the host name %.100q, as any web page can make its own name lead here; cmu serve --host NAME adds one.", r.Host)})
+			"This address answers to localhost, to IP addresses, and to the names that cmu serve --host NAME adds, but not to %.100q: any web page can make its own name lead here.", r.Host)})
 		return false
 	}
 	origin := r.Header["Origin"]

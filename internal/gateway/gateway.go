@@ -6,6 +6,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"hash/crc32"
 	"log/slog"
 	"net/http"
@@ -51,7 +52,7 @@ type Gateway struct {
 	BodyLimit func(context.Context) (limit int, ok bool)
 	// Version is shown in status and the API's description. Empty: version.String().
 	Version string
-	Now     func() time.Time // nil: clock.Now
+	Now     func() time.Time // nil: clock.Wall
 	Log     *slog.Logger     // nil: slog.Default
 	// Instance tells this process from others in status. Empty: not shown.
 	Instance string
@@ -67,7 +68,7 @@ const defaultBodies = 16 << 20
 // filled returns g with every optional field set.
 func (g Gateway) filled() Gateway {
 	if g.Now == nil {
-		g.Now = clock.Now
+		g.Now = clock.Wall
 	}
 	if g.Log == nil {
 		g.Log = slog.Default()
@@ -128,6 +129,9 @@ type handler struct {
 // reportsPath is where the reports stand, as at Adobe.
 const reportsPath = "/cmu/v2"
 
+// maxPath bounds the paths of pages, as pkg/cmu bounds those of reports.
+const maxPath = 2 << 10
+
 // pages are the routes beside the reports.
 var pages = map[string]func(*handler, http.ResponseWriter, *http.Request){
 	"/":             (*handler).index,
@@ -163,6 +167,10 @@ func (h *handler) route(w *line, r *http.Request) {
 		default:
 			h.notAllowed(w, r, h.methods)
 		}
+		return
+	}
+	if len(path) > maxPath {
+		h.problem(w, r, problem{Status: http.StatusRequestURITooLong, Code: "too_long", Detail: fmt.Sprintf("The request is too long: the path has over %d bytes.", maxPath)})
 		return
 	}
 	if below, ok := strings.CutPrefix(path, assetsPath); ok {

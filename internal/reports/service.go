@@ -54,7 +54,7 @@ type Options struct {
 	// After runs work once the answer at hand is sent, within a bounded time, or returns false if it cannot. Nil runs a
 	// goroutine.
 	After func(work func(context.Context)) bool
-	// Now is the clock; nil is clock.Now. Sleep waits or returns the context's error; nil waits for real.
+	// Now is the clock; nil is clock.Wall. Sleep waits or returns the context's error; nil waits for real.
 	Now   func() time.Time
 	Sleep func(context.Context, time.Duration) error
 	Log   *slog.Logger // nil: slog.Default
@@ -83,7 +83,7 @@ func (c *counters) answered(from Source) { c[from].Add(1) }
 // New returns a Service. It does no I/O.
 func New(o Options) *Service {
 	if o.Now == nil {
-		o.Now = clock.Now
+		o.Now = clock.Wall
 	}
 	if o.Sleep == nil {
 		o.Sleep = clock.Sleep

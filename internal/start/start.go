@@ -36,5 +36,5 @@ func Environment() (settings.Settings, aws.Config, *slog.Logger) {
 // Stores returns the secrets and the table of the stack. Neither is called before it is needed.
 func Stores(s settings.Settings, cfg aws.Config) (secrets.Store, store.Store) {
 	return secrets.NewSecretsManager(secretsmanager.NewFromConfig(cfg)),
-		store.NewDynamoDB(dynamodb.NewFromConfig(cfg), s.Table, clock.Now, slog.Default())
+		store.NewDynamoDB(dynamodb.NewFromConfig(cfg), s.Table, clock.Wall, slog.Default())
 }

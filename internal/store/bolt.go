@@ -49,7 +49,7 @@ type BoltOptions struct {
 	Disk int64
 	// GoesFirst tells by its name whether a block makes room before any other does; nil: none does.
 	GoesFirst func(name string) bool
-	Now       func() time.Time // nil: clock.Now
+	Now       func() time.Time // nil: clock.Wall
 	Log       *slog.Logger     // nil: nothing is logged
 }
 
@@ -70,7 +70,7 @@ type bolt struct {
 // refused. A file that is mostly free space is written anew without it.
 func OpenBolt(path string, o BoltOptions) (Store, error) {
 	if o.Now == nil {
-		o.Now = clock.Now
+		o.Now = clock.Wall
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

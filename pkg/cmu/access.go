@@ -101,7 +101,7 @@ func decodeAuth(r io.Reader, v any) error {
 		return err
 	}
 	if json.Unmarshal(utf8Text(text), v) != nil {
-		return errors.New("the answer is not the JSON object expected")
+		return &answerError{"the answer is not the JSON object expected"}
 	}
 	return nil
 }

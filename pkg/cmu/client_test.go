@@ -171,6 +171,7 @@ func TestReportErrors(t *testing.T) {
 		{429, "", http.Header{"Date": {"Sat, 04 Jul 2026 12:00:00 GMT"}, "Expires": {"Sat, 04 Jul 2026 12:00:21 GMT"}}, ErrThrottled, 21 * time.Second, ""},
 		{429, "", http.Header{"Expires": {"0"}}, ErrThrottled, time.Minute, ""},
 		{429, "", http.Header{"Retry-After": {"999999999"}}, ErrThrottled, time.Hour, ""},
+		{503, "", http.Header{"Retry-After": {"99999999999999999999"}}, ErrThrottled, time.Hour, ""},
 		{503, "", nil, ErrThrottled, 0, ""},
 		{503, "", http.Header{"Expires": {"0"}}, ErrThrottled, 0, ""},
 		{503, "", http.Header{"Retry-After": {"0"}}, ErrThrottled, time.Second, ""},

@@ -29,9 +29,19 @@ var (
 	// ErrTooLarge: a report was longer than the client's MaxBody or something in it than [MaxRow] and the bounds beside it allow,
 	// or the answer to a registration was longer than 64 KiB, or headers than the transport reads.
 	ErrTooLarge = errors.New("answer too large")
+	// ErrNotAnswer: with a status of success came something else than the answer to a registration or to a call for a token: a login
+	// page of the network perhaps, or a proxy's.
+	ErrNotAnswer = errors.New("not an answer of the authorization server")
 	// ErrNotReport: an answer is not a report that this package understands.
 	ErrNotReport = errors.New("not a CMU report")
 )
+
+// answerError says what an answer is not. It matches ErrNotAnswer.
+type answerError struct{ text string }
+
+func (e *answerError) Error() string { return e.text }
+
+func (e *answerError) Is(target error) bool { return target == ErrNotAnswer }
 
 // Error is an answer of Adobe's that is not a success. It holds no secret, and no URL. Another error of a call means that no usable
 // answer came: whether Adobe saw the call is then not known, unless the error says that a URL or the request is wrong.
@@ -146,7 +156,7 @@ func (e *Error) wait(h http.Header, now time.Time) time.Duration {
 		now = date
 	}
 	after := h.Get("Retry-After")
-	if s, err := strconv.ParseUint(after, 10, 32); err == nil {
+	if s, err := strconv.ParseUint(after, 10, 32); err == nil || errors.Is(err, strconv.ErrRange) { // then it is the most that there is
 		wait = time.Duration(s) * time.Second
 	} else if at, err := http.ParseTime(after); err == nil {
 		wait = at.Sub(now)

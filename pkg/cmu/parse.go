@@ -112,20 +112,29 @@ var single = map[string]bool{"start": true, "end": true, "format": true, "limit"
 
 // secretNames are names of parameters that hold secrets, their letters alone. No dimension of Adobe's has one.
 var secretNames = map[string]bool{
-	"accesstoken": true, "token": true, "idtoken": true, "refreshtoken": true, "bearer": true, "bearertoken": true, "jwt": true,
-	"authorization": true, "clientsecret": true, "clientassertion": true, "softwarestatement": true, "secret": true, "password": true,
-	"apikey": true, "xapikey": true, "key": true, "subscriptionkey": true, "sig": true, "signature": true,
+	"bearer": true, "jwt": true, "authorization": true, "softwarestatement": true, "sig": true,
 }
+
+// secretEnds are how names of secrets end, their letters alone. No dimension of Adobe's ends so.
+var secretEnds = []string{"token", "secret", "password", "passwd", "pwd", "key", "signature", "credential", "credentials", "assertion"}
 
 // namesSecret tells whether a parameter holds a secret, however its name is spelt: in any case, among spaces, brackets and dashes, or
 // as a part of a name (filter[access_token]).
 func namesSecret(name string) bool {
 	letters := strings.Map(func(r rune) rune {
+		if fullWidth := r - 0xfee0; '!' <= fullWidth && fullWidth <= '~' {
+			r = fullWidth
+		}
 		if !unicode.IsLetter(r) {
 			return -1
 		}
 		return unicode.ToLower(r)
 	}, name)
+	for _, end := range secretEnds {
+		if strings.HasSuffix(letters, end) {
+			return true
+		}
+	}
 	return secretNames[letters] || strings.HasPrefix(letters, "xamz") || strings.Contains(letters, "accesstoken") ||
 		strings.Contains(letters, "clientsecret") || strings.Contains(letters, "softwarestatement")
 }

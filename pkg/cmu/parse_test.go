@@ -70,7 +70,9 @@ func TestParseDropsSecrets(t *testing.T) {
 		"access_token", "Access_Token", "ACCESS_TOKEN", "+access_token", "access_token+", "%20access_token%09", "access_token[]", "access_token%5B0%5D",
 		"access%5Ftoken", "access-token", "accessToken", "access.token", "filter[access_token]", "access_token!", "x_access_token", "%61ccess_token",
 		"client_secret", "clientSecret", "software_statement", "Authorization", "x-api-key", "X-Api-Key", "apikey", "api_key", "key", "Key", "token",
-		"id_token", "password", "X-Amz-Security-Token", "X-Amz-Signature", "X-Amz-Credential", "signature", "jwt",
+		"id_token", "password", "%2561ccess_token", "%EF%BD%81ccess_token", "api_token", "auth_token", "authToken", "oauth_token", "session_token", "csrf_token",
+		"jwt_token", "passwd", "pwd", "private_key", "secret_key", "api_secret", "access-key", "credential", "client_assertion", "assertion", "cmu_key",
+		"X-Goog-Signature", "Ocp-Apim-Subscription-Key", "X-Amz-Security-Token", "X-Amz-Signature", "X-Amz-Credential", "signature", "jwt",
 	} {
 		for _, pair := range []string{name, name + "=", name + "=hush", name + "=a&" + name + "=b"} {
 			for _, query := range []string{pair, "mvpd=x&" + pair, pair + "&mvpd=x"} {
@@ -122,7 +124,6 @@ func TestParseRefuses(t *testing.T) {
 		{"/year/%c0%ae%c0%ae", "", "path"},
 		{"/year", "a%2Fb=x", "filter"},
 		{"/year", "a;b=x", "filter"},
-		{"/year", "%2561ccess_token=x", "filter"},
 		{"/year", "a%e2%80%aeb=x", "filter"},
 		{strings.Repeat("/a", 2000), "", "path"},
 		{"/" + strings.Repeat("a", 200), "", "path"},

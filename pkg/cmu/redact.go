@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -228,8 +229,8 @@ func redactedError(err error, secret Secret) error {
 	return err
 }
 
-// guardedReader fails where what it reads quotes the secret that it was asked with. It hands nothing on of the read in which that
-// shows.
+// guardedReader fails where what it reads quotes the secret that it was asked with, be it in escapes of JSON. It hands nothing on of the
+// read in which that shows.
 type guardedReader struct {
 	r       io.Reader
 	needles [][]byte
@@ -265,13 +266,37 @@ func (g *guardedReader) Read(p []byte) (int, error) {
 		return n, err
 	}
 	// Needles that began before end within the first bytes of this read.
-	seam := append(g.last, p[:min(n, needle)]...)
-	for _, part := range g.needles {
-		if bytes.Contains(p[:n], part) || bytes.Contains(seam, part) {
+	seam := append(g.last, p[:min(n, escapeSize*needle)]...)
+	for _, text := range [][]byte{p[:n], seam} {
+		if g.quoted(text) || bytes.Contains(text, []byte(`\u00`)) && g.quoted(unescaped(text)) {
 			return 0, errQuoted
 		}
 	}
-	g.last = append(g.last, p[max(n-needle, 0):n]...)
-	g.last = append(g.last[:0], g.last[max(len(g.last)-needle, 0):]...)
+	const keep = escapeSize * needle
+	g.last = append(g.last, p[max(n-keep, 0):n]...)
+	g.last = append(g.last[:0], g.last[max(len(g.last)-keep, 0):]...)
 	return n, err
+}
+
+func (g *guardedReader) quoted(text []byte) bool {
+	return slices.ContainsFunc(g.needles, func(part []byte) bool { return bytes.Contains(text, part) })
+}
+
+// escapeSize is how many bytes a character has as an escape of JSON.
+const escapeSize = len(`\u0041`)
+
+// unescaped is a text with the characters of ASCII in the place of their escapes.
+func unescaped(text []byte) []byte {
+	out := make([]byte, 0, len(text))
+	for i := 0; i < len(text); i++ {
+		if c := text[i]; c == '\\' && i+escapeSize <= len(text) && string(text[i+1:i+4]) == "u00" {
+			if code, err := strconv.ParseUint(string(text[i+4:i+escapeSize]), 16, 8); err == nil && code < 0x80 {
+				out = append(out, byte(code))
+				i += escapeSize - 1
+				continue
+			}
+		}
+		out = append(out, text[i])
+	}
+	return out
 }

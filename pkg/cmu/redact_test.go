@@ -210,10 +210,24 @@ func raw(w http.ResponseWriter, text string) {
 	}
 }
 
+// inEscapes has each so many character of a text as an escape of JSON.
+func inEscapes(text string, each int) string {
+	var b strings.Builder
+	for i, c := range []byte(text) {
+		if i%each == 0 {
+			fmt.Fprintf(&b, `\u%04x`, c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
 // A row that quotes the token is never handed on, wherever the reads of it end.
 func TestRowsThatQuoteTheToken(t *testing.T) {
 	token := Secret(strings.Repeat("eyJ0b2tlbg", 3) + "." + strings.Repeat("c2lnbmF0dXJl/+", 20))
-	for _, quote := range []string{token.Reveal(), url.QueryEscape(token.Reveal()), strings.ReplaceAll(token.Reveal(), "/", `\/`), token.Reveal()[len(token)-60:]} {
+	for _, quote := range []string{token.Reveal(), url.QueryEscape(token.Reveal()), strings.ReplaceAll(token.Reveal(), "/", `\/`), token.Reveal()[len(token)-60:],
+		inEscapes(token.Reveal(), 1), inEscapes(token.Reveal(), 3)} {
 		for lead := range 70 {
 			text := `{"report":[` + strings.Repeat(" ", lead) + `{"year":"` + quote + `"}]}`
 			for _, size := range []int{1, 7, 23, 24, 25, 64, 4096} {

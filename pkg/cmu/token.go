@@ -62,7 +62,9 @@ func (c *Client) Token(ctx context.Context, cred Credentials) (Token, error) {
 	return carrier.answer.token(carrier.date, asked), nil
 }
 
-var errNoToken = errors.New("adobe token: the answer is not an access token")
+var errNoToken = fmt.Errorf("adobe token: %w", errNotToken)
+
+var errNotToken error = &answerError{"the answer is not an access token"}
 
 // tokenTransport lends Client.send to the oauth2 package. It reads the answer itself and hands on what that package is strict about
 // in a form that it takes.

@@ -3,6 +3,7 @@ package cmu
 import (
 	"encoding/json"
 	"errors"
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -15,7 +16,12 @@ const quotes = "\"'`\u201c\u201d\u201e\u2018\u2019\u00ab\u00bb"
 
 // unwrapped takes a software statement out of what people and tools put around it. Its errors name the wrapping.
 func unwrapped(text []byte) (string, error) {
-	s := strings.TrimSpace(string(text))
+	s := strings.TrimSpace(strings.Map(func(r rune) rune {
+		if unicode.Is(unicode.Cf, r) || r == 0 { // what nobody sees, as programs paste it: spaces of no width, marks
+			return -1
+		}
+		return r
+	}, string(text)))
 	for range 3 { // an object in quotes, in an object
 		var inner string
 		switch {
@@ -39,14 +45,24 @@ func unwrapped(text []byte) (string, error) {
 	case strings.HasPrefix(s, "-----BEGIN"):
 		return "", errors.New("it is a key or a certificate in PEM; want the software statement from the TVE Dashboard")
 	}
-	s = strings.TrimSpace(strings.TrimPrefix(strings.TrimPrefix(s, statementKey+"="), statementKey+":"))
-	return strings.Map(func(r rune) rune {
-		if unicode.IsSpace(r) || r == '\ufeff' || r == 0 {
+	s = strings.Trim(named.ReplaceAllString(s, ""), quotes)
+	s = strings.Map(func(r rune) rune {
+		if unicode.IsSpace(r) {
 			return -1
 		}
 		return r
-	}, strings.Trim(s, quotes)), nil
+	}, s)
+	if half := s[:len(s)/2]; len(s)%2 == 0 && s[len(s)/2:] == half {
+		s = half // pasted twice
+	}
+	if strings.Count(s, "eyJ") > 1 && strings.Count(s, ".") > 2 {
+		return "", errors.New("it is more than one statement; want one")
+	}
+	return s, nil
 }
+
+// named is what may stand before a statement: a variable of a shell, a name in a file of settings, a header.
+var named = regexp.MustCompile(`(?i)^(export\s+)?([a-z_][a-z0-9_-]*\s*[=:]\s*)?(["'` + "`" + `])?(bearer\s+)?`)
 
 var errWrapped = errors.New(`it is wrapped in JSON; want the text of the statement alone, or {"` + statementKey + `": "the text"}`)
 

@@ -30,7 +30,18 @@ func TestStatementWrapped(t *testing.T) {
 		{`""`, "it is empty"},
 		{"<!doctype html><p>" + text, "web page"},
 		{"-----BEGIN CERTIFICATE-----\n" + text, "PEM"},
-		{"Bearer " + text, "no JWT"},
+		{"Bearer " + text, ""},
+		{"bearer  " + text + "\n", ""},
+		{"Authorization: Bearer " + text, ""},
+		{"SOFTWARE_STATEMENT=" + text, ""},
+		{"export Software_Statement=\"" + text + "\"\n", ""},
+		{"CMU_STATEMENT='" + text + "'", ""},
+		{"\u200b" + text[:40] + "\u200b\u00ad" + text[40:] + "\u2060", ""},
+		{"{\"software_statement\":\"\u200b" + text + "\"}", ""},
+		{text + text, ""},
+		{text + "\n" + text + "\n", ""},
+		{text + "\n" + text[:len(text)-2] + "AA", "more than one"},
+		{"the statement is " + text, "no JWT"},
 	} {
 		for what, given := range wrapped(c.given) {
 			if c.given[0] > '~' && strings.HasSuffix(what, "without a mark") {

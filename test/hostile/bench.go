@@ -56,6 +56,7 @@ func (b *bench) start(ctx context.Context, settings ...string) error {
 		return err
 	}
 	b.environ = append(os.Environ(), "CMU_AUTH_URL="+b.server.URL, "CMU_REPORTS_URL="+b.server.URL+sandbox.ReportsPath)
+	b.environ = append(b.environ, "CMU_ADOBE_TIMEOUT=10m") // what is large takes its time on a busy machine
 	b.environ = append(b.environ, settings...)
 	b.serve = b.command(context.WithoutCancel(ctx), "serve", "--statement", b.statement, "--listen", "127.0.0.1:0", "--json", "--quiet")
 	b.out = new(bytes.Buffer)

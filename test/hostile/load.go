@@ -32,6 +32,8 @@ func loadTrials() []trial {
 		{"a herd of 500", herd},
 		{"2000 idle, 1000 slow headers", idle},
 		{"5000 that leave", leaving},
+		{"600 that wait for one report", waiting},
+		{"reports that fail without end", failing},
 	}
 }
 
@@ -48,6 +50,9 @@ func eightWide(ctx context.Context, b *bench) (string, error) {
 	for i := range errs {
 		all.Go(func() {
 			a, err := b.get(ctx, wide(i))
+			for tries := 0; err == nil && a.status == 503 && tries < 5; tries++ { // a busy machine needs over the two minutes of one fetch
+				a, err = b.get(ctx, wide(i))
+			}
 			if size.Store(a.size); err == nil && a.status != 200 {
 				err = fmt.Errorf("status %d: %s", a.status, a.body)
 			}
@@ -173,7 +178,7 @@ func fairness(ctx context.Context, b *bench) (string, error) {
 	}
 	seen := fmt.Sprintf("median %v, at most %v; alone %v", middle(beside), slices.Max(beside).Round(time.Millisecond), middle(alone))
 	switch {
-	case middle(beside) > 3*middle(alone):
+	case middle(beside) > time.Duration(3*min(b.slow, mostSlow)*float64(middle(alone))): // by itself the machine is not slow
 		return seen, errors.New("over 3 latencies")
 	case slices.Max(beside) > b.allow(6*middle(alone)):
 		return seen, errors.New("one of them over 6 latencies")
@@ -303,6 +308,70 @@ func leaving(ctx context.Context, b *bench) (string, error) {
 		return seen, errors.New("connections leak")
 	}
 	return seen, nil
+}
+
+// waiting has more callers of one report than may be answered at once, which Adobe takes its time for. What is kept is answered beside them.
+func waiting(ctx context.Context, b *bench) (string, error) {
+	if err := b.start(ctx); err != nil {
+		return "", err
+	}
+	if err := b.proven(ctx); err != nil {
+		return "", err
+	}
+	if err := b.faults(sandbox.Fault{On: "report", Kind: "hang"}); err != nil {
+		return "", err
+	}
+	gone, leave := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer leave()
+	for range 600 {
+		all.Go(func() { _, _ = b.get(gone, narrow+"&mvpd!=nobody") })
+	}
+	if err := wait(ctx, 2*time.Second); err != nil {
+		return "", err
+	}
+	var longest time.Duration
+	for _, path := range []string{narrow, "/status", "/", narrow + "&format=csv"} {
+		a, err := b.get(ctx, path)
+		if err != nil || a.status != 200 || a.took > b.allow(2*time.Second) {
+			return "", fmt.Errorf("%s: %d after %v, %w", path, a.status, a.took, err)
+		}
+		longest = max(longest, a.took)
+	}
+	return fmt.Sprintf("/status and a report that is kept after %v at most", longest.Round(time.Millisecond)), nil
+}
+
+// failing has callers who ask without end for reports that Adobe fails for, always new ones. New reports of another caller are answered.
+func failing(ctx context.Context, b *bench) (string, error) {
+	if err := b.start(ctx); err != nil {
+		return "", err
+	}
+	if err := b.proven(ctx); err != nil {
+		return "", err
+	}
+	if err := b.faults(sandbox.Fault{On: "report", Kind: "status", Status: 500, Of: "bad"}); err != nil {
+		return "", err
+	}
+	gone, leave := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer leave()
+	for i := range 3 {
+		all.Go(func() {
+			for n := 0; gone.Err() == nil; n++ {
+				_, _ = b.get(gone, fmt.Sprintf("%s&mvpd!=bad-%d-%d", narrow, i, n))
+			}
+		})
+	}
+	if err := wait(ctx, 2*time.Second); err != nil {
+		return "", err
+	}
+	took, err := b.newNarrow(ctx, 0, 40)
+	if err != nil {
+		return "", err
+	}
+	return fmt.Sprintf("all of 40 new reports are answered, median %v", middle(took)), nil
 }
 
 func wait(ctx context.Context, d time.Duration) error {

@@ -55,7 +55,7 @@ func runAll(ctx context.Context, chosen *regexp.Regexp) (failed int, err error) 
 		return 0, fmt.Errorf("cmu cannot be built: %w\n%s", err, out)
 	}
 	began := time.Now()
-	fmt.Printf("%-34s %8s %8s %9s  %s\n", "trial", "seconds", "CPU s", "peak MB", "seen")
+	fmt.Printf("%-34s %8s %8s %9s %6s  %s\n", "trial", "seconds", "CPU s", "peak MB", "slow", "seen")
 	for _, t := range trials() {
 		if !chosen.MatchString(t.name) || ctx.Err() != nil {
 			continue
@@ -71,7 +71,7 @@ func runAll(ctx context.Context, chosen *regexp.Regexp) (failed int, err error) 
 			failed++
 			seen = fmt.Sprintf("FAILED: %v; %s", err, seen)
 		}
-		fmt.Printf("%-34s %8.1f %8.1f %9d  %s\n", t.name, time.Since(start).Seconds(), b.cpu.Seconds(), b.peak>>20, seen)
+		fmt.Printf("%-34s %8.1f %8.1f %9d %6.1f  %s\n", t.name, time.Since(start).Seconds(), b.cpu.Seconds(), b.peak>>20, b.slow, seen)
 	}
 	fmt.Printf("%d failed, in %v\n", failed, time.Since(began).Round(time.Second))
 	return failed, ctx.Err()
