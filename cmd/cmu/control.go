@@ -11,7 +11,6 @@ import (
 
 	"cmu-gateway/internal/access"
 	"cmu-gateway/internal/reports"
-	"cmu-gateway/pkg/cmu"
 )
 
 // reply is one line of the answer to an order, in JSON: any number of them that tell what goes on, then one with the result
@@ -64,7 +63,7 @@ func control(l *local, host string) http.Handler {
 		}
 	})
 	mux.HandleFunc("POST /purge", func(w http.ResponseWriter, r *http.Request) {
-		obey(w, r, func(ctx context.Context, asked cmu.Request, _ func(said)) (int, error) { return l.purge(ctx, asked) })
+		obey(w, r, func(ctx context.Context, o purgeOrder, _ func(said)) (reports.Purged, error) { return l.purge(ctx, o) })
 	})
 	mux.HandleFunc("POST /status", func(w http.ResponseWriter, r *http.Request) {
 		obey(w, r, func(ctx context.Context, _ struct{}, _ func(said)) (status, error) { return l.status(ctx) })

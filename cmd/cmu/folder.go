@@ -106,7 +106,7 @@ func (f *folder) take(ctx context.Context, waits func(string)) (store.Store, *ad
 			return nil, nil, err
 		}
 		kept, err := store.OpenBolt(filepath.Join(f.path, "reports.db"), store.BoltOptions{
-			Disk: int64(f.settings.Disk), GoesFirst: reports.GoesFirst, Log: f.log,
+			Disk: int64(f.settings.Disk), GoesFirst: reports.GoesFirst, Keep: f.settings.Keep, Log: f.log,
 		})
 		switch {
 		case err == nil:

@@ -11,8 +11,8 @@ import (
 	"net/http"
 
 	"cmu-gateway/internal/access"
+	"cmu-gateway/internal/reports"
 	"cmu-gateway/internal/version"
-	"cmu-gateway/pkg/cmu"
 )
 
 // remote is the desk of a command while a cmu serve has the folder: it asks that.
@@ -125,8 +125,8 @@ func (r *remote) report(ctx context.Context, o reportOrder, tell func(progress),
 	return result, nil
 }
 
-func (r *remote) purge(ctx context.Context, asked cmu.Request) (int, error) {
-	return ask[int](ctx, r, "/purge", asked, nil)
+func (r *remote) purge(ctx context.Context, o purgeOrder) (reports.Purged, error) {
+	return ask[reports.Purged](ctx, r, "/purge", o, nil)
 }
 
 func (r *remote) status(ctx context.Context) (status, error) {

@@ -190,6 +190,34 @@ func (p *piece) settled(at time.Time) cmu.Civil {
 	return plan.Undivided().From
 }
 
+// retained returns the instant on the grid from which on Adobe surely had the rows in whole, if fetched at a time. For what is asked exactly
+// as it is, the window tells: see Answer.BeforeHorizon.
+func (p *piece) retained(at time.Time) cmu.Civil {
+	if !p.grid.Divided() {
+		return 0
+	}
+	return p.pace.Retained(at)
+}
+
+// frozen returns the instant on the grid before which what is settled stays as it is at a time.
+func (p *piece) frozen(at time.Time) cmu.Civil {
+	if !p.grid.Divided() {
+		return 0
+	}
+	return p.pace.FrozenBefore(at)
+}
+
+// reachesBack reports whether a block of the piece begins past Adobe's horizon at a time, and what is kept of it cannot be had again.
+func (p *piece) reachesBack(at time.Time) bool {
+	return p.pace.Policy.Keep && p.grid.Divided() && historic(p.names[0], at)
+}
+
+// historic reports whether the block of a name begins past Adobe's horizon at a time.
+func historic(name string, at time.Time) bool {
+	start, ok := plan.BlockStart(name)
+	return ok && start <= plan.Horizon(at)
+}
+
 // exactPrefix begins the names of blocks that hold an exact answer.
 const exactPrefix = "x"
 
