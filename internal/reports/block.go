@@ -135,7 +135,7 @@ func (b *block) with(p *piece, parts []part, links cmu.Links) (*block, error) {
 	for _, got := range parts {
 		switch {
 		case len(b.coverage) == 0:
-		case plan.Ahead(b.fetched, got.at):
+		case !got.restored && plan.Ahead(b.fetched, got.at):
 			// By a clock that was ahead: nobody knows how old it is, but for what is older than any clock is wrong.
 			kept, err := b.frozen(p, got.at)
 			if err != nil {
