@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/access"
+	"cmu-gateway/internal/archive"
 	"cmu-gateway/internal/gateway"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/pkg/cmu"
@@ -27,6 +28,8 @@ type desk interface {
 	rows(ctx context.Context, o reportOrder, tell func(progress)) (*reports.Answer, outcome, error)
 	// purge forgets what is kept of a report.
 	purge(ctx context.Context, o purgeOrder) (reports.Purged, error)
+	// restore puts back what was archived; meanwhile it calls tell, before each month and after it.
+	restore(ctx context.Context, o restoreOrder, tell func(archive.RestoreStep)) (archive.RestoreResult, error)
 	status(ctx context.Context) (status, error)
 	// register and refresh call waits, in a goroutine of their own, with what they wait for.
 	register(ctx context.Context, o registerOrder, waits func(string)) (access.RegisterResult, error)

@@ -26,6 +26,7 @@ type folder struct {
 	place    place
 	data     string // the folder of all Adobes
 	path     string
+	environ  []string
 	log      *slog.Logger
 }
 
@@ -70,7 +71,7 @@ func chooseFolder(t *terminal, f deskFlags, m meant, least slog.Level) (folder, 
 	if p.simulated {
 		s.AuthURL, s.ReportsURL = "", "" // known once it runs
 	}
-	return folder{settings: s, place: p, data: data, path: filepath.Join(data, p.name), log: log}, nil
+	return folder{settings: s, place: p, data: data, path: filepath.Join(data, p.name), environ: t.environ, log: log}, nil
 }
 
 // theSimulated is the name of the one that cmu starts itself.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 
 	"cmu-gateway/internal/access"
+	"cmu-gateway/internal/archive"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/internal/version"
 )
@@ -127,6 +128,16 @@ func (r *remote) report(ctx context.Context, o reportOrder, tell func(progress),
 
 func (r *remote) purge(ctx context.Context, o purgeOrder) (reports.Purged, error) {
 	return ask[reports.Purged](ctx, r, "/purge", o, nil)
+}
+
+func (r *remote) restore(ctx context.Context, o restoreOrder, tell func(archive.RestoreStep)) (archive.RestoreResult, error) {
+	return ask[archive.RestoreResult](ctx, r, "/restore", o, func(s said) {
+		if s.Step != nil {
+			step := s.Step.RestoreStep
+			step.Done, step.Total = s.Step.Done, s.Step.Total
+			tell(step)
+		}
+	})
 }
 
 func (r *remote) status(ctx context.Context) (status, error) {
