@@ -293,7 +293,9 @@ func TestRestoreRefuses(t *testing.T) {
 			t.Errorf("damage %d: %+v", i, out)
 		}
 	}
-	if out := r.restore(func(o *RestoreOptions) { o.Reports = []Report{{Request: cmu.Request{Path: []string{"mvpd"}}, Name: "mvpd"}} }); out.Refused != 1 || out.Looked != 0 {
+	if out := r.restore(func(o *RestoreOptions) {
+		o.Reports = []Report{{Request: cmu.Request{Path: []string{"mvpd"}}, Name: "mvpd"}}
+	}); out.Refused != 1 || out.Looked != 0 {
 		t.Errorf("what is not there: %+v", out)
 	}
 	r.policy.Keep = false
