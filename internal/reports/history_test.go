@@ -407,3 +407,24 @@ func TestHistoryIsOfALicence(t *testing.T) {
 		t.Errorf("%v: %d rows, %v", err, a.Rows, a.BeforeHorizon)
 	}
 }
+
+// Hours of years are more blocks than one window has of what Adobe can give: they are found all the same.
+func TestHistoryOfHours(t *testing.T) {
+	r := newRig(t, keeping)
+	r.prove()
+	const ask = "year/month/day/hour?start=2024-07-01&end=2024-08-01"
+	rows, _ := r.get(ask)
+	r.after()
+	r.clock.Add(months(12))
+	r.restart(keeping)
+	a, _, err := r.Get(t.Context(), request(t, "year/month/day/hour?start=2024-07-01&end=2026-12-01"), Directives{})
+	if err != nil || len(rows) < 700 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	if want := (plan.Span{From: cmu.CivilDate(2024, 8, 1, 0, 0), To: plan.Pace{Grain: cmu.Hour}.Retained(r.clock.Now())}); len(a.BeforeHorizon) != 1 || a.BeforeHorizon[0] != want {
+		t.Errorf("%v is told, want %v", a.BeforeHorizon, want)
+	}
+	if got := rowsOf(t, a); !slices.Equal(got[:len(rows)], rows) {
+		t.Error("the hours that were kept are others")
+	}
+}

@@ -106,7 +106,7 @@ func (s *licence) restore(ctx context.Context, e Elsewhere, dryRun bool) ([]plan
 		return nil, written.unread
 	}
 	if left := coverage(written.own()).Lacks(final, e.Truncated); len(left) > 0 {
-		return nil, fmt.Errorf("%w: another process wrote the same meanwhile", ErrStore)
+		return nil, fmt.Errorf("%w: what was written is not there: another process wrote the same meanwhile, or CMU_DISK leaves no room", ErrStore)
 	}
 	return lacks, nil
 }
