@@ -124,9 +124,9 @@ func keepingRig(t *testing.T, years int, names ...string) *rig {
 	r.adobe.Behave(func(b *sandbox.Behaviour) { b.InstantRecompute = true })
 	r.policy.Keep = true
 	r.reports = r.service()
-	for range years * 12 / 2 {
+	for range years * 3 {
 		r.quiet()
-		r.clock.Add(61 * 24 * time.Hour)
+		r.clock.Add(122 * 24 * time.Hour)
 	}
 	return r
 }
