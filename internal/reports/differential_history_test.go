@@ -185,4 +185,3 @@ func TestHistoryIsNeverLost(t *testing.T) {
 		})
 	}
 }
-
