@@ -24,9 +24,9 @@ check: ## gofmt, go vet, staticcheck, go.mod and go.sum
 test: ## all tests that need nothing but Go
 	go test ./...
 
-race: ## the same with the race detector, which leaves the longest tests of reports to a run without it
+race: ## the same with the race detector, which leaves the longest tests of reports and archive to a run without it
 	go test -race -count=1 -timeout 30m ./...
-	go test -count=1 ./internal/reports
+	go test -count=1 ./internal/reports ./internal/archive
 
 lint: ## template.yaml by cfn-lint, checkov and parliament, and what it costs; Python
 	test/lint/run

@@ -60,7 +60,7 @@ func (f *archiving) run(ctx context.Context, t *terminal, in *call) error {
 	if err != nil {
 		return err
 	}
-	place, err := archivePlace(t, in.args[0])
+	place, err := archivePlace(t.environ, "archive", in.args[0])
 	if err != nil {
 		return err
 	}
@@ -151,17 +151,17 @@ func archivedReports(args []string, s settings.Settings) (list []archive.Report,
 }
 
 // archivePlace is the folder or bucket of that name.
-func archivePlace(t *terminal, name string) (archive.Place, error) {
+func archivePlace(environ []string, command, name string) (archive.Place, error) {
 	if !archive.InBucket(name) {
 		return archive.Folder(name, time.Now), nil
 	}
-	cfg, err := awsconfig.FromEnv(t.environ)
+	cfg, err := awsconfig.FromEnv(environ)
 	if err != nil {
-		return nil, usagef("archive: %s cannot be reached: the environment is at fault:\n  %s", name, strings.ReplaceAll(err.Error(), "\n", "\n  "))
+		return nil, usagef("%s: %s cannot be reached: the environment is at fault:\n  %s", command, name, strings.ReplaceAll(err.Error(), "\n", "\n  "))
 	}
 	p, err := archive.Bucket(cfg, name)
 	if err != nil {
-		return nil, usagef("archive: %w", err)
+		return nil, usagef("%s: %w", command, err)
 	}
 	return p, nil
 }

@@ -35,7 +35,7 @@ func commands() []command {
 }
 
 func workingCommands() []command {
-	return []command{serveCommand, sandboxCommand, registerCommand, refreshCommand, reportCommand, pathsCommand, archiveCommand, statusCommand, purgeCommand}
+	return []command{serveCommand, sandboxCommand, registerCommand, refreshCommand, reportCommand, pathsCommand, archiveCommand, restoreCommand, statusCommand, purgeCommand}
 }
 
 func dispatch(ctx context.Context, t *terminal, args []string) error {

@@ -51,7 +51,7 @@ func TestBashCompletes(t *testing.T) {
 		}
 	}
 	for _, test := range []struct{ line, want string }{
-		{"cmu re", "register refresh report"},
+		{"cmu re", "register refresh report restore"},
 		{"cmu report --out", "--output"},
 		{"cmu report tenant --format n", "ndjson"},
 		{"cmu completion z", "zsh"},

@@ -10,8 +10,8 @@ import (
 	"time"
 
 	"cmu-gateway/internal/access"
+	"cmu-gateway/internal/archive"
 	"cmu-gateway/internal/reports"
-	"cmu-gateway/pkg/cmu"
 )
 
 // reply is one line of the answer to an order, in JSON: any number of them that tell what goes on, then one with the result
@@ -26,6 +26,15 @@ type reply[T any] struct {
 type said struct {
 	Waits    string    `json:"waits,omitempty"`
 	Progress *progress `json:"progress,omitempty"`
+	// Step is a month of a restoration, the Done-th of Total.
+	Step *restoreStep `json:"step,omitempty"`
+}
+
+// restoreStep is a step with what its document leaves out.
+type restoreStep struct {
+	archive.RestoreStep
+	Done  int `json:"done"`
+	Total int `json:"total"`
 }
 
 // waiting is for orders that tell nothing but what they wait for.
@@ -64,7 +73,12 @@ func control(l *local, host string) http.Handler {
 		}
 	})
 	mux.HandleFunc("POST /purge", func(w http.ResponseWriter, r *http.Request) {
-		obey(w, r, func(ctx context.Context, asked cmu.Request, _ func(said)) (int, error) { return l.purge(ctx, asked) })
+		obey(w, r, func(ctx context.Context, o purgeOrder, _ func(said)) (reports.Purged, error) { return l.purge(ctx, o) })
+	})
+	mux.HandleFunc("POST /restore", func(w http.ResponseWriter, r *http.Request) {
+		obey(w, r, func(ctx context.Context, o restoreOrder, say func(said)) (archive.RestoreResult, error) {
+			return l.restore(ctx, o, func(s archive.RestoreStep) { say(said{Step: &restoreStep{s, s.Done, s.Total}}) })
+		})
 	})
 	mux.HandleFunc("POST /status", func(w http.ResponseWriter, r *http.Request) {
 		obey(w, r, func(ctx context.Context, _ struct{}, _ func(said)) (status, error) { return l.status(ctx) })

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/access"
+	"cmu-gateway/internal/archive"
 	"cmu-gateway/internal/gateway"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/pkg/cmu"
@@ -25,8 +26,10 @@ type desk interface {
 	// rows returns the rows of a report themselves, for what is no text: its order's format and form do not count. Where Adobe cannot be
 	// had for a while, the error is a *reports.UnavailableError.
 	rows(ctx context.Context, o reportOrder, tell func(progress)) (*reports.Answer, outcome, error)
-	// purge forgets what is kept of a report, and returns how many blocks that were.
-	purge(ctx context.Context, r cmu.Request) (int, error)
+	// purge forgets what is kept of a report.
+	purge(ctx context.Context, o purgeOrder) (reports.Purged, error)
+	// restore puts back what was archived; meanwhile it calls tell, before each month and after it.
+	restore(ctx context.Context, o restoreOrder, tell func(archive.RestoreStep)) (archive.RestoreResult, error)
 	status(ctx context.Context) (status, error)
 	// register and refresh call waits, in a goroutine of their own, with what they wait for.
 	register(ctx context.Context, o registerOrder, waits func(string)) (access.RegisterResult, error)
@@ -49,6 +52,14 @@ type outcome struct {
 	Age        time.Duration  `json:"age"`
 	Incomplete string         `json:"incomplete"` // why rows are missing; empty: none are
 	Limited    bool           `json:"limited"`    // they are missing as the caller wanted no more
+	// BeforeHorizon says what of the window Adobe no longer has, and was not kept; empty: nothing.
+	BeforeHorizon string `json:"before_horizon"`
+}
+
+// purgeOrder asks for a report to be forgotten; with History also what Adobe no longer has.
+type purgeOrder struct {
+	Request cmu.Request `json:"request"`
+	History bool        `json:"history"`
 }
 
 // registerOrder is the part of access.RegisterOptions that people choose.

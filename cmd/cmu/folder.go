@@ -27,6 +27,7 @@ type folder struct {
 	place    place
 	data     string // the folder of all Adobes
 	path     string
+	environ  []string
 	log      *slog.Logger
 }
 
@@ -71,7 +72,7 @@ func chooseFolder(t *terminal, f deskFlags, m meant, least slog.Level) (folder, 
 	if p.simulated {
 		s.AuthURL, s.ReportsURL = "", "" // known once it runs
 	}
-	return folder{settings: s, place: p, data: data, path: filepath.Join(data, p.name), log: log}, nil
+	return folder{settings: s, place: p, data: data, path: filepath.Join(data, p.name), environ: t.environ, log: log}, nil
 }
 
 // theSimulated is the name of the one that cmu starts itself.
@@ -107,7 +108,7 @@ func (f *folder) take(ctx context.Context, waits func(string)) (store.Store, *ad
 			return nil, nil, err
 		}
 		kept, err := store.OpenBolt(f.dataFile(), store.BoltOptions{
-			Disk: int64(f.settings.Disk), GoesFirst: reports.GoesFirst, Log: f.log,
+			Disk: int64(f.settings.Disk), GoesFirst: reports.GoesFirst, Keep: f.settings.Keep, Log: f.log,
 		})
 		switch {
 		case err == nil:

@@ -202,7 +202,7 @@ func (l *local) ask(ctx context.Context, o *reportOrder, tell func(progress)) (*
 	l.log.InfoContext(ctx, "report answered", "source", source.String(), "rows", a.Rows, "report", o.Request.Report())
 	return a, outcome{
 		Source: source, Age: max(time.Since(a.Fetched), 0), Incomplete: gateway.IncompleteReason(a),
-		Limited: o.Request.Limit > 0 && a.Rows >= o.Request.Limit,
+		Limited: o.Request.Limit > 0 && a.Rows >= o.Request.Limit, BeforeHorizon: gateway.BeforeHorizon(a),
 	}, nil
 }
 
@@ -325,8 +325,8 @@ func (l *local) report(ctx context.Context, o reportOrder, tell func(progress), 
 	return a.outcome, a.write(ctx, w)
 }
 
-func (l *local) purge(ctx context.Context, r cmu.Request) (int, error) {
-	n, err := l.reports.Purge(ctx, r)
+func (l *local) purge(ctx context.Context, o purgeOrder) (reports.Purged, error) {
+	n, err := l.reports.Purge(ctx, o.Request, o.History)
 	if err != nil {
 		return n, fmt.Errorf("not all could be deleted: %w", err)
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"flag"
+
+	"cmu-gateway/internal/reports"
 )
 
 var purgeCommand = command{
@@ -10,7 +12,9 @@ var purgeCommand = command{
 	synopsis: "PATH [--filter ...] | --all",
 	short:    "forget what is kept of a report",
 	text: `Deletes what is kept of a report, whatever the window: with filters or metrics of that very report, without them of all reports
-with that path. The next request asks Adobe again, of a running cmu serve too. Client credentials and token stay.`,
+with that path. The next request asks Adobe again, of a running cmu serve too. Client credentials and token stay.
+
+While CMU_KEEP is on, what Adobe no longer has stays, and it is said how many blocks that are: --before-horizon deletes it too, for good.`,
 	examples: `  cmu purge tenant/year/month/day
   cmu purge tenant/year/month/day --filter mvpd=Comcast_SSO
   cmu purge --all
@@ -19,10 +23,11 @@ with that path. The next request asks Adobe again, of a running cmu serve too. C
 	define: func(fs *flag.FlagSet) func(context.Context, *terminal, *call) error {
 		var f deskFlags
 		var q queryFlags
-		var all bool
+		var all, history bool
 		f.define(fs)
 		q.define(fs)
 		fs.BoolVar(&all, "all", false, "forget all reports")
+		fs.BoolVar(&history, "before-horizon", false, "also delete what Adobe no longer has, which nobody can give back")
 		return func(ctx context.Context, t *terminal, in *call) error {
 			var r asked
 			switch narrowed := len(q.filters) > 0 || q.metrics != ""; {
@@ -47,7 +52,7 @@ with that path. The next request asks Adobe again, of a running cmu serve too. C
 				return err
 			}
 			defer d.close(ctx)
-			n, err := d.purge(ctx, r.Request)
+			n, err := d.purge(ctx, purgeOrder{r.Request, history})
 			if err != nil {
 				return err
 			}
@@ -55,8 +60,14 @@ with that path. The next request asks Adobe again, of a running cmu serve too. C
 			if all {
 				what = "all reports"
 			}
-			t.sayf("Forgotten of %s: %d blocks.\n", what, n)
-			return t.document(map[string]any{"report": r.Report(), "deleted": n})
+			t.sayf("Forgotten of %s: %d blocks.\n", what, n.Deleted)
+			if n.Kept > 0 {
+				t.sayf("%d blocks that Adobe no longer has stay: --before-horizon deletes them too, for good.\n", n.Kept)
+			}
+			return t.document(struct {
+				reports.Purged
+				Report string `json:"report"`
+			}{n, r.Report()})
 		}
 	},
 }

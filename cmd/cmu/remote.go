@@ -11,8 +11,9 @@ import (
 	"net/http"
 
 	"cmu-gateway/internal/access"
+	"cmu-gateway/internal/archive"
+	"cmu-gateway/internal/reports"
 	"cmu-gateway/internal/version"
-	"cmu-gateway/pkg/cmu"
 )
 
 // remote is the desk of a command while a cmu serve has the folder: it asks that.
@@ -125,8 +126,18 @@ func (r *remote) report(ctx context.Context, o reportOrder, tell func(progress),
 	return result, nil
 }
 
-func (r *remote) purge(ctx context.Context, asked cmu.Request) (int, error) {
-	return ask[int](ctx, r, "/purge", asked, nil)
+func (r *remote) purge(ctx context.Context, o purgeOrder) (reports.Purged, error) {
+	return ask[reports.Purged](ctx, r, "/purge", o, nil)
+}
+
+func (r *remote) restore(ctx context.Context, o restoreOrder, tell func(archive.RestoreStep)) (archive.RestoreResult, error) {
+	return ask[archive.RestoreResult](ctx, r, "/restore", o, func(s said) {
+		if s.Step != nil {
+			step := s.Step.RestoreStep
+			step.Done, step.Total = s.Step.Done, s.Step.Total
+			tell(step)
+		}
+	})
 }
 
 func (r *remote) status(ctx context.Context) (status, error) {

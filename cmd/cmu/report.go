@@ -28,7 +28,7 @@ var reportCommand = command{
 may be a whole report URL with its query. The answer comes from the data folder where that is fresh, else from Adobe, by the
 same rules as those of cmu serve; where that runs on the folder, it is what answers.
 
-A warning on stderr says when rows are missing or older than they should be; rows that are missing without --limit make the
+A warning on stderr says when rows are missing or older than they should be, and what of the window Adobe no longer has; rows that are missing without --limit make the
 exit code 3. Where stderr is a screen, it shows how far a report is that takes over a second. --json is --format json.`,
 	examples: `  cmu report tenant/year/month --start 2026-01
   cmu report tenant/year/month/day/mvpd --start last-month --end this-month --filter mvpd=Comcast_SSO --output month.csv --date
@@ -288,6 +288,9 @@ func (s *sink) Write(p []byte) (int, error) {
 func (o outcome) warn(t *terminal) error {
 	if o.Source == reports.Stale {
 		t.warnf("warning: the rows are stale, %v old; newer ones are fetched now, for the next time", o.Age.Truncate(time.Second))
+	}
+	if o.BeforeHorizon != "" {
+		t.warnf("warning: %s", o.BeforeHorizon)
 	}
 	switch {
 	case o.Incomplete == "":

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cmu-gateway/internal/gateway"
+	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/internal/rows"
 	"cmu-gateway/pkg/cmu"
@@ -23,6 +24,10 @@ type rowsHead struct {
 	SettledUntil cmu.Bound   `json:"settled_until"`
 	Licence      string      `json:"licence"`
 	Simulated    bool        `json:"simulated"`
+	RollUp       []cmu.Link  `json:"roll_up"`
+	DrillDown    []cmu.Link  `json:"drill_down"`
+	// BeforeHorizon is that of the answer.
+	BeforeHorizon []plan.Span `json:"before_horizon"`
 	// Unavailable and RetryAfter are those of the *reports.UnavailableError that there is instead of rows; empty: there are rows.
 	Unavailable string        `json:"unavailable,omitempty"`
 	RetryAfter  time.Duration `json:"retry_after,omitempty"`
@@ -40,7 +45,7 @@ func (l *local) headed(ctx context.Context, o reportOrder, tell func(progress)) 
 	}
 	return a, rowsHead{
 		Outcome: out, Request: a.Request, Rows: a.Rows, Incomplete: a.Incomplete, Fetched: a.Fetched, SettledUntil: a.SettledUntil,
-		Licence: a.Licence, Simulated: a.Simulated,
+		Licence: a.Licence, Simulated: a.Simulated, RollUp: a.RollUp, DrillDown: a.DrillDown, BeforeHorizon: a.BeforeHorizon,
 	}, nil
 }
 
@@ -76,7 +81,8 @@ func (r *remote) rows(ctx context.Context, o reportOrder, tell func(progress)) (
 	}
 	a := &reports.Answer{
 		Request: head.Request, Fragments: []rows.Fragment{f}, Rows: f.Rows, Incomplete: head.Incomplete, Fetched: head.Fetched,
-		SettledUntil: head.SettledUntil, Licence: head.Licence, Simulated: head.Simulated,
+		SettledUntil: head.SettledUntil, Licence: head.Licence, Simulated: head.Simulated, RollUp: head.RollUp, DrillDown: head.DrillDown,
+		BeforeHorizon: head.BeforeHorizon,
 	}
 	return a, head.Outcome, nil
 }

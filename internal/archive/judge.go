@@ -17,7 +17,7 @@ const (
 )
 
 // judge decides whether what was found of a month replaces what is kept of it; nil: nothing is. Rows are written anew only if they
-// differ, or once more when they have become final or complete. Nothing is lost by it: what is complete is never replaced by what is
+// differ, or once more when they have become final or complete, or the file is of a release that did not tell their forms. Nothing is lost by it: what is complete is never replaced by what is
 // not, nor rows by none, nor a licence's rows by another's. reason says in a clause why a month is refused.
 func judge(month plan.Span, kept *Label, found Label, now time.Time) (v verdict, reason string) {
 	if month.From <= plan.Horizon(now) {
@@ -26,7 +26,7 @@ func judge(month plan.Span, kept *Label, found Label, now time.Time) (v verdict,
 	if kept == nil {
 		return write, ""
 	}
-	better := found.Complete && !kept.Complete || found.settles(month) && !kept.settles(month)
+	better := found.Report != "" && kept.Report == "" || found.Complete && !kept.Complete || found.settles(month) && !kept.settles(month)
 	switch {
 	case kept.Simulated != found.Simulated:
 		return refuse, "the one is of a simulated Adobe, the other is not"

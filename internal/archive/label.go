@@ -29,6 +29,11 @@ type Label struct {
 	// Licence is that of reports.Answer: the software id of the statement; empty: not known.
 	Licence   string
 	Simulated bool // the rows are made up
+	// Report is the report that was asked for, without its window: Request also has what Adobe filled in. Links are Adobe's. Formed tells that
+	// the rows can be read back as they were. Files of releases that did not know these have none.
+	Report string
+	Links  cmu.Links
+	Formed bool
 }
 
 // settles reports whether all of a month was final when it was fetched.
@@ -47,6 +52,9 @@ const (
 	metaSettled   = "cmu.settled_until"
 	metaLicence   = "cmu.licence"
 	metaSimulated = "cmu.simulated"
+	metaReport    = "cmu.report"
+	metaLinks     = "cmu.links"
+	metaForms     = "cmu.forms"
 )
 
 // footer returns the label as the values of a footer.
@@ -55,7 +63,12 @@ func (l Label) footer() (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("archive: %w", err)
 	}
+	links, err := json.Marshal(l.Links)
+	if err != nil {
+		return nil, fmt.Errorf("archive: %w", err)
+	}
 	return map[string]string{
+		metaReport: l.Report, metaLinks: string(links),
 		metaRequest: l.Request, metaColumns: string(columns), metaDigest: l.Digest, metaComplete: strconv.FormatBool(l.Complete),
 		metaFetched: l.Fetched.UTC().Format(time.RFC3339Nano), metaSettled: l.SettledUntil.String(), metaLicence: l.Licence,
 		metaSimulated: strconv.FormatBool(l.Simulated),
@@ -100,5 +113,13 @@ func readLabel(f *parquet.File) (l Label, err error) {
 	if err != nil {
 		return Label{}, fmt.Errorf("%w: %w", ErrNotArchive, err)
 	}
+	l.Report, _ = f.Lookup(metaReport)
+	if text, ok := f.Lookup(metaLinks); ok {
+		if err := json.Unmarshal([]byte(text), &l.Links); err != nil {
+			return Label{}, fmt.Errorf("%w: %s: %w", ErrNotArchive, metaLinks, err)
+		}
+	}
+	forms, _ := f.Lookup(metaForms)
+	l.Formed = forms != ""
 	return l, nil
 }

@@ -9,8 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/reports"
 	testrig "cmu-gateway/internal/rig"
+	"cmu-gateway/internal/store"
 	"cmu-gateway/internal/upstream"
 	"cmu-gateway/pkg/cmu"
 
@@ -27,22 +29,15 @@ type rig struct {
 	reports *reports.Service
 	options Options
 	licence string
+	policy  plan.Policy
+	store   store.Store
 }
 
 func newRig(t testing.TB, place func(*testrig.Clock) Place, names ...string) *rig {
 	c := &testrig.Clock{}
 	r := &rig{t: t, clock: c, log: testrig.NewLog(t), adobe: testrig.NewAdobe(t, c), work: &testrig.After{}, licence: "licence-1"}
-	r.reports = reports.New(reports.Options{
-		Client: r.adobe.Client, Store: testrig.NewStore(t, c), Policy: testrig.Policy, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20,
-		Token: func(context.Context) (upstream.Token, error) {
-			return upstream.Token{Value: r.adobe.Token.Value, Licence: r.licence}, nil
-		},
-		Refused: func(context.Context, cmu.Secret) (upstream.Token, error) {
-			return upstream.Token{}, errors.New("refused")
-		},
-		Licence: func(context.Context) (string, bool) { return r.licence, true },
-		Now:     c.Now, Sleep: c.Sleep, After: r.work.Go, Log: r.log.Logger,
-	})
+	r.policy, r.store = testrig.Policy, testrig.NewStore(t, c)
+	r.reports = r.service()
 	r.options = Options{Place: place(c), Policy: testrig.Policy, Now: c.Now, Log: r.log.Logger}
 	r.options.Get = func(ctx context.Context, q cmu.Request, d reports.Directives) (*reports.Answer, error) {
 		a, _, err := r.reports.Get(ctx, q, d)
@@ -57,6 +52,21 @@ func newRig(t testing.TB, place func(*testrig.Clock) Place, names ...string) *ri
 		r.options.Reports = append(r.options.Reports, report)
 	}
 	return r
+}
+
+// service is a process over the store at hand.
+func (r *rig) service() *reports.Service {
+	return reports.New(reports.Options{
+		Client: r.adobe.Client, Store: r.store, Policy: r.policy, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20,
+		Token: func(context.Context) (upstream.Token, error) {
+			return upstream.Token{Value: r.adobe.Token.Value, Licence: r.licence}, nil
+		},
+		Refused: func(context.Context, cmu.Secret) (upstream.Token, error) {
+			return upstream.Token{}, errors.New("refused")
+		},
+		Licence: func(context.Context) (string, bool) { return r.licence, true },
+		Now:     r.clock.Now, Sleep: r.clock.Sleep, After: r.work.Go, Log: r.log.Logger,
+	})
 }
 
 func inFolder(t testing.TB) func(*testrig.Clock) Place {

@@ -49,7 +49,7 @@ func (r Report) label(a *reports.Answer, each Rows, partitioned bool) (Label, er
 	return Label{
 		Request: a.Request.Canonical(), Columns: r.columns(s.fields, partitioned), Rows: s.rows, Digest: s.digest,
 		Complete: !a.Incomplete, Fetched: a.Fetched, SettledUntil: a.SettledUntil, Licence: a.Licence,
-		Simulated: a.Simulated,
+		Simulated: a.Simulated, Report: r.Request.Report(), Links: cmu.Links{RollUp: a.RollUp, DrillDown: a.DrillDown},
 	}, nil
 }
 

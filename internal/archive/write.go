@@ -65,6 +65,7 @@ type encoder struct {
 	at      map[string]int // column by field
 	grain   cmu.Grain
 	times   [cmu.Minute + 1]string
+	forms   former
 }
 
 func newEncoder(columns []Column, grain cmu.Grain) *encoder {
@@ -84,17 +85,29 @@ func (e *encoder) encode(row cmu.Row, dst parquet.Row) (parquet.Row, cmu.Civil, 
 		dst = append(dst, parquet.NullValue().Level(0, 0, i))
 	}
 	clear(e.times[:])
+	e.forms.see(row)
 	for field, value := range row.Each {
 		if t := cmu.TimeDimension(string(field)); t != cmu.NoGrain {
 			e.times[t] = string(value)
 		}
 		i, ok := e.at[string(field)]
-		if !ok || value == nil {
+		if value == nil {
+			continue
+		}
+		if !ok {
+			// Year and month are those of the file, if they are written as usual.
+			n, err := strconv.Atoi(string(value))
+			if t := cmu.TimeDimension(string(field)); err != nil || strconv.Itoa(n) != string(value) || t != cmu.Year && t != cmu.Month {
+				e.forms.odd(field, value)
+			}
 			continue
 		}
 		v, err := e.columns[i].value(value)
 		if err != nil {
 			return dst, 0, fmt.Errorf("%s: %w", field, err)
+		}
+		if e.columns[i].text(v) != string(value) {
+			e.forms.odd(field, value)
 		}
 		dst[i] = v.Level(0, 1, i)
 	}
@@ -166,6 +179,7 @@ func writeFile(w io.Writer, l Label, grain cmu.Grain, each Rows) error {
 		err = flush()
 	}
 	if err == nil {
+		out.SetKeyValueMetadata(metaForms, e.forms.footer())
 		err = out.Close()
 	}
 	return err

@@ -60,7 +60,7 @@ func (k bodyKey) etag(release string) string {
 
 // representation is an answer in one media type and encoding. Its headers are shared by all who send it.
 type representation struct {
-	etag, encoding, disposition, policy, incomplete, length []string
+	etag, encoding, disposition, policy, incomplete, before, length []string
 
 	segments [][]byte // nil: not kept
 	size     int      // known where length is
@@ -74,9 +74,12 @@ func newRepresentation(d *document, k bodyKey, release string) *representation {
 	if reason := IncompleteReason(d.Answer); reason != "" {
 		r.incomplete = []string{`?1; detail="` + reason + `"`}
 	}
+	if text := beforeHorizon(d.Answer); text != "" {
+		r.before = []string{text}
+	}
 	switch d.media.format {
 	case formatCSV:
-		r.disposition = []string{disposition(fileName(d.Request, d.asked.Metrics, d.Incomplete))}
+		r.disposition = []string{disposition(fileName(d.Request, d.asked.Metrics, d.Incomplete, r.before != nil))}
 	case formatHTML:
 		r.policy = []string{pagePolicy}
 	}
@@ -122,6 +125,9 @@ func (r *representation) fields(header http.Header) {
 	header["Etag"] = r.etag
 	if r.incomplete != nil {
 		header[headerIncomplete] = r.incomplete
+	}
+	if r.before != nil {
+		header[headerBeforeHorizon] = r.before
 	}
 }
 

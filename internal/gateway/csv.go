@@ -49,8 +49,8 @@ func (d *document) writeCSV(b *bufio.Writer, ctx context.Context) error {
 
 // fileName returns a name for a CSV of the report. It is Adobe's, "report__" with the window's dates, the values of filters and the
 // limit, and beyond it what tells other reports of the same window apart: the path in the gap that Adobe leaves, the metrics at
-// the end. Who keeps the file has no headers any more, so an incomplete one is called so.
-func fileName(r cmu.Request, metrics []string, incomplete bool) string {
+// the end. Who keeps the file has no headers any more, so an incomplete one is called so, and one of time that Adobe no longer has.
+func fileName(r cmu.Request, metrics []string, incomplete, beforeHorizon bool) string {
 	var values []string
 	for _, f := range r.Filters {
 		switch f.Operator {
@@ -78,6 +78,9 @@ func fileName(r cmu.Request, metrics []string, incomplete bool) string {
 	}
 	if incomplete {
 		name += "_incomplete"
+	}
+	if beforeHorizon {
+		name += "_before-horizon"
 	}
 	return name + ".csv"
 }

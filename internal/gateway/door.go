@@ -37,7 +37,7 @@ const headerKey = "X-Api-Key"
 // Headers and methods for pages of other origins. Source: Fetch Standard, CORS protocol.
 var (
 	exposed = []string{strings.Join([]string{"Accept-Ranges", "Age", "Allow", "Cache-Status", "Content-Disposition", "Content-Encoding", "Content-Length",
-		"Content-Range", "ETag", "Retry-After", "Vary", headerIncomplete,
+		"Content-Range", "ETag", "Retry-After", "Vary", headerIncomplete, headerBeforeHorizon,
 		headerSettledUntil, cmu.HeaderSimulated}, ", ")}
 	// All that is read here, and what libraries send whether it is of use or not.
 	taken = "Accept, Authorization, Cache-Control, Content-Type, If-Match, If-None-Match, If-Range, Pragma, Range, X-Api-Key, X-Requested-With"

@@ -241,6 +241,10 @@ func (h *handler) report(w *line, r *http.Request, below string) {
 // headerIncomplete is a Boolean of RFC 9651 with a sentence as parameter. It is absent rather than false.
 const headerIncomplete = "Cmu-Incomplete"
 
+// headerBeforeHorizon is a List of RFC 9651: a Boolean for each part of the window that Adobe no longer had in whole when it was asked, and that
+// was not kept before, with parameters from and until. It is absent where there is none. In a DELETE, ?1 has what Adobe no longer has deleted too.
+const headerBeforeHorizon = "Cmu-Before-Horizon"
+
 // headerSettledUntil is the civil time up to where rows are final.
 const headerSettledUntil = "Cmu-Settled-Until"
 
@@ -261,14 +265,15 @@ func (h *handler) purge(w http.ResponseWriter, r *http.Request, below string) {
 			"whatever they hold, and a tag in If-Match names one of them: only * can match."})
 		return
 	}
-	n, err := h.Reports.Purge(r.Context(), asked)
+	history := r.Header.Get(headerBeforeHorizon) == "?1"
+	purged, err := h.Reports.Purge(r.Context(), asked, history)
 	if err != nil {
-		h.Log.ErrorContext(r.Context(), "purge failed", "report", asked.Report(), "deleted", n, "error", err)
+		h.Log.ErrorContext(r.Context(), "purge failed", "report", asked.Report(), "deleted", purged.Deleted, "error", err)
 		h.problem(w, r, problem{Status: http.StatusServiceUnavailable, Code: "store_unavailable", RetryAfter: storePause,
 			Detail: "The store failed before all was deleted. Try again."})
 		return
 	}
 	h.bodies.InvalidateAll()
-	h.Log.InfoContext(r.Context(), "purged", "event", "purged", "report", asked.Report(), "deleted", n)
-	sendJSON(w, map[string]int{"deleted": n})
+	h.Log.InfoContext(r.Context(), "purged", "event", "purged", "report", asked.Report(), "deleted", purged.Deleted, "kept", purged.Kept, "history", history)
+	sendJSON(w, purged)
 }

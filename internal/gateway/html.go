@@ -162,6 +162,9 @@ func (d *document) writeFacts(p page) {
 	if reason := IncompleteReason(d.Answer); reason != "" {
 		p.warn("This report is incomplete: " + reason + ".")
 	}
+	if gone := BeforeHorizon(d.Answer); gone != "" {
+		p.warn(gone + ".")
+	}
 	if d.stale {
 		p.warn("These numbers are older than they should be. Newer ones are being fetched, or cannot be had for now: reload in a moment.")
 	}

@@ -15,7 +15,18 @@ func (d *document) jsonHead() []byte {
 	b = append(b, '}')
 	b = d.linkField(b, "roll-up", neighbours(d.RollUp, d.Request.Path, true))
 	b = d.linkField(b, "drill-down", neighbours(d.DrillDown, d.Request.Path, false))
-	return append(b, `},"report":[`...)
+	b = append(b, '}')
+	for i, s := range gaps(d.Answer) {
+		lead := `,{"from":`
+		if i == 0 {
+			lead = `,"before_horizon":[{"from":`
+		}
+		b = append(quote(append(quote(append(b, lead...), s.From.String()), `,"until":`...), s.To.String()), '}')
+	}
+	if len(d.BeforeHorizon) > 0 {
+		b = append(b, ']')
+	}
+	return append(b, `,"report":[`...)
 }
 
 // linkField appends one link as an object and several as an array, as Adobe does.

@@ -51,7 +51,7 @@ func (h *handler) problem(w http.ResponseWriter, r *http.Request, p problem) {
 	}
 	header := w.Header()
 	for _, name := range []string{"Etag", "Age", "Accept-Ranges", "Content-Encoding", "Content-Length", "Content-Disposition",
-		headerIncomplete, headerSettledUntil} {
+		headerIncomplete, headerBeforeHorizon, headerSettledUntil} {
 		delete(header, name)
 	}
 	p.Type, p.Title = "about:blank", http.StatusText(p.Status)

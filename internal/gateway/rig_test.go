@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/reports"
 	testrig "cmu-gateway/internal/rig"
 	"cmu-gateway/internal/store"
@@ -27,13 +28,14 @@ type rig struct {
 	service  *reports.Service
 	gateway  Gateway
 	handler  http.Handler
-	tokenErr error // of the service's access to a token
+	policy   plan.Policy // of services made from now on
+	tokenErr error       // of the service's access to a token
 }
 
 func newRig(t testing.TB, change ...func(*Gateway)) *rig {
 	t.Helper()
 	clock := &testrig.Clock{}
-	r := &rig{t: t, clock: clock, log: testrig.NewLog(t), after: &testrig.After{}, adobe: testrig.NewAdobe(t, clock), store: testrig.NewStore(t, clock)}
+	r := &rig{t: t, clock: clock, log: testrig.NewLog(t), after: &testrig.After{}, adobe: testrig.NewAdobe(t, clock), store: testrig.NewStore(t, clock), policy: testrig.Policy}
 	r.service = r.newService()
 	r.gateway = Gateway{Reports: r.service, Now: clock.Now, Log: r.log.Logger, Version: "1.2.3"}
 	for _, c := range change {
@@ -46,7 +48,7 @@ func newRig(t testing.TB, change ...func(*Gateway)) *rig {
 func (r *rig) newService() *reports.Service {
 	token := func() (upstream.Token, error) { return upstream.Token{Value: r.adobe.Token.Value}, r.tokenErr }
 	return reports.New(reports.Options{
-		Client: r.adobe.Client, Store: r.store, Policy: testrig.Policy, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20,
+		Client: r.adobe.Client, Store: r.store, Policy: r.policy, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20,
 		Token:   func(context.Context) (upstream.Token, error) { return token() },
 		Refused: func(context.Context, cmu.Secret) (upstream.Token, error) { return token() },
 		Now:     r.clock.Now,

@@ -35,7 +35,14 @@ func (d *document) writeXML(b *bufio.Writer, ctx context.Context) error {
 			b.WriteString(`/>`)
 		}
 	}
-	b.WriteString("</links><report>")
+	b.WriteString("</links>")
+	for _, s := range gaps(d.Answer) {
+		b.WriteString("<before-horizon")
+		attribute("from", []byte(s.From.String()))
+		attribute("until", []byte(s.To.String()))
+		b.WriteString("/>")
+	}
+	b.WriteString("<report>")
 	names := attributes{of: map[string]string{}, taken: map[string]int{}}
 	err := d.rows(ctx, func(row cmu.Row) error {
 		b.WriteString("\n<record")

@@ -14,6 +14,8 @@ type Known struct {
 	Fetched   time.Time
 	Settled   bool // all its periods were settled when it was fetched
 	Truncated bool // rows are missing: Adobe gave no more, and the period could not be asked for in parts
+	// Past tells that Adobe may have dropped it, in whole or in part, by when it was fetched: that rows are missing tells nothing.
+	Past bool
 }
 
 // Coverage is what is known of a report's time: sorted spans that do not overlap.
@@ -34,11 +36,15 @@ func Join(blocks ...Coverage) (all Coverage) {
 }
 
 // Record returns c with what was fetched of s put over whatever it says of that time. What lies before settled will not change
-// any more. Neighbours that are settled become one, as old as the older: a block is known in a handful of spans however
+// any more, and what lies before retained is past Adobe's horizon. Neighbours that are settled become one, as old as the older: a block is known in a handful of spans however
 // often its tail is refreshed.
-func (c Coverage) Record(s Span, fetched time.Time, settled cmu.Civil, truncated bool) Coverage {
-	settled = min(max(settled, s.From), s.To)
-	return c.Under(Coverage{{Span{s.From, settled}, fetched, true, truncated}, {Span{settled, s.To}, fetched, false, truncated}})
+func (c Coverage) Record(s Span, fetched time.Time, settled, retained cmu.Civil, truncated bool) Coverage {
+	settled, retained = min(max(settled, s.From), s.To), min(max(retained, s.From), s.To)
+	var top Coverage
+	for _, part := range []Span{{s.From, min(settled, retained)}, {min(settled, retained), max(settled, retained)}, {max(settled, retained), s.To}} {
+		top = append(top, Known{part, fetched, part.From < settled, truncated, part.From < retained})
+	}
+	return c.Under(top)
 }
 
 // Under returns c with what top knows put over whatever it says of that time.
@@ -95,7 +101,7 @@ func (c Coverage) Holds(other Coverage) bool {
 
 // touches reports whether next goes on where k ends and says the same.
 func (k Known) touches(next Known) bool {
-	return k.To == next.From && k.Truncated == next.Truncated && k.Settled == next.Settled && (k.Settled || k.Fetched.Equal(next.Fetched))
+	return k.To == next.From && k.Truncated == next.Truncated && k.Past == next.Past && k.Settled == next.Settled && (k.Settled || k.Fetched.Equal(next.Fetched))
 }
 
 // Widen stretches a missing span into unknown settled time beside it, by a unit of the grid's reach at most, while all of it is

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"cmu-gateway/pkg/cmu"
 )
 
 // Demand is what is asked of the age of rows.
@@ -28,6 +30,8 @@ type Plan struct {
 	Open bool
 	// Truncated tells that rows are missing that Adobe does not give.
 	Truncated bool
+	// Past is what was fetched when Adobe may have dropped it: rows may be missing.
+	Past []Span
 }
 
 // Complete reports whether all that is wanted is known and fresh.
@@ -40,8 +44,8 @@ func (p Plan) Calls() []Span {
 	return Joined(all)
 }
 
-// Plan decides what the rows of s need at now.
-func (c Coverage) Plan(p Pace, s Span, d Demand, now time.Time) Plan {
+// Plan decides what the rows of s need at now. What is frozen before an instant needs nothing, whatever is asked.
+func (c Coverage) Plan(p Pace, s Span, frozen cmu.Civil, d Demand, now time.Time) Plan {
 	var out Plan
 	var oldest, oldestOpen time.Time
 	openLife := p.OpenLife()
@@ -60,6 +64,17 @@ func (c Coverage) Plan(p Pace, s Span, d Demand, now time.Time) Plan {
 		}
 		at = part.To
 		out.Truncated = out.Truncated || k.Truncated
+		if k.Past {
+			out.Past = appendSpan(out.Past, part)
+		}
+		kept := k.Frozen(frozen).Overlap(part)
+		if !kept.Empty() {
+			out.judge(kept, k.Fetched, now.Sub(k.Fetched)+p.Policy.Settled, Demand{}, now, &oldest)
+			part.From = kept.To
+		}
+		if part.Empty() {
+			continue
+		}
 		if k.Settled {
 			out.judge(part, k.Fetched, p.Policy.Settled, Demand{Stale: d.Stale, MaxAge: d.MaxSettledAge}, now, &oldest)
 		} else {

@@ -44,7 +44,7 @@ func drawScene(t *rapid.T) scene {
 		age := ages[min(i+n("age", 0, 2)-1, len(ages)-1)]
 		at := n("at", 0, 60)
 		got := Span{g.Step(base, at), g.Step(base, at+n("got", 1, 15))}
-		s.known = s.known.Record(got, noon.Add(-age), s.pace.Settled(noon.Add(-age)), rapid.Bool().Draw(t, "truncated"))
+		s.known = s.known.Record(got, noon.Add(-age), s.pace.Settled(noon.Add(-age)), s.pace.Retained(noon.Add(-age)), rapid.Bool().Draw(t, "truncated"))
 	}
 	if rapid.IntRange(0, 3).Draw(t, "demand") == 0 {
 		s.d.MaxAge, s.d.MaxSettledAge = time.Duration(n("max age", 1, 7200))*time.Second, time.Duration(n("max settled age", 0, 7200))*time.Second
@@ -78,7 +78,7 @@ func (s scene) state(p cmu.Civil) string {
 func TestPlanTilesTheWindow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawScene(t)
-		p := s.known.Plan(s.pace, s.want, s.d, s.now)
+		p := s.known.Plan(s.pace, s.want, 0, s.d, s.now)
 		count := func(spans []Span, at cmu.Civil) (n int) {
 			for _, o := range spans {
 				if o.Holds(at) {
@@ -113,7 +113,7 @@ func TestRecordTellsTheLastFetchOfEachPeriod(t *testing.T) {
 		g := s.pace.Grain
 		at := s.want
 		settled := s.pace.Settled(s.now)
-		after := s.known.Record(at, s.now, settled, false)
+		after := s.known.Record(at, s.now, settled, s.pace.Retained(s.now), false)
 		if !slices.IsSortedFunc(after, func(a, b Known) int { return int(a.From - b.From) }) {
 			t.Fatalf("not sorted: %v", after)
 		}
@@ -142,7 +142,7 @@ func TestRecordTellsTheLastFetchOfEachPeriod(t *testing.T) {
 				t.Fatalf("%v untouched: %+v, was %+v", p, now, before)
 			}
 		}
-		if again := after.Record(at, s.now, settled, false); !slices.Equal(again, after) {
+		if again := after.Record(at, s.now, settled, s.pace.Retained(s.now), false); !slices.Equal(again, after) {
 			t.Fatalf("recording the same twice changes %v to %v", after, again)
 		}
 	})
@@ -154,7 +154,7 @@ func TestSpansStayFewHoweverOftenTheTailIsRefreshed(t *testing.T) {
 	start := cmu.Month.Floor(cmu.CivilAt(noon, time.UTC))
 	for at := noon.AddDate(0, 0, -20); at.Before(noon); at = at.Add(45 * time.Minute) {
 		from := max(start, p.Settled(at.Add(-45*time.Minute)))
-		spans = spans.Record(Span{from, cmu.Day.Step(cmu.CivilAt(at, time.UTC), 1)}, at, p.Settled(at), false)
+		spans = spans.Record(Span{from, cmu.Day.Step(cmu.CivilAt(at, time.UTC), 1)}, at, p.Settled(at), p.Retained(at), false)
 		if len(spans) > 3 {
 			t.Fatalf("%d spans: %v", len(spans), spans)
 		}
@@ -199,7 +199,7 @@ func TestWidenStaysInUnknownSettledTime(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawScene(t)
 		perPeriod := float64(rapid.IntRange(0, 100).Draw(t, "density"))
-		for _, gap := range s.known.Plan(s.pace, s.want, s.d, s.now).Missing {
+		for _, gap := range s.known.Plan(s.pace, s.want, 0, s.d, s.now).Missing {
 			known := slices.ContainsFunc(s.known, func(k Known) bool { return !k.Overlap(gap).Empty() })
 			wide := s.known.Widen(s.grid, s.pace, gap, perPeriod, 2000, s.now)
 			if wide.From > gap.From || wide.To < gap.To {
@@ -269,8 +269,8 @@ func TestWhatAClockThatWasAheadFetchedIsNotKnown(t *testing.T) {
 	p := Pace{Policy: policy, Grain: cmu.Day}
 	june := Span{cmu.CivilDate(2026, 6, 1, 0, 0), cmu.CivilDate(2026, 7, 1, 0, 0)}
 	for ahead, known := range map[time.Duration]bool{-time.Hour: true, 0: true, maxAhead: true, maxAhead + time.Second: false, 24 * 365 * time.Hour: false} {
-		c := Coverage{}.Record(june, noon.Add(ahead), june.To, false)
-		if got := c.Plan(p, june, Demand{}, noon); got.Complete() != known || known != (len(got.Missing) == 0) {
+		c := Coverage{}.Record(june, noon.Add(ahead), june.To, 0, false)
+		if got := c.Plan(p, june, 0, Demand{}, noon); got.Complete() != known || known != (len(got.Missing) == 0) {
 			t.Errorf("%v ahead: %+v", ahead, got)
 		}
 	}

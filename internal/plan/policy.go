@@ -6,7 +6,7 @@ import (
 	"cmu-gateway/pkg/cmu"
 )
 
-// Policy says how long rows may be served. All fields are required but Zone.
+// Policy says how long rows may be served. All fields are required but Zone and Keep.
 type Policy struct {
 	// How long rows of unsettled periods are fresh, by grain. Month is also that of years and of reports without a
 	// grain, Level that of level reports whatever their grain.
@@ -20,6 +20,8 @@ type Policy struct {
 	// a period is held to be unsettled, by the clock of UTC.
 	Zone   *time.Location
 	Margin time.Duration
+	// Keep has settled periods kept when Adobe drops them: see Known.Frozen.
+	Keep bool
 }
 
 // Pace is what the freshness of one report depends on.
@@ -85,13 +87,4 @@ func Latest(at time.Time) cmu.Civil { return cmu.CivilAt(at, time.UTC).Add(14 * 
 func (p Policy) Present(at time.Time) cmu.Bound {
 	shown := p.Civil(at)
 	return cmu.BoundAt(cmu.Minute.Ceil(shown))
-}
-
-// Horizon is up to where Adobe may have dropped data at a time: it keeps 25 months. What begins later is there in whole. Nothing that any
-// wall clock on earth holds dropped is taken for kept.
-//
-// Source: Adobe, Concurrency Monitoring usage reports, "data retention".
-func Horizon(at time.Time) cmu.Civil {
-	y, m, d, h, min := Latest(at).Fields()
-	return cmu.CivilDate(y, m-25, d, h, min)
 }

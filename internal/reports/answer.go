@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
+	"math"
 	"slices"
 	"time"
 
@@ -30,6 +31,9 @@ type Answer struct {
 	RollUp, DrillDown []cmu.Link
 	// Incomplete tells that rows are missing: Adobe truncated its answer and it could not be asked for in smaller parts.
 	Incomplete bool
+	// BeforeHorizon is what of the window Adobe no longer had in whole when it was asked, and was not kept from when it had: that rows are
+	// missing there is not that nothing was used. Sorted, without spans that touch.
+	BeforeHorizon []plan.Span
 	// Simulated tells that rows are made up: they come from a simulated Adobe, which said so.
 	Simulated bool
 	// Licence is the one that the rows belong to, as tokens bear it; empty: not known.
@@ -116,6 +120,7 @@ func newAnswer(ctx context.Context, q *query, views []view, memory *flight) (*An
 		return nil, err
 	}
 	a.SettledUntil = a.settledUntil(q.pace, open)
+	a.BeforeHorizon = a.beforeHorizon(q.pace, views)
 	a.Tag = a.tag(q.report)
 	return a, nil
 }
@@ -156,6 +161,48 @@ func columns(fragments []rows.Fragment) ([]string, error) {
 		last = f.Columns
 	}
 	return all.Names(), nil
+}
+
+// beforeHorizon returns what of the window was asked of Adobe when it was past the horizon.
+func (a *Answer) beforeHorizon(p plan.Pace, views []view) (all []plan.Span) {
+	window := plan.Span{From: math.MinInt64, To: math.MaxInt64}
+	if start, ok := civil(p.Policy, a.Request.Start); ok {
+		window.From = start
+	}
+	if end, ok := civil(p.Policy, a.Request.End); ok {
+		window.To = end
+	}
+	for _, v := range views {
+		past := v.plan.Past
+		if piece := v.held.piece; !piece.grid.Divided() {
+			own := window
+			if start, ok := piece.ask.Start.Civil(); ok {
+				own.From = start
+			}
+			if end, ok := piece.ask.End.Civil(); ok {
+				own.To = end
+			}
+			past = nil
+			// A request without any start is for what Adobe has.
+			if own.From != math.MinInt64 && own.From <= plan.Horizon(v.plan.Fetched) {
+				past = []plan.Span{own.Overlap(plan.Span{From: own.From, To: p.Retained(v.plan.Fetched)})}
+			}
+		}
+		for _, s := range past {
+			if s = s.Overlap(window); !s.Empty() {
+				all = append(all, s)
+			}
+		}
+	}
+	return plan.Joined(all)
+}
+
+// civil is what Adobe's wall clock shows at a bound, as far as known.
+func civil(p plan.Policy, b cmu.Bound) (cmu.Civil, bool) {
+	if at, ok := b.Instant(); ok {
+		return p.Civil(at), true
+	}
+	return b.Civil()
 }
 
 // settledUntil is the end of the window where nothing is open, else what was settled when the open rows were fetched; never past the
@@ -211,6 +258,9 @@ func (a *Answer) tag(report store.Report) string {
 	}
 	if a.Simulated {
 		h.Write([]byte{3})
+	}
+	for _, s := range a.BeforeHorizon {
+		h.Write([]byte("\x04" + s.From.String() + "\x00" + s.To.String()))
 	}
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:15])
 }

@@ -23,6 +23,7 @@ const (
 	flagSimulated
 	// flagSecond tells that links are packed and columns are there, as releases after 0.1.0 have it.
 	flagSecond
+	flagPast
 )
 
 // unread stands where a release that does not know flagSecond reads a count: to it, the block is damaged, and so absent.
@@ -47,6 +48,9 @@ func (b *block) encode(report store.Report) store.Block {
 		}
 		if s.Settled {
 			flags |= flagSettled
+		}
+		if s.Past {
+			flags |= flagPast
 		}
 		d = binary.AppendVarint(d, int64(s.From))
 		d = binary.AppendVarint(d, int64(s.To))
@@ -84,7 +88,7 @@ func decodeBlock(s store.Block, l *linksReader) (*block, error) {
 	for n := d.count(); n > 0; n-- {
 		k := plan.Known{Span: plan.Span{From: cmu.Civil(d.varint()), To: cmu.Civil(d.varint())}, Fetched: time.UnixMilli(d.varint())}
 		flags = d.uvarint()
-		k.Truncated, k.Settled = flags&flagTruncated != 0, flags&flagSettled != 0
+		k.Truncated, k.Settled, k.Past = flags&flagTruncated != 0, flags&flagSettled != 0, flags&flagPast != 0
 		b.coverage = append(b.coverage, k)
 	}
 	b.lead.Value = d.string()

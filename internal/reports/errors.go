@@ -57,7 +57,7 @@ func (s *licence) explain(h *holding, err error) error {
 	if p := h.piece; p.grid.Divided() && len(h.own()) > 0 {
 		known := coverage(h.own())
 		for _, b := range p.grid.Blocks(p.want) {
-			part := known.Plan(p.pace, b.Overlap(p.want), plan.Demand{Stale: s.policy.Stale}, s.now())
+			part := known.Plan(p.pace, b.Overlap(p.want), p.frozen(s.now()), plan.Demand{Stale: s.policy.Stale}, s.now())
 			if u.Total++; len(part.Missing) == 0 {
 				u.Done++
 			}

@@ -76,6 +76,10 @@ func (s *licence) fetchInTurn(ctx context.Context, w *want) (v view, err error) 
 	if wait.Err() != nil {
 		return v, waited(ctx, wait.Err())
 	}
+	if v.held.unread != nil && p.reachesBack(v.plan.Calls(), s.now()) {
+		// What Adobe says of it is less than what is kept.
+		return v, &UnavailableError{RetryAfter: 2 * time.Second, Reason: "what is kept cannot be read, and Adobe no longer has all of it", Cause: v.held.unread}
+	}
 	taken = true
 	j := s.begin(ctx, turn, w, v)
 	select {

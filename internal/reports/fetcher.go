@@ -107,6 +107,9 @@ func (f *fetcher) size() (n int64) {
 
 // widened stretches spans where that saves calls to come.
 func (f *fetcher) widened(spans []plan.Span) (wide []plan.Span) {
+	if f.held.unread != nil && f.held.piece.pace.Policy.Keep {
+		return spans // nobody knows what lies beside them
+	}
 	known, budget := coverage(f.held.blocks), widenFill*float64(f.adobe.Capacity())
 	for _, s := range spans {
 		wide = append(wide, known.Widen(f.held.piece.grid, f.held.piece.pace, s, f.perPeriod, budget, f.now()))

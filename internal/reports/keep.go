@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"cmu-gateway/internal/plan"
 )
 
 const (
@@ -26,6 +28,11 @@ func (p *piece) life(b *block, barren bool) time.Duration {
 		fresh = p.pace.Policy.Settled
 	}
 	return fresh + max(p.pace.Policy.Stale, p.pace.Policy.StaleIfError)
+}
+
+// lasts reports whether a block of the piece has no end: what is settled is kept until Adobe drops it, and from then on.
+func (p *piece) lasts(b *block) bool {
+	return p.pace.Policy.Keep && p.grid.Divided() && slices.ContainsFunc(b.coverage, func(k plan.Known) bool { return k.Settled && !k.Past })
 }
 
 // What one fetch may store. The rest is in memory only.

@@ -224,7 +224,7 @@ func TestForgettingOfTwoLicences(t *testing.T) {
 	r, use := twoLicences(t)
 	reports := func() (n map[string]int) {
 		n = map[string]int{}
-		if _, err := r.store.Purge(t.Context(), func(r store.Report) bool { n[string(r)]++; return false }); err != nil {
+		if _, err := r.store.Purge(t.Context(), func(r store.Report) bool { n[string(r)]++; return false }, nil); err != nil {
 			t.Fatal(err)
 		}
 		return n
@@ -249,7 +249,7 @@ func TestForgettingOfTwoLicences(t *testing.T) {
 	if !r.under("ACME").notebook.verdict().Proven || r.under("GLOBEX").notebook.verdict().Proven {
 		t.Error("the verdict of one licence is the other's")
 	}
-	if _, err := r.Purge(t.Context(), request(t, "tenant/year/month/day")); err != nil {
+	if _, err := r.Purge(t.Context(), request(t, "tenant/year/month/day"), false); err != nil {
 		t.Fatal(err)
 	}
 	if n := reports(); len(n) != 0 {

@@ -113,9 +113,9 @@ func (s *licence) tryProof(ctx context.Context, like cmu.Request) bool {
 	return false
 }
 
-// forget deletes the blocks of this licence.
+// forget deletes the blocks of this licence, but for what Adobe no longer has.
 func (s *licence) forget(ctx context.Context) error {
-	_, err := s.shelf.purge(ctx, s.own)
+	_, err := s.shelf.purge(ctx, s.own, false)
 	return err
 }
 

@@ -29,7 +29,7 @@ func TestPurge(t *testing.T) {
 	}
 	for what, want := range map[string]int{"year/month/day": 2, "year/month/day?metrics=active-users": 1, "": 4, "year/month/mvpd": 0} {
 		all()
-		if n, err := r.Purge(t.Context(), request(t, what)); n != want || err != nil {
+		if n, err := r.Purge(t.Context(), request(t, what), false); n.Deleted != want || err != nil {
 			t.Errorf("purge of %q: %d, %v; want %d", what, n, err, want)
 		}
 		r.clock.Add(notesAge + time.Second)
@@ -52,7 +52,7 @@ func TestPurgeIsSeenByProcessesThatAnswerFromBlocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.clock.Add(time.Second)
-	if _, err := r.Purge(t.Context(), cmu.Request{}); err != nil {
+	if _, err := r.Purge(t.Context(), cmu.Request{}, false); err != nil {
 		t.Fatal(err)
 	}
 	for d := 2; d < 28; d++ {
@@ -80,7 +80,7 @@ func TestPurgeIsNotUndoneByAFetchUnderWay(t *testing.T) {
 	token := r.token
 	r.token = func(ctx context.Context) (upstream.Token, error) {
 		r.token = token
-		if _, err := r.Purge(ctx, cmu.Request{}); err != nil {
+		if _, err := r.Purge(ctx, cmu.Request{}, false); err != nil {
 			t.Fatal(err)
 		}
 		return token(ctx)
@@ -92,7 +92,7 @@ func TestPurgeIsNotUndoneByAFetchUnderWay(t *testing.T) {
 // The first answer after a purge is sliced as the very first is: nothing of it is asked for again.
 func TestTheFirstAnswerAfterAPurgeIsSliced(t *testing.T) {
 	r := newRig(t)
-	if _, err := r.Purge(t.Context(), cmu.Request{}); err != nil {
+	if _, err := r.Purge(t.Context(), cmu.Request{}, false); err != nil {
 		t.Fatal(err)
 	}
 	r.same(daily)
@@ -122,7 +122,7 @@ func TestPurgeWhileTheStoreIsReadOrWritten(t *testing.T) {
 			o.Store = &pausing{Store: r.store, do: func(op string) {
 				if op == during && armed {
 					armed = false
-					if _, err := r.Purge(t.Context(), cmu.Request{}); err != nil {
+					if _, err := r.Purge(t.Context(), cmu.Request{}, false); err != nil {
 						t.Error(err)
 					}
 				}

@@ -42,8 +42,12 @@ func newQuery(scope string, r cmu.Request, n nature, p plan.Policy, now time.Tim
 	return q
 }
 
-// maxBlocks bounds the blocks of one window: 25 months of hours, 33 days of minutes.
-const maxBlocks = 800
+// maxBlocks bounds the blocks of one window: 25 months of hours, 33 days of minutes. Where what Adobe no longer has is kept, a window that
+// begins past the horizon may have as many as maxHistory: eleven years of hours.
+const (
+	maxBlocks  = 800
+	maxHistory = 4000
+)
 
 // sliceableSpan returns the window in civil time if rows can be told apart by calendar period: the path has a grain, the window
 // is in civil time and not left to Adobe, no limit is given, and no filter is on a time dimension. Else it is empty.
@@ -58,8 +62,11 @@ func (q *query) sliceableSpan(now time.Time) (none plan.Span) {
 		to, ended = q.pace.Grain.Ceil(plan.Latest(now)), true
 	}
 	w := plan.Span{From: from, To: to}
-	unit := plan.Grid{Grain: q.calendar.Unit()}
-	if !ended || w.Empty() || unit.Periods(plan.Span{From: unit.Grain.Floor(from), To: unit.Grain.Ceil(to)}) > maxBlocks {
+	unit, most := plan.Grid{Grain: q.calendar.Unit()}, maxBlocks
+	if q.pace.Policy.Keep && from <= plan.Horizon(now) {
+		most = maxHistory
+	}
+	if !ended || w.Empty() || unit.Periods(plan.Span{From: unit.Grain.Floor(from), To: unit.Grain.Ceil(to)}) > most {
 		return none
 	}
 	return w
@@ -188,6 +195,37 @@ func (p *piece) settled(at time.Time) cmu.Civil {
 		return plan.Undivided().To
 	}
 	return plan.Undivided().From
+}
+
+// retained returns the instant on the grid from which on Adobe surely had the rows in whole, if fetched at a time. For what is asked exactly
+// as it is, the window tells: see Answer.BeforeHorizon.
+func (p *piece) retained(at time.Time) cmu.Civil {
+	if !p.grid.Divided() {
+		return 0
+	}
+	return p.pace.Retained(at)
+}
+
+// frozen returns the instant on the grid before which what is settled stays as it is at a time.
+func (p *piece) frozen(at time.Time) cmu.Civil {
+	if !p.grid.Divided() {
+		return 0
+	}
+	return p.pace.FrozenBefore(at)
+}
+
+// reachesBack reports whether one of the spans touches a block that begins past Adobe's horizon at a time, so that what is kept of it cannot be
+// had again.
+func (p *piece) reachesBack(spans []plan.Span, at time.Time) bool {
+	return p.pace.Policy.Keep && p.grid.Divided() && slices.ContainsFunc(spans, func(s plan.Span) bool {
+		return p.grid.Block(s.From).From <= plan.Horizon(at)
+	})
+}
+
+// historic reports whether the block of a name begins past Adobe's horizon at a time.
+func historic(name string, at time.Time) bool {
+	start, ok := plan.BlockStart(name)
+	return ok && start <= plan.Horizon(at)
 }
 
 // exactPrefix begins the names of blocks that hold an exact answer.

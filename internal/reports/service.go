@@ -169,7 +169,9 @@ func (s *licence) get(ctx context.Context, r cmu.Request, d Directives) (*Answer
 	if sliceable && err == nil {
 		s.occasion.offer(r)
 	}
-	if err == nil && a.Incomplete && sliceable && !d.OnlyIfCached && s.proveNow(ctx, r) {
+	// Slices may have all rows, and those that Adobe no longer has.
+	lacks := err == nil && sliceable && (a.Incomplete || s.policy.Keep && len(a.BeforeHorizon) > 0)
+	if lacks && !d.OnlyIfCached && s.proveNow(ctx, r) {
 		a, source, err = s.answer(ctx, s.query(r), d)
 	}
 	// What slices may complete is not kept as an answer.
@@ -323,15 +325,16 @@ func (s *licence) renewAfter(p *piece, d Directives) bool {
 }
 
 // Purge forgets what is kept: all reports if r is the root; all reports of r's path if r has neither filters nor metrics;
-// else that report; of every licence. Every process follows within a minute. It returns how many blocks were deleted.
-func (s *Service) Purge(ctx context.Context, r cmu.Request) (int, error) {
+// else that report; of every licence. Every process follows within a minute. Where what Adobe no longer has is kept, blocks that reach past
+// its horizon stay unless history says that they are to be deleted too, for good.
+func (s *Service) Purge(ctx context.Context, r cmu.Request, history bool) (Purged, error) {
 	// Noted before, so that no other process saves what it read before; and after, so that all forget what they read meanwhile.
 	noted := s.notePurge(ctx)
-	n, err := s.shelf.purge(ctx, matching(r))
+	out, err := s.shelf.purge(ctx, matching(r), history)
 	if err != nil {
-		return n, err
+		return out, err
 	}
-	return n, errors.Join(noted, s.notePurge(ctx))
+	return out, errors.Join(noted, s.notePurge(ctx))
 }
 
 // Simulated reports whether it is known that Adobe is a simulated one, as its answers said. Each Answer tells of itself besides.

@@ -257,7 +257,7 @@ func TestRestatementShows(t *testing.T) {
 	r.same(daily)
 	r.behave(func(b *sandbox.Behaviour) { b.Restatements = []sandbox.Restatement{{Day: "2026-06-15", Version: 2}} })
 	r.clock.Add(time.Minute)
-	if n, err := r.Purge(t.Context(), request(t, "tenant/year/month/day")); err != nil || n != 2 {
+	if n, err := r.Purge(t.Context(), request(t, "tenant/year/month/day"), false); err != nil || n.Deleted != 2 {
 		t.Errorf("purged %d, %v", n, err)
 	}
 	r.same(daily)

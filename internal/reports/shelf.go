@@ -20,14 +20,15 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// shelf keeps what is known: answers in memory, blocks in memory and in the store. Nothing of it is of value: all can be had
-// again. What was begun before a purge is not kept after it, as whatever is read here bears a stamp, and nothing is saved
+// shelf keeps what is known: answers in memory, blocks in memory and in the store. Nothing of it is of value, as all can be had
+// again; but for blocks that Adobe no longer has, where those are kept. What was begun before a purge is not kept after it, as whatever is read here bears a stamp, and nothing is saved
 // without one.
 type shelf struct {
 	store   store.Blocks
 	answers *otter.Cache[answerKey, *Answer]
 	blocks  *otter.Cache[blockKey, *block]
 	memory  int64 // bytes, for both and for what is under way
+	keep    bool  // what Adobe no longer has is kept
 	// flight is for calls and merges, gathered for what fetches of many calls have got so far. A call waits for calls alone, and a fetch
 	// for fetches while none of its calls is under way.
 	flight, gathered *flight
@@ -55,7 +56,7 @@ func newShelf(o Options) *shelf {
 	quarter := uint64(max(o.Memory, 0)) / 4
 	return &shelf{
 		flight: newFlight(o.Memory), gathered: newFlight(o.Memory), unstored: &unstored{log: o.Log, now: o.Now},
-		store: o.Store, memory: o.Memory, after: o.After, now: o.Now, log: o.Log,
+		store: o.Store, memory: o.Memory, keep: o.Policy.Keep, after: o.After, now: o.Now, log: o.Log,
 		answers: otter.Must(&otter.Options[answerKey, *Answer]{
 			MaximumWeight: quarter,
 			Weigher:       func(k answerKey, a *Answer) uint32 { return uint32(min(len(k.request)+a.size(), 1<<31)) },
@@ -162,7 +163,7 @@ type view struct {
 
 // view plans at now over the piece's own blocks: what a neighbour knows of time to come is not known here.
 func (h *holding) view(d plan.Demand, now time.Time) view {
-	return view{held: h, plan: coverage(h.own()).Plan(h.piece.pace, h.piece.want, d, now)}
+	return view{held: h, plan: coverage(h.own()).Plan(h.piece.pace, h.piece.want, h.piece.frozen(now), d, now)}
 }
 
 // inMemory returns what is in memory of a piece.
@@ -215,20 +216,45 @@ func (s *shelf) loadRange(ctx context.Context, p *piece, first, last string) *ho
 		return slices.ContainsFunc(kept, func(k store.Block) bool { return k.Name == b.name })
 	})
 	links := linksReader{report: p.report}
+	var expiring []*block
 	for _, k := range kept {
 		b, err := decodeBlock(k, &links)
 		if err != nil {
 			s.log.WarnContext(ctx, "a block is unreadable and counts as missing", "report", p.report, "error", err)
 			continue
 		}
+		if p.grid.Divided() {
+			b.coverage = b.coverage.Marked(p.pace)
+		}
 		if m, ok := s.blocks.GetIfPresent(blockKey{p.report, b.name}); ok && m.fetched.After(b.fetched) {
 			b = s.united(ctx, p, m, b)
+		} else if !k.Expires.IsZero() && p.lasts(b) {
+			expiring = append(expiring, b)
 		}
 		h.blocks = append(h.blocks, b)
 	}
 	s.remember(h.stamp, p.report, h.blocks)
+	s.lift(h, expiring)
 	slices.SortFunc(h.blocks, func(a, b *block) int { return strings.Compare(a.name, b.name) })
 	return h
+}
+
+// lift takes the expiry off blocks that were stored before what is settled was kept.
+func (s *shelf) lift(h *holding, expiring []*block) {
+	if len(expiring) == 0 {
+		return
+	}
+	lasting := make([]*block, len(expiring))
+	for i, b := range expiring {
+		again := *b
+		again.fetched = b.fetched.Add(time.Millisecond) // or it would not replace itself
+		lasting[i] = &again
+	}
+	s.after(func(ctx context.Context) {
+		if h.stamp == s.stamp() {
+			h.put(ctx, lasting, false, saveTime)
+		}
+	})
 }
 
 // add puts parts into the block that begins at start, which it returns.
@@ -261,6 +287,10 @@ const (
 // costs another fetch later.
 func (h *holding) save(ctx context.Context, n *notebook, added []*block) {
 	s := h.shelf
+	if h.unread != nil && h.piece.pace.Policy.Keep {
+		// Nobody knows what is kept of these: it would be replaced.
+		added = slices.DeleteFunc(slices.Clone(added), func(b *block) bool { return historic(b.name, s.now()) })
+	}
 	if n.age() > time.Second { // another process may have purged
 		n.freshen(ctx)
 	}
@@ -292,7 +322,7 @@ func (h *holding) save(ctx context.Context, n *notebook, added []*block) {
 func (s *shelf) forget(ctx context.Context, report store.Report) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), saveTime)
 	defer cancel()
-	if _, err := s.store.Purge(ctx, func(r store.Report) bool { return r == report }); err != nil {
+	if _, err := s.store.Purge(ctx, func(r store.Report) bool { return r == report }, s.spares(nil)); err != nil {
 		s.log.WarnContext(ctx, "blocks written during a purge may still be stored", "report", report, "error", err)
 	}
 }
@@ -317,7 +347,9 @@ func (h *holding) put(ctx context.Context, blocks []*block, barren bool, limit t
 	for _, b := range blocks {
 		puts.Go(func() error {
 			kept := b.encode(p.report)
-			kept.Expires = s.now().Add(p.life(b, barren))
+			if !p.lasts(b) {
+				kept.Expires = s.now().Add(p.life(b, barren))
+			}
 			if err := s.store.Put(ctx, p.report, kept); err != nil && !errors.Is(err, store.ErrNewer) {
 				s.unstored.note(ctx, p.report, 1, err)
 				mu.Lock()
@@ -331,12 +363,36 @@ func (h *holding) put(ctx context.Context, blocks []*block, barren bool, limit t
 	return failed
 }
 
-// purge deletes the blocks of reports and clears the memory. It returns how many were deleted.
-func (s *shelf) purge(ctx context.Context, match func(store.Report) bool) (int, error) {
+// Purged is how many blocks a purge deleted, and how many it left as Adobe no longer has what they hold.
+type Purged struct {
+	Deleted int `json:"deleted"`
+	Kept    int `json:"kept,omitempty"`
+}
+
+// purge deletes the blocks of reports and clears the memory; with history also what Adobe no longer has.
+func (s *shelf) purge(ctx context.Context, match func(store.Report) bool, history bool) (out Purged, err error) {
 	s.clear() // nothing that is under way may be saved any more
-	n, err := s.store.Purge(ctx, match)
+	spare := s.spares(&out.Kept)
+	if history {
+		spare = nil
+	}
+	out.Deleted, err = s.store.Purge(ctx, match, spare)
 	s.clear() // what was read meanwhile
-	return n, err
+	return out, err
+}
+
+// spares tells which blocks a purge leaves, by their names, and counts them; nil: it leaves none.
+func (s *shelf) spares(count *int) func(name string) bool {
+	if !s.keep {
+		return nil
+	}
+	return func(name string) bool {
+		stays := historic(name, s.now())
+		if stays && count != nil {
+			*count++
+		}
+		return stays
+	}
 }
 
 func (s *shelf) size(ctx context.Context) (store.Size, error) { return s.store.Size(ctx) }

@@ -115,6 +115,32 @@ func TestStackTwoLicencesByTurns(t *testing.T) {
 	r.byTurns(use, func(r *rig) { r.restart() })
 }
 
+// In a table, too, what was stored with an end loses it when it is read, and what Adobe has dropped stays, over a purge and a process.
+func TestStackHistory(t *testing.T) {
+	r := newRig(t)
+	client, _ := tableClient(t)
+	r.store = store.NewDynamoDB(client, newTable(t, client), r.clock.Now, r.log.Logger)
+	r.restart()
+	r.prove()
+	const ask = "tenant/year/month/day?start=2025-01-01&end=2025-04-01"
+	rows, _ := r.get(ask)
+	r.after()
+	r.restart(keeping)
+	r.get(ask)
+	r.after()
+	r.clock.Add(months(27))
+	r.restart(keeping)
+	r.prove()
+	r.still(ask, rows)
+	if n, err := r.Purge(t.Context(), request(t, "tenant/year/month/day"), false); err != nil || n.Kept != 3 {
+		t.Errorf("%+v, %v", n, err)
+	}
+	r.still(ask, rows)
+	if n, err := r.Purge(t.Context(), request(t, "tenant/year/month/day"), true); err != nil || n.Deleted < 3 {
+		t.Errorf("%+v, %v", n, err)
+	}
+}
+
 // TestMain lets the test binary stand for another process of a deployment.
 func TestMain(m *testing.M) {
 	if os.Getenv("CMU_TEST_PROCESS") != "" {

@@ -156,7 +156,7 @@ func TestEverythingAtOnce(t *testing.T) {
 				}
 				r.clock.Add(time.Minute)
 				if n == 9 {
-					s.Purge(context.Background(), request(t, "tenant"))
+					s.Purge(context.Background(), request(t, "tenant"), false)
 					s.Status(context.Background())
 				}
 			}

@@ -49,6 +49,9 @@ type Settings struct {
 	// while Adobe cannot be had. Zero is never.
 	StaleWindow, StaleIfError time.Duration
 
+	// Keep says whether settled rows are kept when Adobe drops them.
+	Keep bool
+
 	// FetchParallel is how many report calls to Adobe may run at once, FetchTotal how many of all instances together; zero: any.
 	FetchParallel, FetchTotal int
 	// Memory bounds the answers kept in memory, Disk the file of a laptop's store.

@@ -71,6 +71,8 @@ func table(s *Settings) []Variable {
 		{"CMU_STALE_WINDOW", "24h", report, "how long past that a row is still served while it is refreshed; 0s: never", duration(&s.StaleWindow, 0, maxAge)},
 		{"CMU_STALE_IF_ERROR", "168h", report, "how long while Adobe cannot be had; 0s: never", duration(&s.StaleIfError, 0, maxAge)},
 
+		{"CMU_KEEP", "false", report, "true: settled rows are kept when Adobe drops them after 25 months, and go on being served", truth(&s.Keep)},
+
 		{"CMU_FETCH_PARALLEL", "4", report, "report calls to Adobe at once", whole(&s.FetchParallel, 1, 64)},
 		{"CMU_FETCH_TOTAL", "0", Query, "report calls to Adobe at once of all instances together; 0: no bound", whole(&s.FetchTotal, 0, 1000)},
 		{"CMU_MEMORY", "64MiB", report, "memory for answers and blocks that are kept, and for those under way", bytes(&s.Memory, 1<<20, 1<<40)},

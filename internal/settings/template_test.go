@@ -166,7 +166,8 @@ func TestParameters(t *testing.T) {
 			name = read.variables[Register][v.Name].parameter
 		}
 		p := read.parameters[name]
-		if values := p["AllowedValues"]; values != "" && values != "["+v.Allowed+"]" {
+		allowed := "[" + strings.ReplaceAll(v.Allowed, " or ", ", ") + "]"
+		if values := strings.ReplaceAll(p["AllowedValues"], "'", ""); values != "" && values != allowed {
 			t.Errorf("%s takes %s, %s %s", name, values, v.Name, v.Allowed)
 		}
 		for _, bound := range []string{p["MinValue"], p["MaxValue"]} {

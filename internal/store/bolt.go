@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"cmu-gateway/internal/clock"
@@ -49,8 +50,10 @@ type BoltOptions struct {
 	Disk int64
 	// GoesFirst tells by its name whether a block makes room before any other does; nil: none does.
 	GoesFirst func(name string) bool
-	Now       func() time.Time // nil: clock.Wall
-	Log       *slog.Logger     // nil: nothing is logged
+	// Keep has blocks without an Expires never make room. Where they leave none, no others are kept, and the log says so.
+	Keep bool
+	Now  func() time.Time // nil: clock.Wall
+	Log  *slog.Logger     // nil: nothing is logged
 }
 
 // bolt is a Store in one bbolt file.
@@ -59,7 +62,9 @@ type bolt struct {
 	now       func() time.Time
 	log       *slog.Logger
 	goesFirst func(name string) bool
+	keep      bool
 	disk      int64
+	toldFull  atomic.Int64 // the hour in which it was last said that there is no room
 	uses      recentUses
 	leases    boltLeases
 }
@@ -81,7 +86,7 @@ func OpenBolt(path string, o BoltOptions) (Store, error) {
 	if err := disk.Folder(filepath.Dir(path)); err != nil {
 		return nil, fmt.Errorf("store: the data folder cannot be used: %w", err)
 	}
-	s := &bolt{now: o.Now, log: o.Log, goesFirst: o.GoesFirst, disk: max(o.Disk, 0)}
+	s := &bolt{now: o.Now, log: o.Log, goesFirst: o.GoesFirst, keep: o.Keep, disk: max(o.Disk, 0)}
 	s.file = &boltFile{path: path, disk: s.disk, now: o.Now, log: o.Log, prepare: s.prepare}
 	if err := s.file.start(); err != nil {
 		return nil, err

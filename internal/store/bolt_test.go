@@ -49,7 +49,7 @@ func reports(t *testing.T, s store.Store) (known []store.Report) {
 	_, err := s.Purge(ctx, func(r store.Report) bool {
 		known = append(known, r)
 		return false
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -96,7 +96,7 @@ func works(t failer, s store.Store) {
 	if err := s.Acquire(ctx, "lease", "me", start.Add(time.Hour)); err != nil {
 		t.Errorf("Acquire: %v", err)
 	}
-	if _, err := s.Purge(ctx, func(store.Report) bool { return true }); err != nil {
+	if _, err := s.Purge(ctx, func(store.Report) bool { return true }, nil); err != nil {
 		t.Errorf("Purge: %v", err)
 	}
 }

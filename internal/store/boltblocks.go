@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -81,7 +82,11 @@ func (s *bolt) Put(ctx context.Context, report Report, block Block) error {
 			return err
 		}
 	}
-	s.log.InfoContext(ctx, "store: a block is not kept: it finds no room", "block", block.Name, "bytes", size, "bound", s.disk)
+	level := slog.LevelInfo
+	if hour := hourOf(s.now()); s.keep && s.toldFull.Swap(hour) != hour {
+		level = slog.LevelWarn // what is kept for ever does not make room: a person must
+	}
+	s.log.Log(ctx, level, "store: a block is not kept: it finds no room", "block", block.Name, "bytes", size, "bound", s.disk)
 	return nil
 }
 
@@ -105,7 +110,7 @@ func (b buckets) putBlock(report Report, key, value []byte) error {
 	return errors.Join(
 		b.reports.Put(key[:sha256.Size], []byte(report)),
 		b.blocks.Put(key, value),
-		b.order.Put(b.orderKey(key, hourOf(fetchedAt(value))), nil),
+		b.order.Put(b.orderKey(key, value, hourOf(fetchedAt(value))), nil),
 		b.noteExpiry('b', key, int64(binary.BigEndian.Uint64(value[8:]))))
 }
 
@@ -116,7 +121,7 @@ func (b buckets) removeBlock(key, value []byte) error {
 		expires = int64(binary.BigEndian.Uint64(value[8:]))
 	}
 	err := errors.Join(
-		b.order.Delete(b.orderKey(key, b.lastUse(key, value))),
+		b.order.Delete(b.orderKey(key, value, b.lastUse(key, value))),
 		b.used.Delete(key),
 		b.forgetExpiry('b', key, expires),
 		b.blocks.Delete(key))
@@ -167,7 +172,7 @@ func decodeBlock(key, v []byte) (Block, error) {
 	}, nil
 }
 
-func (s *bolt) Purge(ctx context.Context, match func(Report) bool) (int, error) {
+func (s *bolt) Purge(ctx context.Context, match func(Report) bool, spare func(name string) bool) (int, error) {
 	// The caller's function runs outside of the write, which is the only one at a time.
 	reports, err := read(ctx, s, func(b buckets) (reports []Report, err error) {
 		err = b.reports.ForEach(func(_, v []byte) error {
@@ -192,17 +197,24 @@ func (s *bolt) Purge(ctx context.Context, match func(Report) bool) (int, error) 
 		for _, r := range doomed {
 			key := hash(r)
 			var keys [][]byte
+			spared := false
 			c := b.blocks.Cursor()
 			for k, _ := c.Seek(key[:]); bytes.HasPrefix(k, key[:]); k, _ = c.Next() {
-				keys = append(keys, bytes.Clone(k))
+				if spare != nil && spare(string(k[sha256.Size:])) {
+					spared = true
+				} else {
+					keys = append(keys, bytes.Clone(k))
+				}
 			}
 			for _, k := range keys {
 				if err := b.removeBlock(k, b.blocks.Get(k)); err != nil {
 					return 0, err
 				}
 			}
-			if err := b.reports.Delete(key[:]); err != nil {
-				return 0, err
+			if !spared {
+				if err := b.reports.Delete(key[:]); err != nil {
+					return 0, err
+				}
 			}
 			n += len(keys)
 		}

@@ -65,7 +65,7 @@ func (b *bounded) kept() (names []string) {
 	_, err := b.Purge(ctx, func(r store.Report) bool {
 		names = append(names, strings.TrimPrefix(string(r), "report of "))
 		return false
-	})
+	}, nil)
 	if err != nil {
 		b.t.Fatal(err)
 	}

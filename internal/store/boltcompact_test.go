@@ -56,7 +56,7 @@ func mostlyFree(t *testing.T, path string) string {
 			t.Fatal(err)
 		}
 	}
-	if n, err := s.Purge(ctx, func(r store.Report) bool { return r == "gone" }); n != 20 || err != nil {
+	if n, err := s.Purge(ctx, func(r store.Report) bool { return r == "gone" }, nil); n != 20 || err != nil {
 		t.Fatal(n, err)
 	}
 	all := contents(t, s, "kept")

@@ -41,9 +41,12 @@ func (b buckets) evict(bytesToFree int64) (freed int64, err error) {
 		if len(k) <= orderHead+sha256.Size {
 			continue
 		}
+		if b.keep && k[0] == turnNever {
+			break
+		}
 		key := k[orderHead:]
 		value := b.blocks.Get(key)
-		if !bytes.Equal(k, b.orderKey(key, max(b.lastUse(key, value), b.uses.hour(key)))) || value == nil {
+		if !bytes.Equal(k, b.orderKey(key, value, max(b.lastUse(key, value), b.uses.hour(key)))) || value == nil {
 			moved = append(moved, bytes.Clone(k))
 			continue
 		}
@@ -74,23 +77,32 @@ func (b buckets) reorder(k []byte) error {
 	if err := b.setLastUse(key, hour); err != nil {
 		return err
 	}
-	return b.order.Put(b.orderKey(key, hour), nil)
+	return b.order.Put(b.orderKey(key, value, hour), nil)
 }
 
 const orderHead = 1 + 8
 
+// Whose turn it is: those that go first, the others, and at no time those that are kept.
+const (
+	turnFirst byte = iota
+	turnOthers
+	turnNever
+)
+
 // orderKey sorts blocks by when they go.
-func (b buckets) orderKey(key []byte, hour int64) []byte {
-	turn := byte(1)
-	if b.goesFirst(string(key[min(sha256.Size, len(key)):])) {
-		turn = 0
+func (b buckets) orderKey(key, value []byte, hour int64) []byte {
+	turn := turnOthers
+	if b.keep && len(value) >= headSize && binary.BigEndian.Uint64(value[8:]) == 0 {
+		turn = turnNever
+	} else if b.goesFirst(string(key[min(sha256.Size, len(key)):])) {
+		turn = turnFirst
 	}
 	return append(binary.BigEndian.AppendUint64([]byte{turn}, uint64(hour)), key...)
 }
 
 // orderAll orders the blocks of a file that an earlier release wrote.
 func (b buckets) orderAll() error {
-	return b.blocks.ForEach(func(k, v []byte) error { return b.order.Put(b.orderKey(k, b.lastUse(k, v)), nil) })
+	return b.blocks.ForEach(func(k, v []byte) error { return b.order.Put(b.orderKey(k, v, b.lastUse(k, v)), nil) })
 }
 
 // lastUse is the hour of the last use that is written down, or in which the block was fetched.
@@ -116,13 +128,13 @@ func (b buckets) writeUses(uses []blockUse) error {
 		if value == nil {
 			continue
 		}
-		if err := b.order.Delete(b.orderKey(key, b.lastUse(key, value))); err != nil {
+		if err := b.order.Delete(b.orderKey(key, value, b.lastUse(key, value))); err != nil {
 			return err
 		}
 		if err := b.setLastUse(key, u.hour); err != nil {
 			return err
 		}
-		if err := b.order.Put(b.orderKey(key, u.hour), nil); err != nil {
+		if err := b.order.Put(b.orderKey(key, value, u.hour), nil); err != nil {
 			return err
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -88,7 +89,7 @@ func (s *dynamo) deleteAll(ctx context.Context, keys []item) error {
 	return nil
 }
 
-func (s *dynamo) Purge(ctx context.Context, match func(Report) bool) (int, error) {
+func (s *dynamo) Purge(ctx context.Context, match func(Report) bool, spare func(name string) bool) (int, error) {
 	reports, err := s.reports(ctx)
 	if err != nil {
 		return 0, err
@@ -99,14 +100,20 @@ func (s *dynamo) Purge(ctx context.Context, match func(Report) bool) (int, error
 			continue
 		}
 		var keys []item
-		blocks := 0
+		blocks, spared := 0, map[string]bool{} // a name comes before its chunks
 		err := s.query(ctx, &dynamodb.QueryInput{
 			KeyConditionExpression:    aws.String("pk = :pk"),
 			ExpressionAttributeValues: item{":pk": text(blockPartition + hashText(r))},
 			ProjectionExpression:      aws.String("pk, sk"),
 		}, func(i item) {
-			keys = append(keys, i)
-			if !isChunk(getText(i, "sk")) {
+			name, _, chunk := strings.Cut(getText(i, "sk"), "#")
+			if !chunk && spare != nil && spare(name) {
+				spared[name] = true
+			}
+			if spared[name] {
+				return
+			}
+			if keys = append(keys, i); !chunk {
 				blocks++
 			}
 		})

@@ -169,7 +169,7 @@ func TestDynamoDBLeavesNothing(t *testing.T) {
 		t.Errorf("Put of an older block: %v", err)
 	}
 	count(catalog + 4)
-	if n, err := s.Purge(ctx, func(store.Report) bool { return true }); n != 1 || err != nil {
+	if n, err := s.Purge(ctx, func(store.Report) bool { return true }, nil); n != 1 || err != nil {
 		t.Errorf("Purge: %d, %v", n, err)
 	}
 	count(catalog)
@@ -192,7 +192,7 @@ func TestDynamoDBCatalog(t *testing.T) {
 	}
 	purge := func(s store.Store, want int) {
 		t.Helper()
-		if n, err := s.Purge(ctx, func(store.Report) bool { return true }); n != want || err != nil {
+		if n, err := s.Purge(ctx, func(store.Report) bool { return true }, nil); n != want || err != nil {
 			t.Errorf("Purge: %d, %v; want %d", n, err, want)
 		}
 	}
@@ -363,7 +363,7 @@ func TestDynamoDBRefusesSomeOfABatch(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n, err := s.Purge(ctx, func(store.Report) bool { return true }); n != 30 || err != nil || refused != 2 {
+	if n, err := s.Purge(ctx, func(store.Report) bool { return true }, nil); n != 30 || err != nil || refused != 2 {
 		t.Errorf("Purge: %d, %v (%d refused)", n, err, refused)
 	}
 	if blocks, err := s.Blocks(ctx, "r", "", "~"); err != nil || len(blocks) != 0 {

@@ -11,7 +11,8 @@ import (
 // Blocks keeps blocks of report rows. A block is a value of any size under a report and a name. Names are printable ASCII without
 // '#', sort as bytes, and what they mean is the caller's. A reader sees a block whole or not at all: never half of two versions. A
 // block that cannot be read (a chunk is missing, a checksum is wrong, another schema) is absent, and logged. A block past its
-// Expires is absent, whether or not it has been deleted. A store with a bound on its size may drop blocks at any time.
+// Expires is absent, whether or not it has been deleted. A store with a bound on its size may drop blocks at any
+// time; one that is told to keep blocks without an Expires drops none of those.
 type Blocks interface {
 	// Blocks returns the blocks of a report with first <= Name <= last, in the order of their names.
 	Blocks(ctx context.Context, report Report, first, last string) ([]Block, error)
@@ -19,8 +20,9 @@ type Blocks interface {
 	// a later Fetched, Put changes nothing and returns ErrNewer. So a Put that is repeated after it failed may find its own block
 	// and return ErrNewer. What was fetched over a minute after now, by a clock that was ahead, is replaced by any.
 	Put(ctx context.Context, report Report, b Block) error
-	// Purge deletes blocks of all reports that match and returns how many. It is complete when it returns nil.
-	Purge(ctx context.Context, match func(Report) bool) (int, error)
+	// Purge deletes blocks of all reports that match and returns how many, but for those whose names are spared; nil: none are. It is complete
+	// when it returns nil.
+	Purge(ctx context.Context, match func(Report) bool, spare func(name string) bool) (int, error)
 	// Size returns how many items and bytes are stored; a table may tell what it knew hours ago.
 	Size(ctx context.Context) (Size, error)
 }

@@ -86,7 +86,7 @@ func reportsOptions(s settings.Settings, adobe string, blocks store.Store, token
 func Policy(s settings.Settings) plan.Policy {
 	return plan.Policy{
 		Minute: s.FreshMinute, Hour: s.FreshHour, Day: s.FreshDay, Month: s.FreshMonth, Level: s.FreshLevel, Settled: s.FreshSettled,
-		Stale: s.StaleWindow, StaleIfError: s.StaleIfError, Zone: s.ReportZone, Margin: s.SettleMargin,
+		Stale: s.StaleWindow, StaleIfError: s.StaleIfError, Zone: s.ReportZone, Margin: s.SettleMargin, Keep: s.Keep,
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 
 // TestReports makes sure that no option is forgotten, and that it tells callers when to come back.
 func TestReports(t *testing.T) {
-	s, err := settings.FromEnv([]string{"CMU_REPORT_ZONE=UTC", "CMU_SETTLE_MARGIN=1h"})
+	s, err := settings.FromEnv([]string{"CMU_REPORT_ZONE=UTC", "CMU_SETTLE_MARGIN=1h", "CMU_KEEP=true"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,8 +61,8 @@ func (f *Faulty) Put(ctx context.Context, report store.Report, b store.Block) er
 	return f.do("Put", func() error { return f.Store.Put(ctx, report, b) })
 }
 
-func (f *Faulty) Purge(ctx context.Context, match func(store.Report) bool) (int, error) {
-	return value(f, "Purge", func() (int, error) { return f.Store.Purge(ctx, match) })
+func (f *Faulty) Purge(ctx context.Context, match func(store.Report) bool, spare func(string) bool) (int, error) {
+	return value(f, "Purge", func() (int, error) { return f.Store.Purge(ctx, match, spare) })
 }
 
 func (f *Faulty) Size(ctx context.Context) (store.Size, error) {

@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(t *testing.T, now func() time.Time) store.Store
 		{"BlockExpiry", blockExpiry},
 		{"Names", names},
 		{"Purge", purge},
+		{"PurgeSpares", purgeSpares},
 		{"WriterAndReader", writerAndReader},
 		{"Leases", leases},
 		{"OneHolder", oneHolder},
@@ -129,7 +130,7 @@ func cancelled(t *testing.T, s store.Store, _ *clock) {
 	for op, call := range map[string]func() error{
 		"Blocks":     func() error { _, err := s.Blocks(ctx, "r", "a", "b"); return err },
 		"Put":        func() error { return s.Put(ctx, "r", block("b", "x")) },
-		"Purge":      func() error { _, err := s.Purge(ctx, func(store.Report) bool { return true }); return err },
+		"Purge":      func() error { _, err := s.Purge(ctx, func(store.Report) bool { return true }, nil); return err },
 		"Size":       func() error { _, err := s.Size(ctx); return err },
 		"Acquire":    func() error { return s.Acquire(ctx, "l", "x", start.Add(time.Hour)) },
 		"Release":    func() error { return s.Release(ctx, "l", "x") },
