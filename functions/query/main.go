@@ -25,9 +25,12 @@ func main() {
 	}
 	kept, table := start.Stores(s, cfg)
 	tokens := wire.Tokens(s, kept, table, nil, invoke.AskRefresh(cfg, s.RefreshFunction), log)
+	service := wire.Reports(s, wire.Adobe(s), table, tokens, extension.Go, log)
+	warmUp := wire.WarmUp(s, service, log)
 	face := gateway.Gateway{
-		Reports:    wire.Reports(s, wire.Adobe(s), table, tokens, extension.Go, log),
+		Reports:    service,
 		Access:     tokens.Status,
+		WarmUp:     warmUp,
 		Purge:      s.Purge,
 		Origins:    s.AllowedOrigins,
 		KeyInFront: true, // template.yaml
@@ -36,5 +39,5 @@ func main() {
 		Caller:     lambdahttp.Caller,
 		Log:        log,
 	}
-	lambda.Start(extension.Handler(lambdahttp.New(face.Handler(), log)))
+	lambda.Start(extension.Handler(scheduled{lambdahttp.New(face.Handler(), log), warmUp}))
 }

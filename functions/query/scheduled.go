@@ -1,0 +1,36 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+
+	"cmu-gateway/internal/lambdahttp"
+	"cmu-gateway/internal/warm"
+)
+
+// scheduled takes the event of the schedule WarmUp of template.yaml, and leaves all others to API.
+type scheduled struct {
+	api    *lambdahttp.Handler
+	warmUp *warm.Keeper // nil: there is no such schedule
+}
+
+// Invoke answers one event. What a round could not do is for the next: it is no error, so that Lambda does not repeat it.
+func (s scheduled) Invoke(ctx context.Context, payload []byte) ([]byte, error) {
+	if s.warmUp == nil || !isWarmUp(payload) {
+		return s.api.Invoke(ctx, payload)
+	}
+	s.warmUp.Round(ctx)
+	return []byte("{}"), nil
+}
+
+// isWarmUp reports whether an event is that of the schedule: it holds nothing else. API Gateway puts what callers send into an event
+// that has a method and a path.
+func isWarmUp(payload []byte) bool {
+	var event struct {
+		What string `json:"cmu-gateway"`
+	}
+	d := json.NewDecoder(bytes.NewReader(payload))
+	d.DisallowUnknownFields()
+	return d.Decode(&event) == nil && event.What == "warm" && !d.More()
+}
