@@ -107,6 +107,7 @@ func walk(s size, seed uint64) (*day, error) {
 		for len(fleet) < n {
 			fleet = append(fleet, d.begin())
 		}
+		clear(fleet[n:])
 		fleet = fleet[:n]
 		d.most = max(d.most, n)
 		if err := d.minute(fleet, rate); err != nil {

@@ -24,7 +24,7 @@ func main() {
 	only := flag.Float64("rate", 0, "walk this rate alone, in requests a second")
 	flag.Parse()
 	slog.SetDefault(slog.New(slog.DiscardHandler)) // what is told is the table
-	sizes := []size{{rate: 10}, {rate: 10, warm: true}, {rate: 1000}, {rate: 1000, warm: true}, {rate: 100_000}, {rate: 100_000, warm: true, fleet: 650}}
+	sizes := []size{{rate: 10}, {rate: 10, warm: true}, {rate: 1000}, {rate: 1000, warm: true}, {rate: 1000, fleet: 1000}, {rate: 100_000}}
 	out := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(out, "requests/s\tkept warm\tinstances\tcold starts\trequests\tfrom memory\tcalls to Adobe\tread units\twrite units\tp50\tp99\tp99.99\tslowest\tread units of the hottest report within a minute")
 	for _, s := range sizes {
