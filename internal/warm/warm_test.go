@@ -91,6 +91,9 @@ func allowed(over time.Duration) (calls int64) {
 // On a simulated day viewers come at random, to processes that have just begun: none of them waits for Adobe, or is given what is no longer
 // fresh. Adobe is asked as often as the freshness table says, be it kept warm by one process or by three.
 func TestADayOfViewers(t *testing.T) {
+	if raceDetector {
+		t.Skip("runs without the race detector, which slows it tenfold; TestProcessesAtOnce has the goroutines")
+	}
 	for _, processes := range []int{1, 3} {
 		t.Run(fmt.Sprint(processes), func(t *testing.T) {
 			t.Parallel()
