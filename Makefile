@@ -7,7 +7,7 @@ FUZZTIME ?= 30s
 BENCH    ?= JSONOf|StoreHit|Repeated|Envelope
 COUNT    ?= 6
 
-.PHONY: help check test race lint cost coldstart explorer assets library clients stack hostile archive-engines fuzz bench release
+.PHONY: help check test race lint cost coldstart explorer assets library clients stack hostile scale archive-engines fuzz bench release
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-16s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,10 @@ stack: ## the deployment as a whole: Linux, Docker, an emulated AWS
 
 hostile: ## cmu serve against an Adobe without end, slow readers, kills, full disks: memory and times; Linux
 	go run ./test/hostile
+
+scale: ## a day of viewers over the instances of a deployment, simulated; a shared cache in front: nginx
+	go run ./test/scale
+	test/scale/front
 
 archive-engines: ## an archive of 25 months, read by DuckDB, Athena (emulated), pandas, pyarrow, polars, dbt and Spark
 	test/archive/run

@@ -24,7 +24,7 @@ var archiveCommand = command{
 	short:    "keep reports for longer than Adobe does, as Parquet files",
 	text: `Writes whole reports into a folder or a bucket, a Parquet file for each month, and beside them what Athena and DuckDB need to read
 them. A REPORT is a path such as tenant/year/month/day/mvpd, perhaps with a query of filters and metrics; without one, CMU_ARCHIVE_REPORTS
-names them. Run again, it goes on where it stopped, and writes anew what Adobe has restated since. What Adobe drops stays.
+names them, else CMU_WARM. Run again, it goes on where it stopped, and writes anew what Adobe has restated since. What Adobe drops stays.
 
 A bucket is reached with the variables of the AWS SDK: AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN. Where
 Adobe asks to wait, it waits.`,
@@ -127,7 +127,7 @@ func told(t *terminal, place archive.Place, r archive.Result, steps []archive.St
 // archivedReports are those that a command line names, else those of the environment.
 func archivedReports(args []string, s settings.Settings) (list []archive.Report, err error) {
 	if len(args) == 0 {
-		args = s.ArchiveReports
+		args = s.Archived()
 	}
 	if len(args) == 0 {
 		return nil, usagef("archive: want a REPORT such as tenant/year/month/day/mvpd, or CMU_ARCHIVE_REPORTS; see cmu help archive")

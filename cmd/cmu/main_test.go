@@ -21,6 +21,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"cmu-gateway/internal/gateway"
 	"cmu-gateway/internal/sandbox"
 )
 
@@ -44,7 +45,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"address": waitForAddress, "http": httpCall, "walk": walk, "stats": stats, "secretless": secretless, "code": code, "occupy": occupy,
-			"proven": proven, "free": free, "called": called, "parallel": parallel,
+			"proven": proven, "warm": warm, "free": free, "called": called, "parallel": parallel,
 			"wrap": wrap, "blocked": blocked, "eventually": eventually, "settled": settled, "lose": lose,
 		},
 	})
@@ -100,6 +101,23 @@ func proven(ts *testscript.TestScript, _ bool, _ []string) {
 		time.Sleep(20 * time.Millisecond)
 	}
 	ts.Fatalf("the calendar has not been proven")
+}
+
+// warm waits until all that the gateway is to keep warm is.
+func warm(ts *testscript.TestScript, _ bool, _ []string) {
+	for range 500 {
+		res, err := http.Get(ts.Getenv("GATEWAY") + "/status")
+		ts.Check(err)
+		var doc gateway.Status
+		err = json.NewDecoder(res.Body).Decode(&doc)
+		res.Body.Close()
+		ts.Check(err)
+		if w := doc.WarmUp; w != nil && w.Fresh == w.Reports {
+			return
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	ts.Fatalf("not all has been kept warm")
 }
 
 // lose removes the files of a pattern, of which there must be some.

@@ -22,6 +22,7 @@ import (
 	"cmu-gateway/internal/secrets"
 	"cmu-gateway/internal/settings"
 	"cmu-gateway/internal/version"
+	"cmu-gateway/internal/wire"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -156,12 +157,13 @@ func (s *serving) run(ctx context.Context, t *terminal, in *call) (err error) {
 		return err
 	}
 	keeping, stop := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		l.keeper.Run(keeping, 0)
-	}()
-	defer func() { stop(); <-done }()
+	var running sync.WaitGroup
+	running.Go(func() { l.keeper.Run(keeping, 0) })
+	if warmUp := wire.WarmUp(l.settings, l.reports, l.log); warmUp != nil {
+		l.gateway.WarmUp = warmUp
+		running.Go(func() { warmUp.Run(keeping) })
+	}
+	defer func() { stop(); running.Wait() }()
 	return s.serve(ctx, t, l, listener, door)
 }
 

@@ -108,6 +108,9 @@ func (s status) tell(t *terminal, asked bool, now time.Time) error {
 		line("Gateway", "running at %s", s.Gateway)
 		line("Answers", "%d from memory, %d from the store, %d stale, %d from Adobe", doc.Answers.Memory, doc.Answers.Store, doc.Answers.Stale,
 			doc.Answers.Adobe)
+		if w := doc.WarmUp; w != nil {
+			line("Kept warm", "%d of %d reports are fresh; asked %d times, failed %d", w.Fresh, w.Reports, w.Asked, w.Failed)
+		}
 		line("Adobe calls", "%d, of which %d failed", doc.AdobeCalls.Total, doc.AdobeCalls.Failed)
 	}
 	for _, p := range doc.Problems {

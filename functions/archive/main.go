@@ -33,14 +33,18 @@ func main() {
 
 // options wires the parts together.
 func options(s settings.Settings, cfg aws.Config, log *slog.Logger) (o archive.Options, err error) {
-	for _, text := range s.ArchiveReports {
+	variable := "CMU_ARCHIVE_REPORTS"
+	if len(s.ArchiveReports) == 0 && len(s.Warm) > 0 {
+		variable = "CMU_WARM"
+	}
+	for _, text := range s.Archived() {
 		r, wrong := archive.ParseReport(text)
 		if wrong != nil {
-			err = errors.Join(err, &settings.Error{Variable: "CMU_ARCHIVE_REPORTS", Problem: text + ": " + wrong.Error()})
+			err = errors.Join(err, &settings.Error{Variable: variable, Problem: text + ": " + wrong.Error()})
 		}
 		o.Reports = append(o.Reports, r)
 	}
-	if len(s.ArchiveReports) == 0 {
+	if len(o.Reports) == 0 {
 		err = errors.Join(err, &settings.Error{Variable: "CMU_ARCHIVE_REPORTS", Problem: "it names no report"})
 	}
 	if s.Archive == "" {

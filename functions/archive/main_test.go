@@ -62,6 +62,7 @@ func TestDoesNotStart(t *testing.T) {
 	for environ, want := range map[string][]string{
 		"": {"CMU_ARCHIVE: ", "CMU_ARCHIVE_REPORTS: "},
 		"CMU_ARCHIVE=s3://reports CMU_ARCHIVE_REPORTS=tenant":       {"CMU_ARCHIVE_REPORTS: tenant: "},
+		"CMU_ARCHIVE=s3://reports CMU_WARM=tenant/year?last=2y":     {"CMU_WARM: tenant/year: "},
 		"CMU_ARCHIVE=reports CMU_ARCHIVE_REPORTS=tenant/year/month": {"CMU_ARCHIVE: "},
 	} {
 		answer, log := function(t, strings.Fields(environ)...)

@@ -24,9 +24,12 @@ func main() {
 	}
 	kept, table := start.Stores(s, cfg)
 	tokens := wire.Tokens(s, kept, table, nil, invoke.AskRefresh(cfg, s.RefreshFunction), log)
+	service := wire.Reports(s, wire.Adobe(s), table, tokens, extension.Go, log)
+	warmUp := wire.WarmUp(s, service, log)
 	face := gateway.Gateway{
-		Reports:    wire.Reports(s, wire.Adobe(s), table, tokens, extension.Go, log),
+		Reports:    service,
 		Access:     tokens.Status,
+		WarmUp:     warmUp,
 		Purge:      s.Purge,
 		Origins:    s.AllowedOrigins,
 		KeyInFront: true, // template.yaml
@@ -35,7 +38,7 @@ func main() {
 		Caller:     lambdahttp.Caller,
 		Log:        log,
 	}
-	handler := lambdahttp.New(face.Handler(), log)
+	handler := scheduled{lambdahttp.New(face.Handler(), log), warmUp}
 	if s.ResponseMode == settings.Streaming {
 		lambdahttp.AnnounceStreams(os.Getenv("AWS_LAMBDA_RUNTIME_API"))
 		lambda.Start(extension.StreamHandler(handler))

@@ -1,5 +1,5 @@
 // Package fair gives turns to those who wait for something of which there is little: who has had and wants least goes first, and nobody
-// waits for ever.
+// waits for ever but who says that others come first.
 package fair
 
 import (
@@ -17,6 +17,9 @@ type Caller struct {
 	// Gone is closed when nobody waits for the outcome any more. A turn that has not begun is not taken then; one that has goes on.
 	// Nil: somebody does.
 	Gone <-chan struct{}
+	// Behind reports whether this one has a turn only where nobody else waits, at this moment. It is called while turns are given, and must
+	// not wait. Nil: it never is.
+	Behind func() bool
 
 	had atomic.Int64
 }
@@ -56,6 +59,9 @@ func (c *Caller) HasGone() bool {
 	}
 }
 
+// IsBehind reports whether others come first.
+func (c *Caller) IsBehind() bool { return c.Behind != nil && c.Behind() }
+
 // Had is how many turns a caller has had.
 func (c *Caller) Had() int { return int(c.had.Load()) }
 
@@ -64,24 +70,25 @@ func (c *Caller) Cost() int { return c.Wants + c.Had() }
 
 // next returns which of those that wait has its turn. Every other turn is the one's that waits longest, so that all come to an end;
 // those between are the one's that has had and wants least, and among equals the one's that came last: under a crowd of wide or old
-// requests a new and narrow one goes first.
+// requests a new and narrow one goes first. Who is behind has a turn where all are, in the order in which they came.
 func next(waiting []*waiter, turn int) (index int) {
-	if turn%2 == 1 {
-		return 0
-	}
+	found := false
 	for i, w := range waiting {
-		if w.caller.Cost() <= waiting[index].caller.Cost() {
-			index = i
+		switch {
+		case w.caller.IsBehind():
+		case !found, turn%2 == 0 && w.caller.Cost() <= waiting[index].caller.Cost():
+			index, found = i, true
 		}
 	}
 	return index
 }
 
-// last returns which of those that wait gives up for the others: the one that has had and wants most, and among equals the one that
-// came last.
+// last returns which of those that wait gives up for the others: one that is behind, else the one that has had and wants most, and among
+// equals the one that came last.
 func last(waiting []*waiter) (index int) {
 	for i, w := range waiting {
-		if w.caller.Cost() >= waiting[index].caller.Cost() {
+		behind, other := w.caller.IsBehind(), waiting[index].caller.IsBehind()
+		if behind && !other || behind == other && w.caller.Cost() >= waiting[index].caller.Cost() {
 			index = i
 		}
 	}

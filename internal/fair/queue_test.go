@@ -43,6 +43,34 @@ func TestWhoseTurnItIs(t *testing.T) {
 	}
 }
 
+// Who is behind has a turn where nobody else waits, and is the first to be given up.
+func TestBehind(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		waiting := crowd(rapid.SliceOfN(rapid.Custom(func(t *rapid.T) [2]int {
+			return [2]int{rapid.IntRange(1, 30).Draw(t, "wants"), rapid.IntRange(0, 9).Draw(t, "had")}
+		}), 1, 20).Draw(t, "callers")...)
+		var people []*waiter
+		for _, w := range waiting {
+			if rapid.Bool().Draw(t, "behind") {
+				w.caller.Behind = func() bool { return true }
+			} else {
+				people = append(people, w)
+			}
+		}
+		turn := rapid.IntRange(0, 1).Draw(t, "turn")
+		has, gone := waiting[next(waiting, turn)], waiting[last(waiting)]
+		if len(people) > 0 && has != people[next(people, turn)] {
+			t.Error("who is behind changes whose turn it is")
+		}
+		if len(people) == 0 && has != waiting[0] {
+			t.Error("the first of those behind does not come first")
+		}
+		if len(people) < len(waiting) && !gone.caller.IsBehind() || len(people) == len(waiting) && gone != people[last(people)] {
+			t.Error("somebody is given up before who is behind")
+		}
+	})
+}
+
 // TestEveryTurnComes has callers of all kinds come for ever: who waits has its turn after as many turns as twice those before it, and a
 // narrow one that is new within two.
 func TestEveryTurnComes(t *testing.T) {

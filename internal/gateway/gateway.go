@@ -20,6 +20,7 @@ import (
 	"cmu-gateway/internal/clock"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/internal/version"
+	"cmu-gateway/internal/warm"
 	"cmu-gateway/pkg/cmu"
 
 	"github.com/maypok86/otter/v2"
@@ -32,6 +33,8 @@ type Gateway struct {
 	// Access returns what status shows of the access to Adobe. With an error it returns what it could find out. Nil: nothing is
 	// shown.
 	Access func(context.Context) (access.Status, error)
+	// WarmUp keeps reports fresh, for status. Nil: nothing does.
+	WarmUp *warm.Keeper
 	// Simulated says that Adobe is a simulated one: every answer says that its rows are made up. Otherwise that is learnt of Adobe's answers.
 	Simulated bool
 	// Purge allows DELETE, which forgets what is kept of a report.

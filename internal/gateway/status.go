@@ -23,7 +23,8 @@ type Status struct {
 	Stored       StoredStatus         `json:"stored"`
 	Answers      AnswersStatus        `json:"answers"`
 	AdobeCalls   AdobeCallsStatus     `json:"adobe_calls"`
-	Access       *access.Status       `json:"access,omitempty"` // nil: not known here
+	WarmUp       *WarmUpStatus        `json:"warm_up,omitempty"` // nil: nothing is kept warm
+	Access       *access.Status       `json:"access,omitempty"`  // nil: not known here
 	// Problems are sentences about what could not be found out, of which the log has the causes, and about access that is lost or will be.
 	Problems []string `json:"problems"`
 }
@@ -57,6 +58,15 @@ type AdobeCallsStatus struct {
 	Failed int64 `json:"failed"`
 }
 
+// WarmUpStatus tells of the reports that are kept fresh though nobody asks.
+type WarmUpStatus struct {
+	Reports  int       `json:"reports"`            // on the list
+	Fresh    int       `json:"fresh"`              // of them, when they were looked at
+	Asked    int64     `json:"asked"`              // answers that Adobe was asked for
+	Failed   int64     `json:"failed"`             // that could not be had
+	LookedAt time.Time `json:"looked_at,omitzero"` // the last time
+}
+
 // Status finds out what the service knows of itself. What could not be found out is named in it, and no reason to fail.
 func (g Gateway) Status(ctx context.Context) Status {
 	g = g.filled()
@@ -76,6 +86,10 @@ func (g Gateway) Status(ctx context.Context) Status {
 	doc.Stored = StoredStatus(s.Stored)
 	doc.Answers = AnswersStatus{s.MemoryHits, s.StoreHits, s.StaleHits, s.Misses}
 	doc.AdobeCalls = AdobeCallsStatus{s.Calls, s.Failures}
+	if g.WarmUp != nil {
+		known := WarmUpStatus(g.WarmUp.Status())
+		doc.WarmUp = &known
+	}
 	if g.Access != nil {
 		known, err := g.Access(ctx)
 		if err != nil {

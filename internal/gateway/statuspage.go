@@ -3,6 +3,7 @@ package gateway
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"strconv"
 	"time"
 )
@@ -79,6 +80,9 @@ func statusPage(base string, s *Status, now time.Time) []byte {
 		p.item("Pause", "none")
 	} else {
 		p.item("Pause", "Adobe asked not to be called until "+moment(s.CooldownUntil, now))
+	}
+	if w := s.WarmUp; w != nil {
+		p.item("Kept warm", fmt.Sprintf("%d of %d reports are fresh; asked %d times since the start, failed %d", w.Fresh, w.Reports, w.Asked, w.Failed))
 	}
 	p.raw("</dl>\n")
 	p.section("Answers since the start")

@@ -16,6 +16,8 @@ type Directives struct {
 	OnlyIfCached bool
 	// Fresh asks for no stale rows, not even while Adobe cannot be had, and holds settled rows to MaxAge as well.
 	Fresh bool
+	// Background says that nobody waits for the answer: who asks for somebody comes first, and it is not counted among answers.
+	Background bool
 }
 
 // floor protects Adobe from callers who want everything new.

@@ -49,7 +49,11 @@ func (s *licence) fetchInTurn(ctx context.Context, w *want) (v view, err error) 
 	wait, cancel := context.WithTimeout(ctx, fetchTime)
 	defer cancel()
 	// Turns are not what the caller's calls are: each has a count of its own.
-	turn, err := s.turns.begin(wait, p.lease, &fair.Caller{Wants: w.caller.Wants})
+	queued := &fair.Caller{Wants: w.caller.Wants}
+	if w.directives.Background {
+		queued.Behind = func() bool { return true }
+	}
+	turn, err := s.turns.begin(wait, p.lease, queued)
 	if err != nil {
 		return v, waited(ctx, err)
 	}
@@ -111,6 +115,9 @@ type job struct {
 
 // begin fetches what v lacks, in the turn that it ends.
 func (s *licence) begin(ctx context.Context, t *turn, w *want, v view) *job {
+	if w.directives.Background {
+		w.caller.Behind = func() bool { return !t.awaited() } // once somebody waits for these rows they are no less urgent than others
+	}
 	f := &fetcher{
 		adobe: s.adobe, licence: s.name, notebook: s.notebook, held: v.held, caller: w.caller, teller: newTeller(ctx), until: w.until, giveWay: t.givesWay, learnt: w.learnt,
 		parallel: s.parallel, now: s.now, sleep: s.turns.sleep,

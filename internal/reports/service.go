@@ -78,7 +78,11 @@ type Service struct {
 // counters count answers since the process began.
 type counters [Stale + 1]atomic.Int64
 
-func (c *counters) answered(from Source) { c[from].Add(1) }
+func (c *counters) answered(from Source, d Directives) {
+	if !d.Background {
+		c[from].Add(1)
+	}
+}
 
 // New returns a Service. It does no I/O.
 func New(o Options) *Service {
@@ -156,7 +160,7 @@ func (s *licence) get(ctx context.Context, r cmu.Request, d Directives) (*Answer
 		if a.refused != nil {
 			return nil, FromMemory, a.refused
 		}
-		s.count.answered(FromMemory)
+		s.count.answered(FromMemory, d)
 		s.upkeep()
 		return a, FromMemory, nil
 	}
@@ -256,7 +260,7 @@ func (s *licence) assemble(ctx context.Context, q *query, pieces []*piece, d Dir
 			return nil, source, err
 		}
 	}
-	s.count.answered(source)
+	s.count.answered(source, d)
 	a, err := newAnswer(ctx, q, views, s.shelf.flight)
 	if err == nil {
 		a.Licence = s.name
@@ -342,6 +346,9 @@ func (s *Service) Simulated() bool {
 	l := s.licences.present.Load()
 	return l != nil && l.notebook.simulated()
 }
+
+// PausedUntil is until when Adobe is not asked, as far as this process knows; past: it is.
+func (s *Service) PausedUntil() time.Time { return s.adobe.PausedUntil() }
 
 // Status is what the service knows of itself. Counts are since the process began.
 type Status struct {

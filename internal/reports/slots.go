@@ -44,6 +44,9 @@ func (s slots) take(ctx context.Context, c *fair.Caller) (leave func(), err erro
 			}
 		}
 		wait := min(slotPoll*time.Duration(max(c.Cost(), 1)), slotLongest)
+		if c.IsBehind() {
+			wait = slotLongest
+		}
 		if err := s.turns.sleep(ctx, wait/2+mathrand.N(wait)); err != nil {
 			return nil, err
 		}

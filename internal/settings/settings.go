@@ -63,8 +63,10 @@ type Settings struct {
 
 	// The names or ARNs of the functions to invoke when a token or credentials are needed; empty: none.
 	RefreshFunction, RegisterFunction string
+	// Warm are reports with windows relative to now, as plan.Policy.ParseRequest reads them, that are kept fresh though nobody asks.
+	Warm Reports
 	// Archive is the place of the archive function, s3://BUCKET or s3://BUCKET/PREFIX; ArchiveReports are the reports that it keeps, and
-	// those that cmu archive keeps where none are named.
+	// those that cmu archive keeps where none are named: see Archived.
 	Archive        string
 	ArchiveReports Reports
 	// ResponseMode is how the query function answers: Buffered or Streaming.

@@ -74,7 +74,7 @@ func table(s *Settings) []Variable {
 		{"CMU_KEEP", "false", report, "true: settled rows are kept when Adobe drops them after 25 months, and go on being served", truth(&s.Keep)},
 
 		{"CMU_FETCH_PARALLEL", "4", report, "report calls to Adobe at once", whole(&s.FetchParallel, 1, 64)},
-		{"CMU_FETCH_TOTAL", "0", Query, "report calls to Adobe at once of all instances together; 0: no bound", whole(&s.FetchTotal, 0, 1000)},
+		{"CMU_FETCH_TOTAL", "0", Query | Archive, "report calls to Adobe at once of all instances together; 0: no bound", whole(&s.FetchTotal, 0, 1000)},
 		{"CMU_MEMORY", "64MiB", report, "memory for answers and blocks that are kept, and for those under way", bytes(&s.Memory, 1<<20, 1<<40)},
 		{"CMU_DISK", "1GiB", Laptop, "disk for the file that keeps rows", bytes(&s.Disk, 16<<20, 1<<40)},
 		{"CMU_ADOBE_TIMEOUT", "60s", Laptop | lambda, "time for one call to Adobe", duration(&s.AdobeTimeout, time.Second, 15*time.Minute)},
@@ -82,6 +82,7 @@ func table(s *Settings) []Variable {
 		{"CMU_RESPONSE_MODE", Buffered, Query, "how answers go out: whole, or as they are made; API Gateway must be told the same", oneOf(&s.ResponseMode, []string{Buffered, Streaming})},
 		{"CMU_PURGE", "false", face, "true: DELETE of reports is served", truth(&s.Purge)},
 		{"CMU_ALLOWED_ORIGINS", "", face, "origins whose pages may read reports in a browser (CORS); none: no page may", origins(&s.AllowedOrigins)},
+		{"CMU_WARM", "", report, "reports to keep fresh before anybody asks, with spaces between them; also those to archive where none are named for it", windowed(&s.Warm)},
 		{"CMU_ARCHIVE", "", Archive, "bucket that reports are archived in", bucket(&s.Archive)},
 		{"CMU_ARCHIVE_REPORTS", "", Laptop | Archive, "reports to archive, with spaces between them", reportList(&s.ArchiveReports)},
 		{"CMU_KEY", "", Laptop, "key that every caller of cmu serve must send in the header x-api-key, or as password of HTTP Basic; none: no key is asked", key(&s.Key)},

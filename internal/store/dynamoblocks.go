@@ -69,7 +69,7 @@ func (s *dynamo) readRange(ctx context.Context, pk, first, last string) (blockIt
 		KeyConditionExpression:    aws.String("pk = :pk AND sk BETWEEN :first AND :last"),
 		ExpressionAttributeValues: item{":pk": text(pk), ":first": text(first), ":last": text(end)},
 	}
-	if relaxed(ctx) {
+	if IsRelaxed(ctx) {
 		in.ConsistentRead = aws.Bool(false)
 	}
 	err := s.query(ctx, in, func(i item) {

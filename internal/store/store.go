@@ -56,8 +56,8 @@ type relaxedKey struct{}
 // Relaxed returns a context under which Blocks may miss what was written within the last second or so, which costs half in DynamoDB.
 func Relaxed(ctx context.Context) context.Context { return context.WithValue(ctx, relaxedKey{}, true) }
 
-// relaxed reports whether a context is one that Relaxed returned.
-func relaxed(ctx context.Context) bool { return ctx.Value(relaxedKey{}) != nil }
+// IsRelaxed reports whether a context is one that Relaxed returned.
+func IsRelaxed(ctx context.Context) bool { return ctx.Value(relaxedKey{}) != nil }
 
 // Report names a report: its canonical form without the window. The store keys by its hash.
 type Report string

@@ -7,14 +7,17 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"cmu-gateway/internal/access"
+	"cmu-gateway/internal/clock"
 	"cmu-gateway/internal/plan"
 	"cmu-gateway/internal/reports"
 	"cmu-gateway/internal/secrets"
 	"cmu-gateway/internal/settings"
 	"cmu-gateway/internal/store"
 	"cmu-gateway/internal/upstream"
+	"cmu-gateway/internal/warm"
 	"cmu-gateway/pkg/cmu"
 )
 
@@ -59,6 +62,14 @@ func Tokens(s settings.Settings, kept secrets.Store, notes store.Notes, keeper *
 func Reports(s settings.Settings, adobe string, blocks store.Store, tokens *access.Tokens, after func(func(context.Context)) bool,
 	log *slog.Logger) *reports.Service {
 	return reports.New(reportsOptions(s, adobe, blocks, tokens, after, log))
+}
+
+// WarmUp returns what keeps the reports of the settings fresh in a cache; nil: there are none.
+func WarmUp(s settings.Settings, service *reports.Service, log *slog.Logger) *warm.Keeper {
+	if len(s.Warm) == 0 {
+		return nil
+	}
+	return warm.New(warm.Options{Reports: s.Warm, Service: service, Policy: Policy(s), Now: time.Now, Sleep: clock.Sleep, Log: log})
 }
 
 // Adobe names the Adobe of the settings among all that one table may have rows of.

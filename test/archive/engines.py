@@ -14,6 +14,8 @@ WORK, PORT = os.environ["ARCHIVE_WORK"], os.environ["ARCHIVE_PORT"]
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 REPORT = "report=tenant_year_month_day_mvpd"
 S3 = f"http://127.0.0.1:{PORT}/"
+# The archive's bucket and prefix, and how many months it holds.
+PLACE, MONTHS = os.environ.get("ARCHIVE_PLACE", "reports/of/acme"), int(os.environ.get("ARCHIVE_MONTHS", "25"))
 
 
 def snippet(heading, language):
@@ -29,7 +31,7 @@ def wanted():
         for row in csv.DictReader(f):
             key = int(row["year"]), int(row["month"]), row["mvpd"]
             sums[key] = sums.get(key, 0) + int(row["started-sessions"])
-    assert len({k[:2] for k in sums}) == 25, len({k[:2] for k in sums})
+    assert len({k[:2] for k in sums}) == MONTHS, len({k[:2] for k in sums})
     return sums
 
 
@@ -68,8 +70,8 @@ def bucket():
     with duckdb.connect() as c:
         c.execute(f"LOAD '{extension}'")
         c.execute(f"CREATE SECRET (TYPE s3, KEY_ID 'test', SECRET 'test', REGION 'us-east-1', ENDPOINT '127.0.0.1:{PORT}', URL_STYLE 'path', USE_SSL false)")
-        c.execute(c.execute(f"SELECT content FROM read_text('s3://reports/of/acme/v1/{REPORT}/_duckdb.sql')").fetchone()[0])
-        *_, question = statements(snippet("DuckDB", "sql"))
+        c.execute(c.execute(f"SELECT content FROM read_text('s3://{PLACE}/v1/{REPORT}/_duckdb.sql')").fetchone()[0])
+        question = "\n".join(line for line in snippet("DuckDB", "sql").splitlines() if not line.startswith("."))
         return of_rows(c.execute(question).fetchall())
 
 
@@ -86,7 +88,7 @@ def athena():
     """By the emulated Athena: the statement makes a table in its catalog, and the query finds the rows."""
     def query(sql):
         started = aws("AmazonAthena.StartQueryExecution", QueryString=sql, QueryExecutionContext={"Database": "cmu"},
-                      ResultConfiguration={"OutputLocation": "s3://reports/athena/"})["QueryExecutionId"]
+                      ResultConfiguration={"OutputLocation": f"s3://{PLACE.split('/')[0]}/athena/"})["QueryExecutionId"]
         for _ in range(100):
             status = aws("AmazonAthena.GetQueryExecution", QueryExecutionId=started)["QueryExecution"]["Status"]
             if status["State"] in ("SUCCEEDED", "FAILED"):
@@ -102,7 +104,7 @@ def athena():
             token = {"NextToken": page["NextToken"]}
 
     aws("AWSGlue.CreateDatabase", DatabaseInput={"Name": "cmu"})
-    with urllib.request.urlopen(f"{S3}reports/of/acme/v1/{REPORT}/_athena.sql") as sql:
+    with urllib.request.urlopen(f"{S3}{PLACE}/v1/{REPORT}/_athena.sql") as sql:
         query(sql.read().decode())
     return of_rows(query(snippet("Athena", "sql"))[1:])
 

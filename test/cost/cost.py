@@ -96,6 +96,24 @@ def million(kind, calls):
     return [1e6 * c for c in (api, run, table, lines, out)]
 
 
+def warm_up(calls, rows):
+    """A month of rounds, one in so many minutes as the schedule says, with calls for a report that is a year by day and MVPD."""
+    schedule = resources["WarmUp"]["Properties"]["ScheduleExpression"]
+    rounds = HOURS * 60 / int(schedule.removeprefix("rate(").split()[0])
+    asked = HOURS * 60 / calls
+    looks = rounds * (lambda_run("Query", measured["store_hit_year_milliseconds"]) + measured["store_hit_year_read_units"] * price["read_unit"]
+                      + price["schedule_call"] + traced())
+    fetches = asked * (lambda_run("Query", measured["miss_milliseconds"])
+                       + (measured["store_hit_year_read_units"] * 2 + measured["miss_read_units"]) * price["read_unit"]
+                       + rows * price["write_unit"] + log(measured["adobe_called_bytes"] + measured["answered_bytes"]))
+    return looks, fetches
+
+
+warmed = "".join(f"| {name} | {looks:.2f} | {fetches:.2f} | {looks + fetches:.2f} |\n" for name, (looks, fetches) in (
+    ("by day, asked for every 45 min", warm_up(45, measured["miss_year_write_units"] / 12)),
+    ("by hour, every 15 min", warm_up(15, measured["miss_year_write_units"] / 12)),
+))
+
 rows = "\n".join(f"| {name} | {cost:.2f} |" for name, cost in idle)
 table = ""
 for name, kind, calls in kinds:
@@ -123,6 +141,16 @@ idle month costs more than {LIMIT:.2f}. Nobody has compared it with a bill yet.
 |---|---|---|---|---|---|---|
 {table}
 An answer is taken to be {measured["answer_bytes"] // 1000} kB, compressed. While reports are asked for, up to six more metrics count, for {price["metric_month"]:.2f} a month each.
+
+## What is kept warm
+
+By default nothing is. `Warm` adds a schedule and its role; a report on the list of the size of a year by day and MVPD adds, in a month:
+
+| report | looks | calls | together |
+|---|---|---|---|
+{warmed}
+Looks are reckoned as if each of a process that has just begun. One that has looked before holds the rows in memory and reads nothing. A call
+writes the block that changed. Reports that are archived from the same list are not asked for twice.
 
 ## What was left out, and what each would cost
 

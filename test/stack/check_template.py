@@ -135,6 +135,13 @@ for name, role in resources.items():
 expect("dead letters", sorted(name for name, r in resources.items() if "DeadLetters" in named(r["Properties"]) and "Alarm" not in r["Type"]),
        ["ArchiverDaily", "ArchiverDailyRole", "ArchiverEventInvokeConfig", "ArchiverRole", "RegisterEventInvokeConfig", "RegisterRole"])
 
+# What is kept warm: one more role may run query, and is there with Warm alone. Nobody else is let in by the functions themselves.
+expect("what Warm adds", sorted(name for name, r in resources.items() if r.get("Condition") == "HasWarm"), ["WarmUp", "WarmUpRole"])
+expect("what the schedule may do", [(s["Action"], str(s["Resource"]).endswith("-query:live'}")) for p in resources["WarmUpRole"]["Properties"]["Policies"]
+                                    for s in p["PolicyDocument"]["Statement"]], [("lambda:InvokeFunction", True)])
+expect("whom functions let in", {r["Properties"]["Principal"] for r in resources.values() if r["Type"] == "AWS::Lambda::Permission"},
+       {"apigateway.amazonaws.com"})
+
 ANY, OPEN = "x-amazon-apigateway-any-method", {"/": {"get", "options"}, "/assets/{proxy+}": {"get"}, "/{proxy+}": {"options"}}
 paths = resources["Api"]["Properties"]["Body"]["paths"]
 expect("paths", set(paths), set(OPEN))

@@ -31,7 +31,7 @@ dynamodb_local() {
 
 tools() { # side by side: most of the time is spent waiting for a registry
     venv sam 'aws-sam-cli==1.170.*' & local a=$!
-    (venv emulator ministack==1.5.33 aws-sam-translator==1.115.0 && venv aws 'awscli==1.*') & local b=$!
+    (venv emulator ministack==1.5.33 aws-sam-translator==1.115.0 duckdb==1.5.5 duckdb-extension-httpfs==1.5.5 && venv aws 'awscli==1.*') & local b=$!
     dynamodb_local & local c=$!
     wait $a && wait $b && wait $c
 }
