@@ -78,3 +78,42 @@ func TestStatusPage(t *testing.T) {
 		t.Errorf("programs get %s", got)
 	}
 }
+
+// The catalogue is that of the licence in use: what was learnt of another is not told, and is there again after it.
+func TestCatalogFollowsTheLicence(t *testing.T) {
+	r := newRig(t)
+	known := func() (paths []string) {
+		t.Helper()
+		var doc catalogDocument
+		if err := json.Unmarshal([]byte(r.ok("/catalog").body), &doc); err != nil {
+			t.Fatal(err)
+		}
+		for _, report := range doc.Reports {
+			paths = append(paths, strings.Join(report.Dimensions, "/"))
+		}
+		return paths
+	}
+	const month = "tenant/year/month"
+	first := r.adobe.Token
+	r.licence = "ACME"
+	r.ok("/cmu/v2/" + month)
+	if got := known(); !slices.Contains(got, month) {
+		t.Fatalf("known: %q", got)
+	}
+	r.licence, r.adobe.Token = "GLOBEX", r.adobe.TokenOf("GLOBEX")
+	if got := known(); len(got) != 0 {
+		t.Errorf("another licence is told of %q", got)
+	}
+	if got := r.get("/cmu/v2/tenant/year/mnth"); strings.Contains(got.body, "/cmu/v2/"+month) {
+		t.Errorf("another licence is pointed to what was learnt before: %s", got.body)
+	}
+	r.ok("/cmu/v2/tenant/year")
+	if got := known(); !slices.Contains(got, "tenant/year") {
+		t.Errorf("known: %q", got)
+	}
+	r.licence, r.adobe.Token = "ACME", first
+	r.ok("/cmu/v2/" + month) // from memory, which teaches nothing
+	if got := known(); !slices.Contains(got, month) {
+		t.Errorf("known after a change back: %q", got)
+	}
+}
