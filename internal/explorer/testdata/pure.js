@@ -83,6 +83,8 @@ async (assets) => {
   same("by hand", pick({ report: "tenant/year/month/day/mvpd" }), ["tenant/year/month/day/mvpd", ""]);
   same("explores along time", t.unexplored(tree.onTheWay), ["tenant"]);
   same("a gap in time", tree.grainOf(["year", "day"]), null);
+  same("nothing of a shell's", tree.href({ path: ["year"], grain: "year", project: [], filters: [{ dimension: "m", not: false, value: "(it's) *!" }] }, "2026", "2027", ".csv"),
+    "/cmu/v2/year.csv?start=2026&end=2027&m=%28it%27s%29%20%2A%21");
   same("href", tree.href({ path: ["a b", "year"], grain: "year", project: ["x"], filters: [{ dimension: "m", not: true, value: "é&" }] }, "2026", "2027", ".csv"),
     "/cmu/v2/a%20b/year.csv?start=2026&end=2027&x&m!=%C3%A9%26");
 
@@ -135,6 +137,9 @@ async (assets) => {
   }
   same("quotes of a shell", takeaway.KINDS[1].write({ url, keyed: false }).includes("O'\\''Neil"), true);
   same("repeated names go into the path", takeaway.KINDS[4].write({ url: url + "&mvpd=b", keyed: false }).includes("Query="), false);
+  same("quotes of SQL", takeaway.KINDS[3].write({ url, keyed: true }).match(/O''Neil|'https:\/\/h\.example\/live\/cmu\/v2\/'/g).length, 2);
+  const odd = "https://h.example/cmu/v2/tenant/year.csv?start=2026&mvpd=" + encodeURIComponent('"#(lf)\n\u202e');
+  same("escapes of M", /#"mvpd"="([^ ]+)"\]/.exec(takeaway.KINDS[4].write({ url: odd, keyed: false }))[1], '""#(#)(lf)#(000a)#(202e)');
   same("file name", takeaway.fileName("attachment; filename=\"a.csv\"; filename*=UTF-8''%C3%A9.csv", ""), "é.csv");
   return { Checked: checked, Failed: failed };
 }
