@@ -1,6 +1,7 @@
 // The chart: series into Chart.js. It only draws; what it draws is worked out elsewhere.
 
 import { compact, number, period, tick } from "./format.js";
+import { picture } from "./picture.js";
 import { ticks } from "./ticks.js";
 
 /** @typedef {import("./types").Built} Built */
@@ -51,25 +52,11 @@ export class Plot {
     this.chart = this.view = null;
   }
 
-  /** The chart with its title on the page's ground, as a PNG. @param {string} title @param {string} about @returns {Promise<Blob | null>} */
-  image(title, about) {
-    const { canvas } = this;
-    const scale = canvas.width / canvas.clientWidth;
-    const head = 56 * scale;
-    const sheet = document.createElement("canvas");
-    sheet.width = canvas.width + 32 * scale;
-    sheet.height = canvas.height + head + 16 * scale;
-    const on = /** @type {CanvasRenderingContext2D} */ (sheet.getContext("2d"));
-    on.fillStyle = css("--card");
-    on.fillRect(0, 0, sheet.width, sheet.height);
-    on.fillStyle = css("--ink");
-    on.font = `600 ${17 * scale}px system-ui, sans-serif`;
-    on.fillText(title, 16 * scale, 26 * scale, sheet.width - 32 * scale);
-    on.fillStyle = css("--soft");
-    on.font = `${13 * scale}px system-ui, sans-serif`;
-    on.fillText(about, 16 * scale, 46 * scale, sheet.width - 32 * scale);
-    on.drawImage(canvas, 16 * scale, head);
-    return new Promise((resolve) => sheet.toBlob(resolve, "image/png"));
+  /** The chart as a PNG, in the colours of the page. @param {{title: string, about: string, foot: string}} texts @returns {Promise<Blob | null>} */
+  image(texts) {
+    const series = this.view?.built.series ?? [];
+    const legend = series.length === 1 && series[0].value === "" ? [] : series.map((s, i) => ({ colour: colourOf(s, i), label: s.label }));
+    return picture(this.canvas, { ...texts, legend, ground: css("--card"), ink: css("--ink"), soft: css("--soft") });
   }
 }
 
@@ -77,9 +64,9 @@ export class Plot {
 const openGround = (plot) => ({
   id: "open",
   /** @param {any} chart */
-  beforeDatasetsDraw(chart) {
+  beforeDraw(chart) {
     const { view } = plot;
-    if (!view || view.open >= view.built.periods.length) return;
+    if (!chart.chartArea || !view || view.open >= view.built.periods.length) return;
     const { left, right, top, bottom } = chart.chartArea;
     const half = view.kind === "bars" ? 0.5 : 0;
     const from = Math.max(left, chart.scales.x.getPixelForValue(view.open - half));
