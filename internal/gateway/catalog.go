@@ -174,24 +174,11 @@ func catalogPage(base string, doc *catalogDocument) []byte {
 		p.raw(`<tr><th scope="row">`)
 		p.text(name)
 		p.raw("</th>")
-		p.cell("td", span64(f.Recompute), false)
-		p.cell("td", span64(f.Open), false)
+		p.cell("td", roughly(time.Duration(f.Recompute)*time.Second), false)
+		p.cell("td", roughly(time.Duration(f.Open)*time.Second), false)
 		p.cell("td", f.SettledUntil.String(), false)
 		p.raw("</tr>\n")
 	}
 	p.raw("</tbody></table></div>\n")
 	return p.end(&text)
-}
-
-// span64 is a duration in seconds for people.
-func span64(seconds int64) string {
-	text := (time.Duration(seconds) * time.Second).String()
-	text = strings.TrimSuffix(text, "0s")
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	if text == "" {
-		return "0s"
-	}
-	return text
 }

@@ -155,7 +155,7 @@ async function explore(signal, most) {
     if (!path) return n;
     await pause(50, signal);
     const { metrics: has, leadsTo } = await gateway.links(path, signal).catch((e) => {
-      if (e instanceof Failure && e.problem.status >= 400 && e.problem.status < 500 && !e.wantsKey) return { metrics: [], leadsTo: [] };
+      if (e instanceof Failure && e.problem.status >= 400 && e.problem.status < 500 && !e.wantsKey && !e.passes) return { metrics: [], leadsTo: [] };
       throw e;
     });
     tree.learn(path, has, leadsTo);
@@ -235,7 +235,7 @@ const hrefOf = (query, span) => href(query, writeCivil(span.start), writeCivil(s
 async function fetchAll(query, span, signal) {
   /** @param {Query} q @param {Span} s */
   const report = (q, s) => patiently(() => gateway.report(hrefOf(q, s), signal), signal, waiting);
-  const before = state.compare && state.chart !== "heat" ? compared(span, state.compare, state.weekday) : null;
+  const before = state.compare && state.chart !== "heat" ? compared(span, state.compare, state.weekday, query.grain) : null;
   const metric = metricOf(state.metric);
   const coarse = metric.distinct && state.chart !== "heat" && !state.report ? asOne(span, query.grain) : null;
   const whole = coarse && choose(tree, { grain: coarse, split: state.split, filters: state.filters, metric: state.metric, report: "" });
@@ -306,8 +306,10 @@ function draw(query, span, metric, all) {
     get("key").textContent = before ? `Dashed: the ${past_}, ${spanText(before)}${metric.distinct || kind === "line" ? "" : ", all together"}. Times are Adobe’s.` : "Times are Adobe’s.";
     plot.draw({ built, grain: query.grain, kind, open, metric: metric.title, before: past_ });
   }
+  const focused = get("summary").contains(document.activeElement);
   get("summary").innerHTML = summary(built, { split: split || "", grain: query.grain, compared: before ? `${past_[0].toUpperCase()}${past_.slice(1)} (${spanText(before)})` : "", whole,
     caption: `Figures: ${caption}`, filterable: split !== "" });
+  if (focused) get("result").focus({ preventScroll: true });
   numbers.show({ built, grain: query.grain, open, before: past_, caption });
   get("asked").textContent = `${query.path.join(" / ")}${query.project.length > 0 ? `, and ${query.project.join(", ")} beside it` : ""}`;
   showCode();
@@ -365,7 +367,9 @@ get("forget").addEventListener("click", () => {
 pages(gateway);
 
 addEventListener("popstate", () => {
-  state = read(location.search);
+  const next = read(location.search);
+  if (write(next) === write(state)) return; // a fragment alone
+  state = next;
   show();
 });
 for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", () => plot.redraw());

@@ -1,9 +1,9 @@
 // The controls: they show a state and say which state is wanted instead.
 
-import { GRAINS, isTime, parse, write } from "./civil.js";
+import { GRAINS, floor, isTime, parse, write } from "./civil.js";
 import { withFilter, withoutFilter } from "./state.js";
 import { choose, grainOf as grainOfPath } from "./tree.js";
-import { PRESETS, between, grainOf, grains, nameOf, resolve, shifted } from "./windows.js";
+import { PRESETS, between, grainOf, grains, hasWeekdays, nameOf, resolve, shifted } from "./windows.js";
 
 /** @typedef {import("./types").State} State */
 /** @typedef {import("./types").Span} Span */
@@ -12,6 +12,10 @@ import { PRESETS, between, grainOf, grains, nameOf, resolve, shifted } from "./w
 /** @typedef {import("./types").ChartKind} ChartKind */
 
 const DAY = 86400e3;
+/** How long typing rests, in ms, before a date counts. */
+const TYPING = 900;
+/** Before this there is nothing: it is a year that is being typed. */
+const OLDEST = Date.UTC(2000, 0);
 
 /** @template {HTMLElement} T @param {string} id @returns {T} */
 export const get = (id) => /** @type {T} */ (document.getElementById(id));
@@ -94,7 +98,20 @@ export class Controls {
     }
     get("previous").addEventListener("click", () => this.move(-1));
     get("next").addEventListener("click", () => this.move(1));
-    for (const id of ["from", "to"]) get(id).addEventListener("change", () => this.pick());
+    // A date that is being typed is none yet: it counts once the typing rests.
+    let typing = 0;
+    for (const id of ["from", "to"]) {
+      get(id).addEventListener("change", () => {
+        clearTimeout(typing);
+        typing = setTimeout(() => this.pick(), TYPING);
+      });
+      const done = () => {
+        clearTimeout(typing);
+        this.pick();
+      };
+      get(id).addEventListener("blur", done);
+      get(id).addEventListener("keydown", (e) => /** @type {KeyboardEvent} */ (e).key === "Enter" && done());
+    }
     get("choose").addEventListener("submit", (e) => e.preventDefault());
   }
 
@@ -107,7 +124,11 @@ export class Controls {
   /** A window by its first and its last day. */
   pick() {
     const [from, to] = ["from", "to"].map((id) => parse(/** @type {HTMLInputElement} */ (get(id)).value));
-    if (from !== null && to !== null && from <= to) this.want({ ...this.state(), window: nameOf(between(from, to + DAY)) });
+    const span = resolve(this.state().window, this.known().now);
+    if (from === null || to === null || from > to || from < OLDEST || !span) return;
+    // The days that are shown already may be those of a preset.
+    if (from === floor(span.start, "day") && to === floor(span.end - 1, "day")) return;
+    this.want({ ...this.state(), window: nameOf(between(from, to + DAY)) });
   }
 
   /** Shows the state. @param {Span} span @param {{distinct: boolean}} metric */
@@ -137,7 +158,7 @@ export class Controls {
     const compare = /** @type {HTMLSelectElement} */ (get("compare"));
     compare.value = s.compare;
     compare.disabled = heat;
-    get("weekdays").hidden = heat || !s.compare;
+    get("weekdays").hidden = heat || !s.compare || !hasWeekdays(grain);
     /** @type {HTMLInputElement} */ (get("weekday")).checked = s.weekday;
     const possible = grains(span).filter((g) => !pinned || g === grainOfPath(pinned));
     fill(get("grain"), [{ value: "", text: `Auto (${grainOf(span, "")})` }, ...possible.map((g) => ({ value: g, text: `By ${g}` }))], possible.includes(/** @type {Grain} */ (s.grain)) ? s.grain : "");
@@ -156,8 +177,10 @@ export class Controls {
       b.title = off ? "Distinct users never add up, so they are not stacked" : kind === "heat" ? "Hour by weekday" : "";
       b.setAttribute("aria-pressed", String(kind === (s.chart !== "heat" && !stacks ? "line" : s.chart)));
     }
-    /** @type {HTMLInputElement} */ (get("from")).value = write(span.start).slice(0, 10);
-    /** @type {HTMLInputElement} */ (get("to")).value = write(span.end - 1).slice(0, 10);
+    for (const [id, at] of /** @type {[string, number][]} */ ([["from", span.start], ["to", span.end - 1]])) {
+      const field = /** @type {HTMLInputElement} */ (get(id));
+      if (field !== document.activeElement || field.value === "") field.value = write(at).slice(0, 10);
+    }
     this.showFilters(tree.dimensions());
 
     const reports = [...tree.reports.values()].filter((r) => grainOfPath(r.dimensions) !== null);
@@ -182,7 +205,9 @@ export class Controls {
     });
     const open = make("button", { type: "button" }, "Add a filter");
     open.addEventListener("click", () => open.replaceWith(this.adding(dimensions)));
+    const focused = place.contains(document.activeElement);
     place.replaceChildren(...chips, open);
+    if (focused) open.focus();
   }
 
   /** @param {string[]} dimensions */

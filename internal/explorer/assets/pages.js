@@ -1,7 +1,10 @@
 // Pages behind a key cannot be opened by a link: they are fetched with it, and shown here under a fragment of the address.
 
 import { Failure } from "./api.js";
-import { get } from "./controls.js";
+import { get, make } from "./controls.js";
+
+/** The most signs that are shown of what is no page. */
+const MOST = 100_000;
 
 /** @param {import("./api.js").Gateway} gateway */
 export function pages(gateway) {
@@ -16,14 +19,19 @@ export function pages(gateway) {
 
   /** Shows the page that the fragment names, or the explorer. */
   async function turn() {
-    const path = decodeURI(location.hash.slice(1));
+    // Other fragments are places on this page.
+    const path = location.hash.startsWith("#/") ? decodeURI(location.hash.slice(1)) : "";
     const page = get("page");
     for (const e of document.querySelectorAll("main > :not(#page)")) /** @type {HTMLElement} */ (e).hidden = path !== "";
     page.hidden = path === "";
-    if (path === "" || !path.startsWith("/")) return;
+    if (path === "") return;
     try {
       const response = await gateway.ask(path, "text/html");
       const text = await response.text();
+      if (!response.headers.get("Content-Type")?.startsWith("text/html")) {
+        page.replaceChildren(make("pre", {}, text.slice(0, MOST)));
+        return;
+      }
       const other = new DOMParser().parseFromString(text, "text/html");
       page.replaceChildren(...[...(other.querySelector("main") ?? other.body).childNodes].map((n) => document.importNode(n, true)));
       page.focus();

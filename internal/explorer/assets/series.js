@@ -146,19 +146,26 @@ export function addBefore(built, o) {
       sum = new Float64Array(list.length);
       for (const [value, other] of sums) if (!named.has(value)) for (let i = 0; i < sum.length; i++) sum[i] += other[i];
     }
-    const values = finish("", "", sum, begun, gone, o).values.slice(0, length);
-    while (values.length < length) values.push(null);
-    const f = figures(values, o.adds && !o.distinct);
-    s.before = values;
+    const all = finish("", "", sum, begun, gone, o).values;
+    const f = figures(all, o.adds && !o.distinct);
+    s.before = Array.from({ length }, (_, i) => all[i] ?? null);
     s.beforeSum = f.sum;
     s.beforeMean = f.mean;
+    s.change = change(s, all);
   }
 }
 
-/** A change as a part of what was, or null. @param {Series} s */
-export function change(s) {
-  const [now, then] = s.sum !== null ? [s.sum, s.beforeSum] : [s.mean, s.beforeMean];
-  return now === null || then === null || then === undefined || then === 0 ? null : now / then - 1;
+/**
+ * A change as a part of what was, or null where like cannot be compared with like: something of what was is not known. Periods that have
+ * not begun are compared with nothing.
+ * @param {Series} s @param {(number | null)[]} all what was
+ */
+function change(s, all) {
+  const like = s.values.includes(null) ? all.filter((_, i) => (s.values[i] ?? null) !== null) : all;
+  if (like.includes(null)) return null;
+  const f = figures(like, s.sum !== null);
+  const [now, then] = s.sum !== null ? [s.sum, f.sum] : [s.mean, f.mean];
+  return now === null || then === null || then === 0 ? null : now / then - 1;
 }
 
 /** The first period that may still change. @param {Civil[]} list @param {Civil | null} settled */

@@ -11,6 +11,7 @@ import { between, keptSince, nameOf } from "./windows.js";
 /** @param {string} kind @param {string} title @param {string} text @param {...(Node | string)} more */
 export function message(kind, title, text, ...more) {
   const place = get("state");
+  const focused = [place, get("view")].some((e) => e.contains(document.activeElement));
   place.dataset.kind = kind;
   place.replaceChildren(make("h2", {}, title), make("p", { class: "soft" }, text), ...more);
   place.hidden = false;
@@ -18,6 +19,7 @@ export function message(kind, title, text, ...more) {
   get("take").hidden = true;
   get("code").hidden = true;
   get("copy").setAttribute("aria-expanded", "false");
+  if (focused) get("result").focus({ preventScroll: true });
 }
 
 /** @param {string} text @param {() => void} act */
@@ -106,7 +108,7 @@ export function notes(o) {
   if (o.incomplete) add("warn incomplete", `Incomplete: ${o.incomplete}. Numbers are too low where rows are missing.`);
   if (o.stale) add("warn stale", `These numbers are ${ago(o.age)} old, older than they should be. Newer ones are being fetched, or cannot be had for now.`);
   if (o.span.start < keptSince(o.now)) add("warn gone", `Adobe no longer has what was before ${moment(keptSince(o.now))}: it keeps 25 months. A gap there is not “no usage”.`);
-  if (o.before && o.before.start < keptSince(o.now)) add("warn gone", `Adobe no longer has all of what is compared with: it keeps 25 months, from ${moment(keptSince(o.now))} on.`);
+  if (o.before && o.before.start < keptSince(o.now)) add("warn gone", `Adobe no longer has all of what is compared with: it keeps 25 months, from ${moment(keptSince(o.now))} on. So there is no change to tell.`);
   if (o.open && o.settled !== null) add("open", `From ${moment(Math.max(o.settled, o.span.start))} on, numbers may still change: they are drawn lighter.`);
   if (o.distinct && o.stacked) add("distinct", "Distinct users never add up, so they are drawn as lines and not stacked.");
   if (o.distinct && o.rest > 0) add("distinct", `${o.rest} more ${o.rest === 1 ? "value is" : "values are"} not shown. Distinct users never add up, so there are no “others” and no sum.`);

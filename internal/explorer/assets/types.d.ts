@@ -98,6 +98,8 @@ export interface Series {
   before?: (number | null)[];
   beforeSum?: number | null;
   beforeMean?: number | null;
+  /** As a part of what was; null: like cannot be compared with like. */
+  change?: number | null;
 }
 
 export interface Built {

@@ -30,12 +30,24 @@ async (assets) => {
     "2026-01..2026-03": ["2026-01-01", "2026-03-01", 2], "2026-01-05..2026-01-06": ["2026-01-05", "2026-01-06", 0], "x": null, "2026-02..2026-01": null, "0d": null };
   for (const [name, want] of Object.entries(windowsAre)) same(name, spanOf(windows.resolve(name, now)), want);
   const of = (name) => windows.resolve(name, now);
-  same("before 30 days", spanOf(windows.compared(of("30d"), "before", false)), ["2026-09-26", "2026-10-26", 0]);
-  same("before, weekdays", spanOf(windows.compared(of("30d"), "before", true)), ["2026-09-21", "2026-10-21", 0]);
-  same("year before", spanOf(windows.compared(of("30d"), "year", false)), ["2025-10-26", "2025-11-25", 0]);
-  same("year before, weekdays", spanOf(windows.compared(of("30d"), "year", true)), ["2025-10-27", "2025-11-26", 0]);
-  same("before this month", spanOf(windows.compared(of("this-month"), "before", false)), ["2026-10-01", "2026-10-26", 1]);
-  same("before March", spanOf(windows.compared(windows.resolve("2026-03..2026-04", now), "before", false)), ["2026-02-01", "2026-03-01", 1]);
+  same("before 30 days", spanOf(windows.compared(of("30d"), "before", false, "day")), ["2026-09-26", "2026-10-26", 0]);
+  same("before, weekdays", spanOf(windows.compared(of("30d"), "before", true, "day")), ["2026-09-21", "2026-10-21", 0]);
+  same("year before", spanOf(windows.compared(of("30d"), "year", false, "day")), ["2025-10-26", "2025-11-25", 0]);
+  same("year before, weekdays", spanOf(windows.compared(of("30d"), "year", true, "day")), ["2025-10-27", "2025-11-26", 0]);
+  same("before this month", spanOf(windows.compared(of("this-month"), "before", false, "day")), ["2026-10-01", "2026-10-26", 1]);
+  for (const [window, kind, grain, want] of [
+    ["2026-05-01..2026-07-31", "before", "month", ["2026-02-01", "2026-05-01", 0]], ["2026-05-01..2026-07-31", "before", "day", ["2026-01-30", "2026-05-01", 0]],
+    ["2026-02..2026-03", "before", "day", ["2026-01-01", "2026-02-01", 1]], ["2026-02..2026-03", "before", "month", ["2026-01-01", "2026-02-01", 1]],
+    ["this-month", "before", "month", ["2026-10-01", "2026-10-26", 1]], ["2026-03-31..2026-05-31", "before", "month", ["2025-12-31", "2026-03-01", 0]],
+    ["2026-02-01..2026-03-31", "year", "month", ["2025-02-01", "2025-03-31", 0]], ["2026..2027", "before", "year", ["2025-01-01", "2026-01-01", 12]],
+  ]) {
+    const span = windows.resolve(window, now);
+    for (const weekday of grain === "day" ? [false] : [false, true]) same(`${kind} ${window} by ${grain}`, spanOf(windows.compared(span, kind, weekday, grain)), want);
+    if (grain === "month") same(`months beside months: ${window}`, windows.count(windows.compared(span, kind, false, grain), grain), windows.count(span, grain));
+  }
+  for (const month of ["2026-09..2026-10", "2026-10..2026-11", "2026-02..2026-03", "2024-02..2024-03"]) same(`${month} by month`, windows.grains(windows.resolve(month, now)).includes("month"), true);
+  same("years of two digits", civil.parse("0002-10-05"), null);
+  same("before March", spanOf(windows.compared(windows.resolve("2026-03..2026-04", now), "before", false, "day")), ["2026-02-01", "2026-03-01", 1]);
   same("next of a month that is not over", spanOf(windows.shifted(of("this-month"), -1)), ["2026-10-01", "2026-11-01", 1]);
   same("previous", spanOf(windows.shifted(of("7d"), -1)), ["2026-11-11", "2026-11-18", 0]);
   const grains = { "24h": "hour", "30d": "hour", "last-month": "hour", "90d": "day", "12m": "day", "2024-11-01..2026-11-01": "day", "2024-10-01..2026-11-01": "month" };
@@ -107,7 +119,17 @@ async (assets) => {
   same("summed", series.build({ ...of11, distinct: false, adds: true, split: "" }).series[0].values, [11, 27, 0, 4, null]);
   series.addBefore(adding, { ...of11, distinct: false, adds: true, split: "mvpd", span: windows.resolve("2026-10-31..2026-11-05", now) });
   same("before", [adding.series[0].before, adding.series[0].beforeSum], [[0, 10, 20, 0, 0], 30]);
-  same("change", series.change(adding.series[0]), 0);
+  same("change of what has begun", adding.series[0].change, 0);
+  const before = (o, was) => {
+    const built = series.build({ ...of11, distinct: false, adds: true, split: "", now: at("2026-12-02"), ...o });
+    series.addBefore(built, { ...of11, distinct: false, adds: true, split: "", now: at("2026-12-02"), ...was });
+    return built.series[0];
+  };
+  const months = { table: rows.readCSV("year,month,m\n2026,4,1\n2026,5,2\n2026,6,3\n2026,7,6\n2026,8,7\n"), grain: "month" };
+  const longer = before({ ...months, span: windows.resolve("2026-06..2026-08", now) }, { ...months, span: windows.resolve("2026-03-31..2026-06", now) });
+  same("nothing of what was is dropped", [longer.before, longer.beforeSum, longer.change], [[0, 1], 3, 2]);
+  const unknown = before({ ...months, span: windows.resolve("2026-06..2026-08", now) }, { ...months, span: windows.resolve("2026-04..2026-06", now), kept: at("2026-05-01"), table: rows.readCSV("year,month,m\n2026,5,2\n") });
+  same("like is compared with like alone", [unknown.before, unknown.beforeSum, unknown.change], [[null, 2], 2, null]);
   same("incomplete is not zero", series.build({ ...of11, distinct: false, adds: true, split: "", incomplete: true }).series[0].values, [11, 27, null, 4, null]);
   same("gone is not zero", series.build({ ...of11, distinct: false, adds: true, split: "mvpd", top: 1, kept: at("2026-11-03") }).series[1].values, [1, 7, 0, 4, null]);
   same("gone", series.build({ ...of11, distinct: false, adds: true, split: "", kept: at("2026-11-04") }).series[0].values, [11, 27, null, 4, null]);
