@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/cdproto/input"
+	"github.com/chromedp/chromedp"
 )
 
 // The PNG that people save holds what the chart shows: its lines in the colours of the legend, on the ground of the scheme, as large as
@@ -81,5 +84,45 @@ func TestPicture(t *testing.T) {
 				t.Errorf("%s: it is saved as %s", name, got)
 			}
 		}
+	}
+}
+
+// Under the pointer stand the numbers of one period, each series once, whether they may still change or not; away from it the chart is as
+// it was.
+func TestPointer(t *testing.T) {
+	b := serve(t).tab()
+	const picture = `[...document.getElementById("canvas").toDataURL()].reduce((h, c) => (h * 31 + c.charCodeAt(0)) | 0, 0)`
+	for _, view := range []string{"?window=24h&split=mvpd&top=3", "?metric=started-sessions&window=24h&split=mvpd&top=3&chart=area", "?metric=started-sessions&window=this-month&by=day&split=mvpd&top=3&chart=bars"} {
+		b.open("/" + view)
+		box := ask[struct{ X, Y, Left, Right float64 }](b, `(() => { const c = document.getElementById("canvas"); c.scrollIntoView({block: "center"}); const r = c.getBoundingClientRect(), a = Chart.getChart(c).chartArea;
+			return {X: r.x, Y: r.y + r.height / 2, Left: a.left, Right: a.right}; })()`)
+		move := func(x, y float64) {
+			if _, err := chromedp.Call(b.ctx, input.DispatchMouseEvent, input.DispatchMouseEventParams{Type: "mouseMoved", X: x, Y: y}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		move(1, 1)
+		before := ask[int](b, picture)
+		series := ask[int](b, `document.querySelectorAll("#summary tbody tr").length`)
+		for _, part := range []float64{0.1, 0.45, 0.97} {
+			move(box.X+box.Left+part*(box.Right-box.Left), box.Y)
+			b.until(picture + fmt.Sprintf(` !== %d && Chart.getChart("canvas").tooltip.dataPoints?.length > 0`, before))
+			shown := ask[[]struct {
+				X     float64
+				Label string
+			}](b, `Chart.getChart("canvas").tooltip.dataPoints.map((p) => ({X: p.raw.x, Label: p.dataset.label}))`)
+			labels := map[string]bool{}
+			for _, p := range shown {
+				if p.X != shown[0].X || labels[p.Label] {
+					t.Errorf("%s at %g: %+v", view, part, shown)
+				}
+				labels[p.Label] = true
+			}
+			if len(shown) != series {
+				t.Errorf("%s at %g: %d numbers for %d series", view, part, len(shown), series)
+			}
+		}
+		move(1, 1)
+		b.until(picture + fmt.Sprintf(` === %d`, before))
 	}
 }
