@@ -285,6 +285,9 @@ func TestForeignValues(t *testing.T) {
 			t.Errorf("%s is not shown: %s", want, text)
 		}
 	}
+	if n := ask[int](b, `document.querySelectorAll('#summary button[data-value=""]').length`); n != 0 {
+		t.Error("no value can be filtered by, which Adobe does not do")
+	}
 	if n := ask[int](b, `document.querySelectorAll("main img").length`); n != 0 {
 		t.Error("a value became markup")
 	}

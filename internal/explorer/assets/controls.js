@@ -201,7 +201,7 @@ export class Controls {
       const text = `${f.dimension} ${f.not ? "≠" : "="} `;
       const remove = make("button", { type: "button", "aria-label": `Remove the filter ${text}${f.value}` }, "×");
       remove.addEventListener("click", () => this.want(withoutFilter(this.state(), i)));
-      return make("span", { class: "chip" }, make("span", { title: text + f.value }, text, make("bdi", {}, f.value || "(empty)")), remove);
+      return make("span", { class: "chip" }, make("span", { title: text + f.value }, text, make("bdi", {}, f.value)), remove);
     });
     const open = make("button", { type: "button" }, "Add a filter");
     open.addEventListener("click", () => open.replaceWith(this.adding(dimensions)));

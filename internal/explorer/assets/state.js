@@ -50,7 +50,7 @@ export function read(query) {
 /** @param {string} text @param {boolean} not @returns {Filter | null} */
 function filter(text, not) {
   const at = text.indexOf("=");
-  return at > 0 && name.test(text.slice(0, at)) ? { dimension: text.slice(0, at), not, value: text.slice(at + 1) } : null;
+  return at > 0 && at < text.length - 1 && name.test(text.slice(0, at)) ? { dimension: text.slice(0, at), not, value: text.slice(at + 1) } : null;
 }
 
 /** Writes a query, with what is not as it is at first. @param {State} s */

@@ -31,7 +31,8 @@ export function summary(built, o) {
     const swatch = `<svg class="swatch ${s.others ? "others" : `c${i % 10}`}" viewBox="0 0 12 12" aria-hidden="true"><rect width="12" height="12" rx="3"/></svg>`;
     const label = `<bdi>${escape(s.label)}</bdi>`;
     const name =
-      o.filterable && !s.others ? `<button type="button" class="filter" data-value="${escape(s.value)}" title="Show only ${escape(s.label)}">${label}</button>` : label;
+      // Adobe takes no filter on no value.
+      o.filterable && !s.others && s.value !== "" ? `<button type="button" class="filter" data-value="${escape(s.value)}" title="Show only ${escape(s.label)}">${label}</button>` : label;
     return `<tr><th scope="row"><span class="name">${swatch}${name}</span></th>${cells.map((c) => `<td>${c}</td>`).join("")}</tr>`;
   });
   return `<table><caption>${escape(o.caption)}</caption><thead><tr>${heads.map((h) => `<th scope="col">${escape(h)}</th>`).join("")}</tr></thead><tbody>${rows.join("")}</tbody></table>`;
