@@ -103,14 +103,21 @@ func TestPagesInAFragment(t *testing.T) {
 	b.until(`!document.querySelector("#view").hidden`)
 	b.settled()
 	ask[bool](b, `(() => { window.asked = []; const real = window.fetch; window.fetch = (url, o) => { if (!String(url).includes("?limit=1")) asked.push(String(url));
-		return String(url).includes(".csv") ? Promise.resolve(new Response("mvpd\n<form action=x><input autofocus><button>evil</button></form><img src=x>", {headers: {"Content-Type": "text/csv"}})) : real(url, o); }; return true; })()`)
+		const type = /mvpd\.(csv|json)/.exec(String(url));
+		return type ? Promise.resolve(new Response("mvpd\n<form action=x><input autofocus><button>evil</button></form><img src=x>", {headers: {"Content-Type": type[1] === "csv" ? "text/csv" : "application/json"}})) : real(url, o); }; return true; })()`)
 	goTo := func(fragment string) {
 		ask[bool](b, fmt.Sprintf(`(location.hash = %q, true)`, fragment))
 		b.until(`!document.querySelector("#page").hidden && document.querySelector("#page").textContent !== ""`)
 	}
-	goTo("/cmu/v2/tenant/year/month/mvpd.csv?start=2026-10-01&end=2026-11-01")
-	if ask[bool](b, `document.querySelector("#page").querySelector("form, input, button, img") !== null`) || !strings.Contains(b.text("#page"), "<form action=x>") {
-		t.Errorf("the page shows %s", ask[string](b, `document.querySelector("#page").innerHTML`))
+	for _, file := range []string{"csv", "json"} { // the one is saved, the other shown
+		ask[bool](b, `(window.saved = "", HTMLAnchorElement.prototype.click = function () { window.saved = this.download; }, true)`)
+		goTo("/cmu/v2/tenant/year/month/mvpd." + file + "?start=2026-10-01&end=2026-11-01")
+		if ask[bool](b, `document.querySelector("#page").querySelector("form, input, button, img") !== null`) {
+			t.Errorf("the page shows %s", ask[string](b, `document.querySelector("#page").innerHTML`))
+		}
+		if saved := ask[string](b, `window.saved`); (saved != "") != (file == "csv") || strings.Contains(b.text("#page"), "<form action=x>") != (file == "json") {
+			t.Errorf("%s is saved as %q, and the page shows %s", file, saved, b.text("#page"))
+		}
 	}
 	for _, elsewhere := range []string{"//127.0.0.1:29999/x", `/\127.0.0.1:29999/x`, "//" + strings.TrimPrefix(s.sandbox, "http://") + "/x"} {
 		ask[bool](b, `(window.asked = [], document.querySelector("#page").textContent = "", true)`)
@@ -119,6 +126,22 @@ func TestPagesInAFragment(t *testing.T) {
 			t.Errorf("%s asks for %q, and shows %s", elsewhere, asked, b.text("#page"))
 		}
 	}
+	goTo("/%")
 	goTo("/catalog")
 	b.until(`document.querySelector("#page h1")?.textContent === "Catalogue"`)
+	if got := ask[string](b, `document.title`); !strings.Contains(got, "Catalogue") {
+		t.Errorf("the title is %s", got)
+	}
+	// Forgetting the key leaves no page of the data's behind.
+	b.click("#forget")
+	b.until(`document.querySelector("#page").hidden && document.querySelector("#page").textContent === "" && document.querySelector("#state input")`)
+	// Whoever follows such an address without a key is asked for one, and sees the page then.
+	other := s.tab()
+	other.do(chromedp.Navigate(s.url + "/#/status"))
+	other.until(`!document.querySelector("#result").hidden && document.querySelector("#state input")`)
+	other.settled()
+	other.do(chromedp.SendKeys(chromedp.CSS("#state input"), key+"\r"))
+	other.until(`document.querySelector("#page h1")?.textContent === "Status" && !document.querySelector("#page").hidden`)
+	ask[bool](other, `(location.hash = "", true)`)
+	other.until(`!document.querySelector("#view").hidden && document.querySelector("#view").checkVisibility()`)
 }

@@ -81,6 +81,34 @@ func TestIncomplete(t *testing.T) {
 	b.notes("incomplete", "Incomplete", "too low")
 }
 
+// What is compared with is told of like what is shown: nothing that is too low passes as whole, and a failure of it costs the view nothing.
+func TestIncompleteComparison(t *testing.T) {
+	s := serve(t)
+	b := s.tab()
+	const view = "/?window=2025-10-01..2025-11-01&by=day&split=mvpd&top=3&metric=active-sessions"
+	b.open(view)
+	s.behave(`{"max_limit": 5, "limit_mode": "clamp"}`)
+	b.open(view + "&compare=before")
+	b.notes("incomplete", "What is compared with is incomplete", "no change to tell")
+	s.behave(`{"faults": [{"on": "report", "kind": "status", "status": 500}]}`)
+	b.open(view + "&compare=year")
+	b.notes("past", "cannot be had for now")
+}
+
+// Filters of any length, and windows too wide for their points, leave a way on.
+func TestLongAndWide(t *testing.T) {
+	b := serve(t).tab()
+	for _, width := range []int64{1280, 320} {
+		b.size(width, "light")
+		b.open("/?window=7d&by=day&not=mvpd=" + strings.Repeat("x", 300) + "&not=mvpd=" + strings.Repeat("word%20", 60))
+		b.narrow("long filters")
+	}
+	b.open("/?chart=heat&window=12m&metric=active-sessions")
+	b.until(`document.querySelector("#state").dataset.kind === "large"`)
+	b.click("#state button")
+	b.until(`!document.querySelector("#week").hidden && document.querySelector("#week").checkVisibility()`)
+}
+
 // Copies past their age are shown with it while Adobe cannot be had.
 func TestStale(t *testing.T) {
 	s := serve(t, "CMU_FRESH_HOUR=1s", "CMU_FRESH_DAY=1s")

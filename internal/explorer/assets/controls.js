@@ -125,6 +125,10 @@ export class Controls {
   pick() {
     const [from, to] = ["from", "to"].map((id) => parse(/** @type {HTMLInputElement} */ (get(id)).value));
     const span = resolve(this.state().window, this.known().now);
+    const last = /** @type {HTMLInputElement} */ (get("to"));
+    const turned = from !== null && to !== null && from > to && to >= OLDEST;
+    last.setCustomValidity(turned ? "The last day is before the first." : "");
+    if (turned) last.reportValidity();
     if (from === null || to === null || from > to || from < OLDEST || !span) return;
     // The days that are shown already may be those of a preset.
     if (from === floor(span.start, "day") && to === floor(span.end - 1, "day")) return;
@@ -230,7 +234,13 @@ export class Controls {
     if (this.state().split) dimension.value = this.state().split;
     suggest();
     setTimeout(() => dimension.focus());
-    return make("span", { class: "adding" }, dimension, not, value, list, add);
+    const form = make("span", { class: "adding" }, dimension, not, value, list, add);
+    form.addEventListener("keydown", (e) => {
+      if (/** @type {KeyboardEvent} */ (e).key !== "Escape") return;
+      delete get("filters").dataset.print;
+      this.showFilters(dimensions);
+    });
+    return form;
   }
 
   /** Remembers values of dimensions, to suggest them. @param {import("./types").Table} table @param {Set<string>} metrics */

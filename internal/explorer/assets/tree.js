@@ -73,6 +73,9 @@ export function onTheWay(path) {
   return others.length === 0 || (others.length === 1 && path[0] === others[0]);
 }
 
+/** Places below a day and one other dimension: what else a report can be split by is among their links. @param {string[]} path */
+export const besideDays = (path) => path.length === 5 && path[0] === "tenant" && path.slice(1, 4).join() === GRAINS.slice(0, 3).join() && !isTime(path[4]);
+
 /** Whether time dimensions run from year down without a gap. @param {string[]} time */
 export const chain = (time) => time.length === 0 || (new Set(time).size === time.length && GRAINS.slice(0, time.length).every((g) => time.includes(g)));
 

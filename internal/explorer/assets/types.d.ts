@@ -114,6 +114,8 @@ export interface Built {
   refused: boolean;
   /** Rows in the window. */
   rows: number;
+  /** Up to here numbers are known: what began since may have no row yet. */
+  begun: number;
 }
 
 export interface Problem {

@@ -69,7 +69,7 @@ async (assets) => {
   const states = ["", "metric=users&split=concurrency-level", "split=mvpd&is=mvpd=T%C3%A9l%C3%A9+Qu%C3%A9bec&not=channel=a%26b&window=12m&by=month&compare=year&weekday=match&chart=area&top=10",
     "window=2026-01-01..2026-02-01&report=tenant/year/month/day"];
   for (const query of states) same("state", state.write(state.read(query)), query.replaceAll("%C3%A9", "%C3%A9"));
-  same("nonsense is as at first", state.write(state.read("metric=%20&window=9z&by=week&compare=x&chart=pie&top=7&report=a//b&is==x&is=a=")), "");
+  same("nonsense is as at first", state.write(state.read("metric=%20&window=9z&by=week&compare=x&chart=pie&top=7&report=a/../b&is==x&is=a=&is=month=11&split=..")), "");
   same("value with an equals sign", state.read("is=mvpd=a=b").filters, [{ dimension: "mvpd", not: false, value: "a=b" }]);
   same("once", state.withFilter(state.read("is=a=b"), { dimension: "a", not: false, value: "b" }).filters.length, 1);
 
@@ -129,6 +129,12 @@ async (assets) => {
   const longer = before({ ...months, span: windows.resolve("2026-06..2026-08", now) }, { ...months, span: windows.resolve("2026-03-31..2026-06", now) });
   same("nothing of what was is dropped", [longer.before, longer.beforeSum, longer.change], [[0, 1], 3, 2]);
   const unknown = before({ ...months, span: windows.resolve("2026-06..2026-08", now) }, { ...months, span: windows.resolve("2026-04..2026-06", now), kept: at("2026-05-01"), table: rows.readCSV("year,month,m\n2026,5,2\n") });
+  const gone = series.build({ ...of11, distinct: false, adds: true, split: "mvpd", top: 1 });
+  series.addBefore(gone, { ...of11, distinct: false, adds: true, split: "mvpd", top: 1, table: rows.readCSV("year,month,day,mvpd,m\n2026,10,27,Z,9\n2026,10,27,B,4\n"), span: windows.resolve("2026-10-27..2026-11-01", now) });
+  same("what is gone now has a row", gone.series.map((s) => [s.label, s.sum, s.beforeSum]), [["B", 30, 4], ["Z", 0, 9], ["2 others", 12, 0]]);
+  const young = { ...of11, distinct: false, adds: true, split: "", now: at("2026-11-05T12:00") };
+  same("what is not computed yet is not zero", [at("2026-11-03"), at("2026-11-06"), null].map((settled) => series.build({ ...young, settled }).series[0].values),
+    [[11, 27, 0, 4, null], [11, 27, 0, 4, 0], [11, 27, 0, 4, 0]]);
   same("like is compared with like alone", [unknown.before, unknown.beforeSum, unknown.change], [[null, 2], 2, null]);
   same("incomplete is not zero", series.build({ ...of11, distinct: false, adds: true, split: "", incomplete: true }).series[0].values, [11, 27, null, 4, null]);
   same("gone is not zero", series.build({ ...of11, distinct: false, adds: true, split: "mvpd", top: 1, kept: at("2026-11-03") }).series[1].values, [1, 7, 0, 4, null]);
