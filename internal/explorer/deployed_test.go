@@ -3,7 +3,6 @@
 package explorer_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"os"
 	"strings"
@@ -93,7 +92,7 @@ func TestDeployedKey(t *testing.T) {
 	other.until(`document.querySelector("#state").dataset.kind === "key"`)
 }
 
-// Nothing that the page or the API's description shows offers a purge, and the holder of a key can do none.
+// Nothing that the page shows offers a purge, and the holder of a key can do none: that takes a signature of AWS.
 func TestDeployedPurge(t *testing.T) {
 	s, key := deployed(t)
 	b := s.tab()
@@ -106,18 +105,6 @@ func TestDeployedPurge(t *testing.T) {
 	status := ask[int](b, `fetch("`+s.url+`/cmu/v2/tenant/year/month/day", {method: "DELETE", headers: {"x-api-key": sessionStorage.getItem("cmu-key")}}).then((r) => r.status)`)
 	if status != http.StatusForbidden {
 		t.Errorf("a purge by the page is answered %d", status)
-	}
-	text, _ := s.get("/openapi.json", "x-api-key", key)
-	var description struct {
-		Paths map[string]map[string]any
-	}
-	if err := json.Unmarshal([]byte(text), &description); err != nil || len(description.Paths) == 0 {
-		t.Fatalf("%v: %.200s", err, text)
-	}
-	for path, methods := range description.Paths {
-		if _, offered := methods["delete"]; offered {
-			t.Errorf("the description offers to delete %s", path)
-		}
 	}
 }
 
