@@ -48,15 +48,22 @@ func (b *tab) drawn() {
 func (b *tab) switches(bench *testing.B, back, there func()) {
 	there()
 	back()
-	script, task, n := 0.0, 0.0, 0
+	parts := map[string]string{"ScriptDuration": "script-ms", "LayoutDuration": "layout-ms", "TaskDuration": "task-ms"}
+	sums, n := map[string]float64{}, 0
 	for bench.Loop() {
-		s, t := b.metric("ScriptDuration"), b.metric("TaskDuration")
+		for name := range parts {
+			sums[name] -= b.metric(name)
+		}
 		there()
-		script, task, n = script+b.metric("ScriptDuration")-s, task+b.metric("TaskDuration")-t, n+1
+		for name := range parts {
+			sums[name] += b.metric(name)
+		}
+		n++
 		back()
 	}
-	bench.ReportMetric(script/float64(n)*1e3, "script-ms")
-	bench.ReportMetric(task/float64(n)*1e3, "task-ms")
+	for name, unit := range parts {
+		bench.ReportMetric(sums[name]/float64(n)*1e3, unit)
+	}
 }
 
 // BenchmarkPreset is 30 days by hour and 10 series, shown again.

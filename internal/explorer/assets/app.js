@@ -345,7 +345,8 @@ async function again(signal) {
 function refused(query, split) {
   const beside = query.path.filter((d) => !isTime(d) && d !== split && d !== "tenant");
   const list = beside.join(", ") || "tenant";
-  message("refused", "Not available", `The report has a row for each ${list}, and distinct users never add up. Split by ${list}, or filter it down to one value.`);
+  message("refused", "Not available", `The report has a row for each ${list}, and distinct users never add up. Split by ${list}, or filter it down to one value.`,
+    ...(beside.length === 1 ? [button(`Split by ${list}`, () => want({ ...state, split: beside[0] }))] : []));
 }
 
 const { showCode } = taking({ gateway, plot, shown: () => shown, state: () => state, explain });
