@@ -239,7 +239,7 @@ function none(span) {
 const hrefOf = (query, span) => href(query, writeCivil(span.start), writeCivil(span.end), ".csv");
 
 /** A failure is no answer; anything else is a mistake. @param {unknown} e @returns {null} */
-function none_(e) {
+function orNothing(e) {
   if (e instanceof Failure && !e.wantsKey) return null;
   throw e;
 }
@@ -255,8 +255,8 @@ async function fetchAll(query, span, signal) {
   const [answer, past, one] = await Promise.all([
     report(query, span),
     // A view is not refused for what stands beside it.
-    before && before.end > keptSince(now()) ? report(query, before).catch(none_) : null,
-    whole ? report(whole, span).catch(none_) : null,
+    before && before.end > keptSince(now()) ? report(query, before).catch(orNothing) : null,
+    whole ? report(whole, span).catch(orNothing) : null,
   ]);
   return { answer, before, past, one: one && whole ? { answer: one, grain: whole.grain } : null };
 }

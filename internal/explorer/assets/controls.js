@@ -76,6 +76,8 @@ export class Controls {
     this.known = known;
     /** Values that were seen, by dimension. @type {Map<string, Set<string>>} */
     this.values = new Map();
+    /** The timer of a date that is being typed; 0: none is. */
+    this.typing = 0;
     /** @param {string} id @param {(value: string) => Partial<State>} change */
     const on = (id, change) =>
       get(id).addEventListener("change", (e) => want({ ...state(), ...change(/** @type {HTMLSelectElement} */ (e.target).value) }));
@@ -99,16 +101,16 @@ export class Controls {
     get("previous").addEventListener("click", () => this.move(-1));
     get("next").addEventListener("click", () => this.move(1));
     // A date that is being typed is none yet: it counts once the typing rests.
-    let typing = 0;
     for (const id of ["from", "to"]) {
-      get(id).addEventListener("change", () => {
-        clearTimeout(typing);
-        typing = setTimeout(() => this.pick(), TYPING);
-      });
       const done = () => {
-        clearTimeout(typing);
+        clearTimeout(this.typing);
+        this.typing = 0;
         this.pick();
       };
+      get(id).addEventListener("change", () => {
+        clearTimeout(this.typing);
+        this.typing = setTimeout(done, TYPING);
+      });
       get(id).addEventListener("blur", done);
       get(id).addEventListener("keydown", (e) => /** @type {KeyboardEvent} */ (e).key === "Enter" && done());
     }
@@ -183,7 +185,7 @@ export class Controls {
     }
     for (const [id, at] of /** @type {[string, number][]} */ ([["from", span.start], ["to", span.end - 1]])) {
       const field = /** @type {HTMLInputElement} */ (get(id));
-      if (field !== document.activeElement || field.value === "") field.value = write(at).slice(0, 10);
+      if (this.typing === 0 && (field !== document.activeElement || field.value === "")) field.value = write(at).slice(0, 10);
     }
     this.showFilters(tree.dimensions());
 
