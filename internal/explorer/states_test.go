@@ -136,6 +136,13 @@ func TestProgress(t *testing.T) {
 	s := serve(t)
 	b := s.tab()
 	b.open("/?window=24h&split=mvpd")
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) { // wide reports come in blocks once the calendar is proven
+		if status, _ := s.get("/status"); strings.Contains(status, `"proven": true`) {
+			break
+		} else if time.Now().After(end) {
+			t.Fatalf("the calendar was never proven: %s", status)
+		}
+	}
 	s.behave(`{"default_limit": 1000, "max_limit": 1000, "limit_mode": "clamp", "reports_per_minute": 4}`)
 	b.do(chromedp.Navigate(s.url + "/?window=2026-01-01..2026-02-01&by=hour&split=mvpd&metric=started-sessions"))
 	b.shows("progress", "blocks are there. Asking again in")

@@ -202,7 +202,11 @@ export class Controls {
     const print = JSON.stringify([s.filters, dimensions]);
     const place = get("filters");
     if (place.dataset.print === print) return;
+    // Whoever is adding one is not disturbed by a dimension that was learnt meanwhile.
+    const filters = JSON.stringify(s.filters);
+    if (place.dataset.filters === filters && place.querySelector(".adding")) return;
     place.dataset.print = print;
+    place.dataset.filters = filters;
     const chips = s.filters.map((f, i) => {
       const text = `${f.dimension} ${f.not ? "≠" : "="} `;
       const remove = make("button", { type: "button", "aria-label": `Remove the filter ${text}${f.value}` }, "×");
@@ -240,6 +244,7 @@ export class Controls {
     form.addEventListener("keydown", (e) => {
       if (/** @type {KeyboardEvent} */ (e).key !== "Escape") return;
       delete get("filters").dataset.print;
+      delete get("filters").dataset.filters;
       this.showFilters(dimensions);
     });
     return form;
