@@ -46,7 +46,7 @@ assets: ## compress the explorer's files into internal/explorer/packed
 library: ## Chart.js of the version in internal/explorer/library/library.json, from the npm registry
 	internal/explorer/library/renew
 
-clients: ## the tools of other people: generated clients, polars, curl; Python, Node
+clients: ## the tools of other people: generated clients, polars, curl, the explorer's code; Python, Node
 	test/clients/run
 
 stack: ## the deployment as a whole: Linux, Docker, an emulated AWS

@@ -66,3 +66,18 @@ func TestNearest(t *testing.T) {
 		t.Errorf("%q of a tree that knows nothing", got)
 	}
 }
+
+// What is learnt of one licence is not told of another, and there is a bound to them.
+func TestTreesOfLicences(t *testing.T) {
+	var trees Trees
+	trees.Of("a").Learn([]string{"tenant"}, nil, nil)
+	if len(trees.Of("a").Reports()) != 1 || len(trees.Of("b").Reports()) != 0 || len(trees.Of("").Reports()) != 0 {
+		t.Error("they are mixed up")
+	}
+	for i := range 3 * maxTrees {
+		trees.Of(fmt.Sprint(i)).Learn([]string{"tenant"}, nil, nil)
+		if n := len(trees.made); n > maxTrees {
+			t.Fatalf("%d trees", n)
+		}
+	}
+}

@@ -24,8 +24,8 @@ import (
 // needBrowser is set where a browser must be there, so that a skip is no success.
 const needBrowser = "EXPLORER_BROWSER"
 
-// patience bounds whatever is waited for on a page.
-const patience = 20 * time.Second
+// patience bounds whatever is waited for on a page: a loaded machine takes its time.
+const patience = 60 * time.Second
 
 var built struct {
 	once sync.Once

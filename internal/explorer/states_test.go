@@ -81,6 +81,34 @@ func TestIncomplete(t *testing.T) {
 	b.notes("incomplete", "Incomplete", "too low")
 }
 
+// What is compared with is told of like what is shown: nothing that is too low passes as whole, and a failure of it costs the view nothing.
+func TestIncompleteComparison(t *testing.T) {
+	s := serve(t)
+	b := s.tab()
+	const view = "/?window=2025-10-01..2025-11-01&by=day&split=mvpd&top=3&metric=active-sessions"
+	b.open(view)
+	s.behave(`{"max_limit": 5, "limit_mode": "clamp"}`)
+	b.open(view + "&compare=before")
+	b.notes("incomplete", "What is compared with is incomplete", "no change to tell")
+	s.behave(`{"faults": [{"on": "report", "kind": "status", "status": 500}]}`)
+	b.open(view + "&compare=year")
+	b.notes("past", "cannot be had for now")
+}
+
+// Filters of any length, and windows too wide for their points, leave a way on.
+func TestLongAndWide(t *testing.T) {
+	b := serve(t).tab()
+	for _, width := range []int64{1280, 320} {
+		b.size(width, "light")
+		b.open("/?window=7d&by=day&not=mvpd=" + strings.Repeat("x", 300) + "&not=mvpd=" + strings.Repeat("word%20", 60))
+		b.narrow("long filters")
+	}
+	b.open("/?chart=heat&window=12m&metric=active-sessions")
+	b.until(`document.querySelector("#state").dataset.kind === "large"`)
+	b.click("#state button")
+	b.until(`!document.querySelector("#week").hidden && document.querySelector("#week").checkVisibility()`)
+}
+
 // Copies past their age are shown with it while Adobe cannot be had.
 func TestStale(t *testing.T) {
 	s := serve(t, "CMU_FRESH_HOUR=1s", "CMU_FRESH_DAY=1s")
@@ -108,6 +136,13 @@ func TestProgress(t *testing.T) {
 	s := serve(t)
 	b := s.tab()
 	b.open("/?window=24h&split=mvpd")
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) { // wide reports come in blocks once the calendar is proven
+		if status, _ := s.get("/status"); strings.Contains(status, `"proven": true`) {
+			break
+		} else if time.Now().After(end) {
+			t.Fatalf("the calendar was never proven: %s", status)
+		}
+	}
 	s.behave(`{"default_limit": 1000, "max_limit": 1000, "limit_mode": "clamp", "reports_per_minute": 4}`)
 	b.do(chromedp.Navigate(s.url + "/?window=2026-01-01..2026-02-01&by=hour&split=mvpd&metric=started-sessions"))
 	b.shows("progress", "blocks are there. Asking again in")
@@ -284,6 +319,9 @@ func TestForeignValues(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("%s is not shown: %s", want, text)
 		}
+	}
+	if n := ask[int](b, `document.querySelectorAll('#summary button[data-value=""]').length`); n != 0 {
+		t.Error("no value can be filtered by, which Adobe does not do")
 	}
 	if n := ask[int](b, `document.querySelectorAll("main img").length`); n != 0 {
 		t.Error("a value became markup")

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"net/http"
 	"strconv"
 	"strings"
@@ -49,7 +50,7 @@ func (h *handler) catalog(w http.ResponseWriter, r *http.Request) {
 	base := h.BasePath(r.Context())
 	now, freshness := h.Reports.Calendar()
 	doc := catalogDocument{Now: now.String(), Simulated: h.madeUp(), Reports: []catalogReport{}, Metrics: catalog.Metrics}
-	for _, known := range h.tree.Reports() {
+	for _, known := range h.tree(r.Context()).Reports() {
 		report := catalogReport{Href: base + reportsPath + pathOf(known.Path), Dimensions: append([]string{}, known.Path...), Asked: known.Asked,
 			Metrics: append([]string{}, known.Metrics...), LeadsTo: append([]string{}, known.LeadsTo...)}
 		if grain, ok := (cmu.Request{Path: known.Path}).Grain(); ok && grain != cmu.NoGrain {
@@ -67,10 +68,16 @@ func (h *handler) catalog(w http.ResponseWriter, r *http.Request) {
 	sendJSON(w, doc)
 }
 
+// tree is that of the licence in use.
+func (h *handler) tree(ctx context.Context) *catalog.Tree {
+	licence, _ := h.Reports.Licence(ctx)
+	return h.trees.Of(licence)
+}
+
 // learn notes what an answer tells of the tree.
 func (h *handler) learn(a *reports.Answer) {
-	path := a.Request.Path
-	if len(a.Request.Metrics) > 0 && h.tree.Knows(path) {
+	path, tree := a.Request.Path, h.trees.Of(a.Licence)
+	if len(a.Request.Metrics) > 0 && tree.Knows(path) {
 		return // some of the metrics only
 	}
 	var metrics []string
@@ -94,7 +101,7 @@ func (h *handler) learn(a *reports.Answer) {
 	for _, n := range append(neighbours(a.RollUp, path, true), neighbours(a.DrillDown, path, false)...) {
 		links = append(links, n.path)
 	}
-	h.tree.Learn(path, metrics, links)
+	tree.Learn(path, metrics, links)
 }
 
 // near names the known paths that one that is not there may have been meant to be.
@@ -104,7 +111,7 @@ func (h *handler) near(r *http.Request) (hrefs []string) {
 	if !ok || err != nil {
 		return nil
 	}
-	for _, path := range h.tree.Nearest(asked.Path) {
+	for _, path := range h.tree(r.Context()).Nearest(asked.Path) {
 		hrefs = append(hrefs, h.BasePath(r.Context())+reportsPath+pathOf(path))
 	}
 	return hrefs
@@ -167,24 +174,11 @@ func catalogPage(base string, doc *catalogDocument) []byte {
 		p.raw(`<tr><th scope="row">`)
 		p.text(name)
 		p.raw("</th>")
-		p.cell("td", span64(f.Recompute), false)
-		p.cell("td", span64(f.Open), false)
+		p.cell("td", roughly(time.Duration(f.Recompute)*time.Second), false)
+		p.cell("td", roughly(time.Duration(f.Open)*time.Second), false)
 		p.cell("td", f.SettledUntil.String(), false)
 		p.raw("</tr>\n")
 	}
 	p.raw("</tbody></table></div>\n")
 	return p.end(&text)
-}
-
-// span64 is a duration in seconds for people.
-func span64(seconds int64) string {
-	text := (time.Duration(seconds) * time.Second).String()
-	text = strings.TrimSuffix(text, "0s")
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	if text == "" {
-		return "0s"
-	}
-	return text
 }

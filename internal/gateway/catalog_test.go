@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"cmu-gateway/internal/catalog"
 )
@@ -36,7 +37,7 @@ func TestCatalog(t *testing.T) {
 		t.Errorf("%+v", found)
 	}
 	page := r.ok("/catalog", "Accept", browser)
-	for _, want := range []string{`href="/live/cmu/v2/tenant/year/month/day"`, "not asked yet", "Distinct user accounts", "never: distinct users", "3h"} {
+	for _, want := range []string{`href="/live/cmu/v2/tenant/year/month/day"`, "not asked yet", "Distinct user accounts", "never: distinct users", "3 h"} {
 		if !strings.Contains(page.body, want) {
 			t.Errorf("the page lacks %s", want)
 		}
@@ -76,5 +77,55 @@ func TestStatusPage(t *testing.T) {
 	}
 	if got := r.ok("/status", "Accept", "*/*").Header.Get("Content-Type"); got != "application/json" {
 		t.Errorf("programs get %s", got)
+	}
+}
+
+// The catalogue is that of the licence in use: what was learnt of another is not told, and is there again after it.
+func TestCatalogFollowsTheLicence(t *testing.T) {
+	r := newRig(t)
+	known := func() (paths []string) {
+		t.Helper()
+		var doc catalogDocument
+		if err := json.Unmarshal([]byte(r.ok("/catalog").body), &doc); err != nil {
+			t.Fatal(err)
+		}
+		for _, report := range doc.Reports {
+			paths = append(paths, strings.Join(report.Dimensions, "/"))
+		}
+		return paths
+	}
+	const month = "tenant/year/month"
+	first := r.adobe.Token
+	r.licence = "ACME"
+	r.ok("/cmu/v2/" + month)
+	if got := known(); !slices.Contains(got, month) {
+		t.Fatalf("known: %q", got)
+	}
+	r.licence, r.adobe.Token = "GLOBEX", r.adobe.TokenOf("GLOBEX")
+	if got := known(); len(got) != 0 {
+		t.Errorf("another licence is told of %q", got)
+	}
+	if got := r.get("/cmu/v2/tenant/year/mnth"); strings.Contains(got.body, "/cmu/v2/"+month) {
+		t.Errorf("another licence is pointed to what was learnt before: %s", got.body)
+	}
+	r.ok("/cmu/v2/tenant/year")
+	if got := known(); !slices.Contains(got, "tenant/year") {
+		t.Errorf("known: %q", got)
+	}
+	r.licence, r.adobe.Token = "ACME", first
+	r.ok("/cmu/v2/" + month) // from memory, which teaches nothing
+	if got := known(); !slices.Contains(got, month) {
+		t.Errorf("known after a change back: %q", got)
+	}
+}
+
+func TestRoughly(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0 s", 59 * time.Second: "59 s", time.Minute: "1 min", 61 * time.Second: "1 min 1 s", 3 * time.Hour: "3 h", 3*time.Hour + 5*time.Second: "3 h",
+		5*time.Hour + 59*time.Minute + 59*time.Second: "5 h 59 min", 49 * time.Hour: "2 d 1 h",
+	} {
+		if got := roughly(d); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
 	}
 }

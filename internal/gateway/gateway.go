@@ -125,7 +125,7 @@ type handler struct {
 	// The Vary of reports and of pages.
 	varyReport, varyPage []string
 	bodies               *otter.Cache[bodyKey, *representation]
-	tree                 catalog.Tree // what answers told of the reports
+	trees                catalog.Trees // what answers told of the reports
 	spools               *semaphore.Weighted
 }
 

@@ -50,6 +50,8 @@ func (p page) head(base, title string) {
 	p.text(title)
 	p.raw(`</title><link rel="stylesheet" href="`)
 	p.text(base + assetsPath + explorer.Hash() + "/plain.css")
+	p.raw(`"><link rel="icon" type="image/svg+xml" href="`)
+	p.text(base + assetsPath + explorer.Hash() + "/icon.svg")
 	p.raw("\"></head><body>\n")
 }
 

@@ -30,6 +30,7 @@ type rig struct {
 	handler  http.Handler
 	policy   plan.Policy // of services made from now on
 	tokenErr error       // of the service's access to a token
+	licence  string      // of its token
 }
 
 func newRig(t testing.TB, change ...func(*Gateway)) *rig {
@@ -46,11 +47,14 @@ func newRig(t testing.TB, change ...func(*Gateway)) *rig {
 }
 
 func (r *rig) newService() *reports.Service {
-	token := func() (upstream.Token, error) { return upstream.Token{Value: r.adobe.Token.Value}, r.tokenErr }
+	token := func() (upstream.Token, error) {
+		return upstream.Token{Value: r.adobe.Token.Value, Licence: r.licence}, r.tokenErr
+	}
 	return reports.New(reports.Options{
 		Client: r.adobe.Client, Store: r.store, Policy: r.policy, RowLimit: 10_000, Parallel: 4, Memory: 64 << 20,
 		Token:   func(context.Context) (upstream.Token, error) { return token() },
 		Refused: func(context.Context, cmu.Secret) (upstream.Token, error) { return token() },
+		Licence: func(context.Context) (string, bool) { return r.licence, true },
 		Now:     r.clock.Now,
 		Sleep:   r.clock.Sleep,
 		After:   r.after.Go,

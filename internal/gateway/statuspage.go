@@ -11,15 +11,16 @@ import (
 // service begins a page of the service's own.
 func (p page) service(base, title string, simulated bool) {
 	p.head(base, title+" - CMU gateway")
-	p.raw(`<nav class="top" aria-label="Pages"><a class="brand" href="`)
+	p.raw(`<header class="top"><a class="brand" href="`)
 	p.text(base + "/")
-	p.raw(`">CMU explorer</a>` + "\n")
+	p.raw(`"><svg viewBox="0 0 20 20" aria-hidden="true"><path d="M2 17V9h4v8zm6 0V3h4v14zm6 0v-5h4v5z"/></svg>CMU explorer</a>` + "\n" +
+		`<nav aria-label="Pages">` + "\n")
 	for _, to := range []struct{ path, name string }{
 		{"/catalog", "Catalogue"}, {"/status", "Status"}, {reportsPath, "Reports as tables"}, {"/openapi.json", "API"},
 	} {
 		p.link(base+to.path, to.name)
 	}
-	p.raw("</nav>\n<main>")
+	p.raw("</nav></header>\n<main>")
 	p.banner(simulated)
 	p.raw("<h1>")
 	p.text(title)
@@ -59,10 +60,13 @@ func statusPage(base string, s *Status, now time.Time) []byte {
 	if len(s.Problems) == 0 {
 		p.raw(`<p class="good">Nothing needs a look.</p>` + "\n")
 	}
+	p.raw(`<div class="cards">` + "\n")
 	p.section("Access to Adobe")
 	if a := s.Access; a != nil {
 		p.item("Access", a.Summary)
-		p.item("If no call succeeds any more", a.Token.Summary)
+		if a.Token.Summary != a.Summary {
+			p.item("If no call succeeds any more", a.Token.Summary)
+		}
 		if !a.Token.ExpiresAt.IsZero() {
 			p.item("Token ends", moment(a.Token.ExpiresAt, now))
 		}
@@ -72,7 +76,7 @@ func statusPage(base string, s *Status, now time.Time) []byte {
 	} else {
 		p.item("Access", "not known here")
 	}
-	p.raw("</dl>\n")
+	p.done()
 	p.section("Calls to Adobe")
 	p.item("Calls since the start", group(strconv.FormatInt(s.AdobeCalls.Total, 10)))
 	p.item("Failed", group(strconv.FormatInt(s.AdobeCalls.Failed, 10)))
@@ -84,7 +88,7 @@ func statusPage(base string, s *Status, now time.Time) []byte {
 	if w := s.WarmUp; w != nil {
 		p.item("Kept warm", fmt.Sprintf("%d of %d reports are fresh; asked %d times since the start, failed %d", w.Fresh, w.Reports, w.Asked, w.Failed))
 	}
-	p.raw("</dl>\n")
+	p.done()
 	p.section("Answers since the start")
 	all := s.Answers.Memory + s.Answers.Store + s.Answers.Stale + s.Answers.Adobe
 	for _, from := range []struct {
@@ -97,14 +101,16 @@ func statusPage(base string, s *Status, now time.Time) []byte {
 		}
 		p.item(from.name, value)
 	}
-	p.raw("</dl>\n")
+	p.done()
 	p.section("Calendar")
 	proven := "Not proven: reports are asked for whole"
 	if s.Calendar.Proven {
 		proven = "Proven: reports are sliced by calendar period"
 	}
 	p.item("Verdict", proven)
-	p.item("Evidence", s.Calendar.Evidence)
+	if s.Calendar.Evidence != "" {
+		p.item("Evidence", s.Calendar.Evidence)
+	}
 	if !s.Calendar.CheckedAt.IsZero() {
 		p.item("Checked", moment(s.Calendar.CheckedAt, now))
 	}
@@ -113,7 +119,7 @@ func statusPage(base string, s *Status, now time.Time) []byte {
 			p.item("Final by "+grain, "up to "+until.String()+", Adobe's time")
 		}
 	}
-	p.raw("</dl>\n")
+	p.done()
 	p.section("Store")
 	about := ""
 	if s.Stored.Approximate {
@@ -121,23 +127,26 @@ func statusPage(base string, s *Status, now time.Time) []byte {
 	}
 	p.item("Items", about+group(strconv.FormatInt(s.Stored.Items, 10)))
 	p.item("Size", about+megabytes(s.Stored.Bytes))
-	p.raw("</dl>\n")
+	p.done()
 	p.section("This process")
 	p.item("Version", s.Version)
-	p.item("Up for", (time.Duration(s.UptimeSeconds) * time.Second).String())
+	p.item("Up for", roughly(time.Duration(s.UptimeSeconds)*time.Second))
 	if s.Instance != "" {
 		p.item("Instance", s.Instance)
 	}
-	p.raw("</dl>\n")
+	p.done()
+	p.raw("</div>\n")
 	return p.end(&text)
 }
 
-// section begins a list that lasts until </dl>.
+// section begins a list that lasts until done.
 func (p page) section(title string) {
-	p.raw("<h2>")
+	p.raw(`<section class="card"><h2>`)
 	p.text(title)
-	p.raw("</h2><dl class=\"pairs\">\n")
+	p.raw(`</h2><dl class="pairs">` + "\n")
 }
+
+func (p page) done() { p.raw("</dl></section>\n") }
 
 func (p page) item(name, value string) {
 	p.raw("<dt>")
@@ -151,11 +160,29 @@ func (p page) item(name, value string) {
 func moment(at, now time.Time) string {
 	text := at.UTC().Format("2006-01-02 15:04:05") + " UTC"
 	if d := at.Sub(now).Round(time.Second); d > 0 {
-		return text + ", in " + d.String()
+		return text + ", in " + roughly(d)
 	} else if d < 0 {
-		return text + ", " + (-d).String() + " ago"
+		return text + ", " + roughly(-d) + " ago"
 	}
 	return text
+}
+
+// roughly is a length of time for people: its two coarsest units.
+func roughly(d time.Duration) string {
+	units := []struct {
+		name   string
+		length time.Duration
+	}{{"d", 24 * time.Hour}, {"h", time.Hour}, {"min", time.Minute}, {"s", time.Second}}
+	for i, u := range units[:3] {
+		if n := d / u.length; n > 0 {
+			next := units[i+1]
+			if rest := d % u.length / next.length; rest > 0 {
+				return fmt.Sprintf("%d %s %d %s", n, u.name, rest, next.name)
+			}
+			return fmt.Sprintf("%d %s", n, u.name)
+		}
+	}
+	return fmt.Sprintf("%d s", d/time.Second)
 }
 
 func megabytes(n int64) string {

@@ -95,6 +95,15 @@ func (s *Service) known(ctx context.Context) *licence {
 	return s.licences.present.Load()
 }
 
+// Licence names the licence that answers belong to now, as tokens bear it. It is false where that would have to be waited for. Adobe is
+// not asked.
+func (s *Service) Licence(ctx context.Context) (name string, known bool) {
+	if l := s.known(ctx); l != nil {
+		return l.name, true
+	}
+	return "", false
+}
+
 // The scope follows the report, whose canonical form has no space.
 const scopeMark = " @"
 

@@ -153,10 +153,10 @@ for path, methods in paths.items():
         expect(f"methods of {path}", set(methods), {ANY, "delete"} | OPEN[path])
 expect("who signs", resources["Api"]["Properties"]["Body"]["components"]["securitySchemes"]["sigv4"],
        {"type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authtype": "awsSigv4"})
-settings = {(m["ResourcePath"], m["HttpMethod"]): m["ThrottlingRateLimit"] for r in resources.values() if r["Type"] == "AWS::ApiGateway::Stage"
+settings = {(m["ResourcePath"], m["HttpMethod"]): (m["ThrottlingRateLimit"], m["ThrottlingBurstLimit"]) for r in resources.values() if r["Type"] == "AWS::ApiGateway::Stage"
             for m in r["Properties"]["MethodSettings"]}
-for path in ("/", "/~1assets~1{proxy+}"):
-    expect(f"requests a second without a key to {path}", settings.get((path, "GET")), 5)
+for path, limits in {"/": (5, 10), "/~1assets~1{proxy+}": (10, 100)}.items():
+    expect(f"requests a second without a key to {path}, and at once", settings.get((path, "GET")), limits)
 policy = resources["Api"]["Properties"]["Body"]["x-amazon-apigateway-policy"]["Statement"]
 allowed = [r for s in policy if s["Effect"] == "Allow" for r in as_list(s["Resource"])]
 expect("methods that the API's own policy lets everybody use", [r for r in map(str, allowed) if "DELETE" in r or "/*/*" in r], [])

@@ -1,7 +1,8 @@
 """Runs MiniStack 1.5.33, an emulated AWS, and makes it do as AWS does where it differs and the stack would notice:
 
 - OpenAPI bodies: ANY methods are imported, and binary media types are understood in both spellings
-- REST events have no version, path and pathParameters stay percent-encoded, and of a repeated parameter the last value counts
+- REST events have no version, requestContext.path is what was asked for, path and pathParameters stay percent-encoded, and of a repeated parameter the last value counts
+- limits of a method count whatever its path
 - a secret that was created without a value has no version
 - saved queries of logs, and CodeDeploy, are taken for created
 
@@ -64,7 +65,7 @@ def patch_events():
         path = encoded(stage_name)
         if path is not None:
             e["path"] = path
-            e["requestContext"]["path"] = f"/{stage_name}{path}"
+            e["requestContext"]["path"] = raw_path.get() if raw_path.get().endswith(path) else raw_path.get() + path
             e["pathParameters"] = parameters(resource["path"], path) or e["pathParameters"]
         values = e.get("multiValueQueryStringParameters")
         if values:
@@ -72,6 +73,17 @@ def patch_events():
         return e
 
     app.app, gateway._build_lambda_event_v1 = keep_path, event
+
+
+def patch_limits():
+    find = gateway._method_throttle_settings
+
+    def settings(stage, path, method):
+        """Those of CloudFormation's way to write a path, in which ~1 is a slash."""
+        own = (stage.get("methodSettings") or {}).get("/" + path.replace("/", "~1") + "/" + method)
+        return own or find(stage, path, method)
+
+    gateway._method_throttle_settings = settings
 
 
 def patch_secrets():
@@ -94,6 +106,7 @@ def patch_resources():
 
 patch_openapi()
 patch_events()
+patch_limits()
 patch_secrets()
 patch_resources()
 app.main()

@@ -55,9 +55,12 @@ export class Gateway {
     const headers = { Accept: accept };
     const key = sessionStorage.getItem(KEY);
     if (key) headers["x-api-key"] = key;
+    // The key goes to the gateway alone, whatever a path says.
+    const url = new URL(this.base + path, location.origin);
+    if (url.origin !== location.origin || !url.pathname.startsWith(this.base + "/")) throw new Failure({ status: 400, code: "elsewhere", detail: "That is no place of this gateway." });
     let response;
     try {
-      response = await fetch(this.base + path, { headers, signal, credentials: "omit", referrerPolicy: "no-referrer" });
+      response = await fetch(url.href, { headers, signal, credentials: "omit", referrerPolicy: "no-referrer" });
     } catch (e) {
       if (signal?.aborted) throw e;
       throw new Failure({ status: 0, code: "unreachable", detail: "The gateway cannot be reached from this browser." });

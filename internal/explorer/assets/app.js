@@ -8,11 +8,11 @@ import { Plot } from "./plot.js";
 import { addBefore, build, heat, openFrom } from "./series.js";
 import { INITIAL, read, withFilter, write } from "./state.js";
 import { askKey, empty, failed, gone, loading, madeUp, message, notes, waiting, button } from "./states.js";
-import { pages } from "./pages.js";
+import { elsewhere, pages } from "./pages.js";
 import { taking } from "./taking.js";
 import { Numbers, summary, week } from "./tables.js";
-import { Tree, choose, href, onTheWay } from "./tree.js";
-import { asOne, compared, count, grainOf, keptSince, resolve, MAX_POINTS } from "./windows.js";
+import { Tree, besideDays, choose, href, onTheWay } from "./tree.js";
+import { asOne, compared, count, grainOf, keptSince, resolve, MAX_POINTS, PRESETS } from "./windows.js";
 
 /** @typedef {import("./types").State} State */
 /** @typedef {import("./types").Answer} Answer */
@@ -110,7 +110,8 @@ function explain(e) {
     get("forget").hidden = true;
     askKey(wrong, (key) => {
       gateway.setKey(key);
-      show();
+      if (elsewhere()) turn();
+      else show();
     });
     return;
   }
@@ -151,11 +152,11 @@ async function ask(path, signal) {
 /** Learns more of the tree while people look. @param {AbortSignal} signal @param {number} most */
 async function explore(signal, most) {
   for (let n = 0; n < most; n++) {
-    const path = tree.unexplored(onTheWay);
+    const path = tree.unexplored(onTheWay) ?? tree.unexplored(besideDays);
     if (!path) return n;
     await pause(50, signal);
     const { metrics: has, leadsTo } = await gateway.links(path, signal).catch((e) => {
-      if (e instanceof Failure && e.problem.status >= 400 && e.problem.status < 500 && !e.wantsKey) return { metrics: [], leadsTo: [] };
+      if (e instanceof Failure && e.problem.status >= 400 && e.problem.status < 500 && !e.wantsKey && !e.passes) return { metrics: [], leadsTo: [] };
       throw e;
     });
     tree.learn(path, has, leadsTo);
@@ -184,7 +185,13 @@ async function look(signal) {
     const query = await find(span, signal);
     if (!query) return none(span);
     if (count(span, query.grain) > MAX_POINTS) {
-      return message("large", "Too many points", `This window has more than ${number(MAX_POINTS)} of them by ${query.grain}. Choose a shorter window${state.report ? ", or another report" : ""}.`);
+      const row = document.createElement("div");
+      row.className = "row";
+      for (const p of PRESETS) {
+        const shorter = resolve(p.name, now());
+        if (shorter && count(shorter, query.grain) <= MAX_POINTS) row.append(button(p.title, () => want({ ...state, window: p.name }), ""));
+      }
+      return message("large", "Too many points", `This window has more than ${number(MAX_POINTS)} of them by ${query.grain}. Choose a shorter window${state.report ? ", or another report" : ""}.`, row);
     }
     if (get("view").hidden) loading("Asking the gateway");
     const all = await fetchAll(query, span, signal);
@@ -231,19 +238,25 @@ function none(span) {
 /** @param {Query} query @param {Span} span */
 const hrefOf = (query, span) => href(query, writeCivil(span.start), writeCivil(span.end), ".csv");
 
+/** A failure is no answer; anything else is a mistake. @param {unknown} e @returns {null} */
+function orNothing(e) {
+  if (e instanceof Failure && !e.wantsKey) return null;
+  throw e;
+}
+
 /** @param {Query} query @param {Span} span @param {AbortSignal} signal */
 async function fetchAll(query, span, signal) {
   /** @param {Query} q @param {Span} s */
   const report = (q, s) => patiently(() => gateway.report(hrefOf(q, s), signal), signal, waiting);
-  const before = state.compare && state.chart !== "heat" ? compared(span, state.compare, state.weekday) : null;
+  const before = state.compare && state.chart !== "heat" ? compared(span, state.compare, state.weekday, query.grain) : null;
   const metric = metricOf(state.metric);
   const coarse = metric.distinct && state.chart !== "heat" && !state.report ? asOne(span, query.grain) : null;
   const whole = coarse && choose(tree, { grain: coarse, split: state.split, filters: state.filters, metric: state.metric, report: "" });
   const [answer, past, one] = await Promise.all([
     report(query, span),
-    before && before.end > keptSince(now()) ? report(query, before) : null,
-    // A view is not refused for a number beside it.
-    whole ? report(whole, span).catch((e) => (e instanceof Failure ? null : Promise.reject(e))) : null,
+    // A view is not refused for what stands beside it.
+    before && before.end > keptSince(now()) ? report(query, before).catch(orNothing) : null,
+    whole ? report(whole, span).catch(orNothing) : null,
   ]);
   return { answer, before, past, one: one && whole ? { answer: one, grain: whole.grain } : null };
 }
@@ -256,7 +269,7 @@ function head(span, query) {
   get("title").textContent = title;
   document.title = `${title} · CMU explorer`;
   get("meaning").textContent = metric.meaning + (metric.distinct && metric.meaning !== "" ? " Never added up." : "");
-  const where = state.filters.map((f) => `${f.dimension} ${f.not ? "≠" : "="} ${f.value}`).join(", ");
+  const where = state.filters.map((f) => `${f.dimension} ${f.not ? "≠" : "="} \u2068${f.value}\u2069`).join(", ");
   const about = [spanText(span), query ? `by ${query.grain}` : "", where, "Adobe’s time"].filter((t) => t !== "").join(" · ");
   get("about").textContent = about;
   return { title, about };
@@ -270,32 +283,34 @@ function draw(query, span, metric, all) {
   const { answer, before, past, one } = all;
   const split = state.chart === "heat" ? "" : state.split;
   const o = { metric: metric.name, distinct: metric.distinct, adds: !metric.distinct, split, top: state.top, now: now(), kept: keptSince(now()) };
-  const built = build({ ...o, table: answer.table, span, grain: query.grain, incomplete: answer.incomplete !== "" });
+  const built = build({ ...o, table: answer.table, span, grain: query.grain, settled: answer.settled, incomplete: answer.incomplete !== "" });
   const text = head(span, query);
   shown = { query, span, answer, ...text };
   const open = openFrom(built.periods, answer.settled);
   notes({ span, now: now(), settled: answer.settled, open: open < built.periods.length && built.periods[open] <= now(), stale: answer.stale, age: answer.age,
-    incomplete: answer.incomplete, rest: built.rest - (built.series.some((s) => s.others) ? built.rest : 0), distinct: metric.distinct, split, before,
+    incomplete: answer.incomplete, rest: built.rest - (built.series.some((s) => s.others) ? built.rest : 0), distinct: metric.distinct, split, before, past, grain: query.grain,
     stacked: state.chart === "area" || state.chart === "bars" });
   if (answer.simulated) madeUp();
   if (built.rows === 0) return empty(span, now(), state.filters.length > 0);
   if (built.refused && built.series.every((s) => s.values.every((v) => v === null))) return refused(query, split);
   if (before && past) addBefore(built, { ...o, table: past.table, span: before, grain: query.grain, incomplete: past.incomplete !== "" });
+  const past_ = before ? (state.compare === "year" ? "year before" : "period before") : "";
+  const caption = `${text.title}, ${text.about}`;
   /** @type {Map<string, number | null> | null} */
   let whole = null;
-  if (one) {
-    const coarse = build({ ...o, table: one.answer.table, span, grain: one.grain, incomplete: false, top: Infinity });
+  if (built.periods.length === 1) whole = new Map(built.series.map((s) => [s.value, s.values[0]]));
+  if (one && one.answer.incomplete === "") {
+    const coarse = build({ ...o, table: one.answer.table, span, grain: one.grain, settled: one.answer.settled, incomplete: false, top: Infinity });
     whole = new Map(coarse.series.map((s) => [s.value, s.values[0] ?? null]));
   }
   get("state").hidden = true;
+  get("told").textContent = caption;
   get("view").hidden = false;
   get("take").hidden = false;
   const asWeek = state.chart === "heat";
   get("figure").hidden = asWeek;
   get("week").hidden = !asWeek;
   /** @type {HTMLButtonElement} */ (get("png")).disabled = asWeek;
-  const past_ = before ? (state.compare === "year" ? "year before" : "period before") : "";
-  const caption = `${text.title}, ${text.about}`;
   if (asWeek) {
     get("week").innerHTML = week(heat(built.periods, built.series[0]?.values ?? []), `${metric.title}: the mean of each hour of the week, ${text.about}`);
     plot.clear();
@@ -306,8 +321,10 @@ function draw(query, span, metric, all) {
     get("key").textContent = before ? `Dashed: the ${past_}, ${spanText(before)}${metric.distinct || kind === "line" ? "" : ", all together"}. Times are Adobe’s.` : "Times are Adobe’s.";
     plot.draw({ built, grain: query.grain, kind, open, metric: metric.title, before: past_ });
   }
-  get("summary").innerHTML = summary(built, { split: split || "", grain: query.grain, compared: before ? `${past_[0].toUpperCase()}${past_.slice(1)} (${spanText(before)})` : "", whole,
+  const focused = get("summary").contains(document.activeElement);
+  get("summary").innerHTML = summary(built, { split: split || "", grain: query.grain, compared: before ? `${metric.distinct ? `Mean per ${query.grain}, ${past_[0]}` : past_[0].toUpperCase()}${past_.slice(1)} (${spanText(before)})` : "", whole,
     caption: `Figures: ${caption}`, filterable: split !== "" });
+  if (focused) get("result").focus({ preventScroll: true });
   numbers.show({ built, grain: query.grain, open, before: past_, caption });
   get("asked").textContent = `${query.path.join(" / ")}${query.project.length > 0 ? `, and ${query.project.join(", ")} beside it` : ""}`;
   showCode();
@@ -328,7 +345,8 @@ async function again(signal) {
 function refused(query, split) {
   const beside = query.path.filter((d) => !isTime(d) && d !== split && d !== "tenant");
   const list = beside.join(", ") || "tenant";
-  message("refused", "Not available", `The report has a row for each ${list}, and distinct users never add up. Split by ${list}, or filter it down to one value.`);
+  message("refused", "Not available", `The report has a row for each ${list}, and distinct users never add up. Split by ${list}, or filter it down to one value.`,
+    ...(beside.length === 1 ? [button(`Split by ${list}`, () => want({ ...state, split: beside[0] }))] : []));
 }
 
 const { showCode } = taking({ gateway, plot, shown: () => shown, state: () => state, explain });
@@ -359,13 +377,16 @@ get("explore").addEventListener("click", async () => {
 get("forget").addEventListener("click", () => {
   gateway.setKey("");
   clock.at = 0;
+  if (location.hash !== "") location.hash = "";
   show();
 });
 
-pages(gateway);
+const { turn } = pages(gateway, show);
 
 addEventListener("popstate", () => {
-  state = read(location.search);
+  const next = read(location.search);
+  if (write(next) === write(state)) return; // a fragment alone
+  state = next;
   show();
 });
 for (const query of ["(prefers-color-scheme: dark)", "print"]) matchMedia(query).addEventListener("change", () => plot.redraw());

@@ -24,7 +24,8 @@ export function parse(text) {
   const [y, mo, d, h, mi] = [m[1], m[2] ?? "1", m[3] ?? "1", m[4] ?? "0", m[5] ?? "0"].map(Number);
   const at = Date.UTC(y, mo - 1, d, h, mi);
   const back = new Date(at);
-  return back.getUTCMonth() === mo - 1 && back.getUTCDate() === d && h < 24 && mi < 60 ? at : null;
+  // Years of two digits would be those of the last century.
+  return back.getUTCFullYear() === y && back.getUTCMonth() === mo - 1 && back.getUTCDate() === d && h < 24 && mi < 60 ? at : null;
 }
 
 /** Writes a civil time as a bound of a report. @param {Civil} at */

@@ -1,9 +1,9 @@
 // The controls: they show a state and say which state is wanted instead.
 
-import { GRAINS, isTime, parse, write } from "./civil.js";
+import { GRAINS, floor, isTime, parse, write } from "./civil.js";
 import { withFilter, withoutFilter } from "./state.js";
 import { choose, grainOf as grainOfPath } from "./tree.js";
-import { PRESETS, between, grainOf, grains, nameOf, resolve, shifted } from "./windows.js";
+import { PRESETS, between, grainOf, grains, hasWeekdays, nameOf, resolve, shifted } from "./windows.js";
 
 /** @typedef {import("./types").State} State */
 /** @typedef {import("./types").Span} Span */
@@ -12,6 +12,10 @@ import { PRESETS, between, grainOf, grains, nameOf, resolve, shifted } from "./w
 /** @typedef {import("./types").ChartKind} ChartKind */
 
 const DAY = 86400e3;
+/** How long typing rests, in ms, before a date counts. */
+const TYPING = 900;
+/** Before this there is nothing: it is a year that is being typed. */
+const OLDEST = Date.UTC(2000, 0);
 
 /** @template {HTMLElement} T @param {string} id @returns {T} */
 export const get = (id) => /** @type {T} */ (document.getElementById(id));
@@ -72,6 +76,8 @@ export class Controls {
     this.known = known;
     /** Values that were seen, by dimension. @type {Map<string, Set<string>>} */
     this.values = new Map();
+    /** The timer of a date that is being typed; 0: none is. */
+    this.typing = 0;
     /** @param {string} id @param {(value: string) => Partial<State>} change */
     const on = (id, change) =>
       get(id).addEventListener("change", (e) => want({ ...state(), ...change(/** @type {HTMLSelectElement} */ (e.target).value) }));
@@ -94,7 +100,20 @@ export class Controls {
     }
     get("previous").addEventListener("click", () => this.move(-1));
     get("next").addEventListener("click", () => this.move(1));
-    for (const id of ["from", "to"]) get(id).addEventListener("change", () => this.pick());
+    // A date that is being typed is none yet: it counts once the typing rests.
+    for (const id of ["from", "to"]) {
+      const done = () => {
+        clearTimeout(this.typing);
+        this.typing = 0;
+        this.pick();
+      };
+      get(id).addEventListener("change", () => {
+        clearTimeout(this.typing);
+        this.typing = setTimeout(done, TYPING);
+      });
+      get(id).addEventListener("blur", done);
+      get(id).addEventListener("keydown", (e) => /** @type {KeyboardEvent} */ (e).key === "Enter" && done());
+    }
     get("choose").addEventListener("submit", (e) => e.preventDefault());
   }
 
@@ -107,7 +126,15 @@ export class Controls {
   /** A window by its first and its last day. */
   pick() {
     const [from, to] = ["from", "to"].map((id) => parse(/** @type {HTMLInputElement} */ (get(id)).value));
-    if (from !== null && to !== null && from <= to) this.want({ ...this.state(), window: nameOf(between(from, to + DAY)) });
+    const span = resolve(this.state().window, this.known().now);
+    const last = /** @type {HTMLInputElement} */ (get("to"));
+    const turned = from !== null && to !== null && from > to && to >= OLDEST;
+    last.setCustomValidity(turned ? "The last day is before the first." : "");
+    if (turned) last.reportValidity();
+    if (from === null || to === null || from > to || from < OLDEST || !span) return;
+    // The days that are shown already may be those of a preset.
+    if (from === floor(span.start, "day") && to === floor(span.end - 1, "day")) return;
+    this.want({ ...this.state(), window: nameOf(between(from, to + DAY)) });
   }
 
   /** Shows the state. @param {Span} span @param {{distinct: boolean}} metric */
@@ -137,7 +164,7 @@ export class Controls {
     const compare = /** @type {HTMLSelectElement} */ (get("compare"));
     compare.value = s.compare;
     compare.disabled = heat;
-    get("weekdays").hidden = heat || !s.compare;
+    get("weekdays").hidden = heat || !s.compare || !hasWeekdays(grain);
     /** @type {HTMLInputElement} */ (get("weekday")).checked = s.weekday;
     const possible = grains(span).filter((g) => !pinned || g === grainOfPath(pinned));
     fill(get("grain"), [{ value: "", text: `Auto (${grainOf(span, "")})` }, ...possible.map((g) => ({ value: g, text: `By ${g}` }))], possible.includes(/** @type {Grain} */ (s.grain)) ? s.grain : "");
@@ -156,8 +183,10 @@ export class Controls {
       b.title = off ? "Distinct users never add up, so they are not stacked" : kind === "heat" ? "Hour by weekday" : "";
       b.setAttribute("aria-pressed", String(kind === (s.chart !== "heat" && !stacks ? "line" : s.chart)));
     }
-    /** @type {HTMLInputElement} */ (get("from")).value = write(span.start).slice(0, 10);
-    /** @type {HTMLInputElement} */ (get("to")).value = write(span.end - 1).slice(0, 10);
+    for (const [id, at] of /** @type {[string, number][]} */ ([["from", span.start], ["to", span.end - 1]])) {
+      const field = /** @type {HTMLInputElement} */ (get(id));
+      if (this.typing === 0 && (field !== document.activeElement || field.value === "")) field.value = write(at).slice(0, 10);
+    }
     this.showFilters(tree.dimensions());
 
     const reports = [...tree.reports.values()].filter((r) => grainOfPath(r.dimensions) !== null);
@@ -173,16 +202,22 @@ export class Controls {
     const print = JSON.stringify([s.filters, dimensions]);
     const place = get("filters");
     if (place.dataset.print === print) return;
+    // Whoever is adding one is not disturbed by a dimension that was learnt meanwhile.
+    const filters = JSON.stringify(s.filters);
+    if (place.dataset.filters === filters && place.querySelector(".adding")) return;
     place.dataset.print = print;
+    place.dataset.filters = filters;
     const chips = s.filters.map((f, i) => {
       const text = `${f.dimension} ${f.not ? "≠" : "="} `;
       const remove = make("button", { type: "button", "aria-label": `Remove the filter ${text}${f.value}` }, "×");
       remove.addEventListener("click", () => this.want(withoutFilter(this.state(), i)));
-      return make("span", { class: "chip" }, make("span", { title: text + f.value }, text, make("bdi", {}, f.value || "(empty)")), remove);
+      return make("span", { class: "chip" }, make("span", { title: text + f.value }, text, make("bdi", {}, f.value)), remove);
     });
     const open = make("button", { type: "button" }, "Add a filter");
     open.addEventListener("click", () => open.replaceWith(this.adding(dimensions)));
+    const focused = place.contains(document.activeElement);
     place.replaceChildren(...chips, open);
+    if (focused) open.focus();
   }
 
   /** @param {string[]} dimensions */
@@ -205,7 +240,14 @@ export class Controls {
     if (this.state().split) dimension.value = this.state().split;
     suggest();
     setTimeout(() => dimension.focus());
-    return make("span", { class: "adding" }, dimension, not, value, list, add);
+    const form = make("span", { class: "adding" }, dimension, not, value, list, add);
+    form.addEventListener("keydown", (e) => {
+      if (/** @type {KeyboardEvent} */ (e).key !== "Escape") return;
+      delete get("filters").dataset.print;
+      delete get("filters").dataset.filters;
+      this.showFilters(dimensions);
+    });
+    return form;
   }
 
   /** Remembers values of dimensions, to suggest them. @param {import("./types").Table} table @param {Set<string>} metrics */

@@ -1,6 +1,7 @@
 // The chart: series into Chart.js. It only draws; what it draws is worked out elsewhere.
 
 import { compact, number, period, tick } from "./format.js";
+import { picture } from "./picture.js";
 import { ticks } from "./ticks.js";
 
 /** @typedef {import("./types").Built} Built */
@@ -38,7 +39,7 @@ export class Plot {
       this.chart.data = config.data;
       this.chart.options = config.options;
       this.chart.update("none");
-    } else this.chart = new Chart(this.canvas, { ...config, plugins: [openGround(this)] });
+    } else this.chart = new Chart(this.canvas, { ...config, plugins: [still(), openGround(this)] });
   }
 
   /** Draws the same with the colours of now. */
@@ -51,25 +52,11 @@ export class Plot {
     this.chart = this.view = null;
   }
 
-  /** The chart with its title on the page's ground, as a PNG. @param {string} title @param {string} about @returns {Promise<Blob | null>} */
-  image(title, about) {
-    const { canvas } = this;
-    const scale = canvas.width / canvas.clientWidth;
-    const head = 56 * scale;
-    const sheet = document.createElement("canvas");
-    sheet.width = canvas.width + 32 * scale;
-    sheet.height = canvas.height + head + 16 * scale;
-    const on = /** @type {CanvasRenderingContext2D} */ (sheet.getContext("2d"));
-    on.fillStyle = css("--card");
-    on.fillRect(0, 0, sheet.width, sheet.height);
-    on.fillStyle = css("--ink");
-    on.font = `600 ${17 * scale}px system-ui, sans-serif`;
-    on.fillText(title, 16 * scale, 26 * scale, sheet.width - 32 * scale);
-    on.fillStyle = css("--soft");
-    on.font = `${13 * scale}px system-ui, sans-serif`;
-    on.fillText(about, 16 * scale, 46 * scale, sheet.width - 32 * scale);
-    on.drawImage(canvas, 16 * scale, head);
-    return new Promise((resolve) => sheet.toBlob(resolve, "image/png"));
+  /** The chart as a PNG, in the colours of the page. @param {{title: string, about: string, foot: string}} texts @returns {Promise<Blob | null>} */
+  image(texts) {
+    const series = this.view?.built.series ?? [];
+    const legend = series.length === 1 && series[0].value === "" ? [] : series.map((s, i) => ({ colour: colourOf(s, i), label: s.label }));
+    return picture(this.canvas, { ...texts, legend, ground: css("--card"), ink: css("--ink"), soft: css("--soft") });
   }
 }
 
@@ -77,9 +64,9 @@ export class Plot {
 const openGround = (plot) => ({
   id: "open",
   /** @param {any} chart */
-  beforeDatasetsDraw(chart) {
+  beforeDraw(chart) {
     const { view } = plot;
-    if (!view || view.open >= view.built.periods.length) return;
+    if (!chart.chartArea || !view || view.open >= view.built.periods.length) return;
     const { left, right, top, bottom } = chart.chartArea;
     const half = view.kind === "bars" ? 0.5 : 0;
     const from = Math.max(left, chart.scales.x.getPixelForValue(view.open - half));
@@ -89,6 +76,34 @@ const openGround = (plot) => ({
     chart.ctx.restore();
   },
 });
+
+/** While a pointer moves only the marks under it change: all else is painted once, and copied. Thousands of points would be slow. */
+function still() {
+  /** @type {HTMLCanvasElement | null} */
+  let copy = null;
+  return {
+    id: "still",
+    afterUpdate() {
+      copy = null;
+    },
+    /** @param {any} chart */
+    beforeDraw(chart) {
+      if (!copy) return true;
+      chart.ctx.drawImage(copy, 0, 0, chart.width, chart.height);
+      for (const { element } of chart.getActiveElements()) element.draw(chart.ctx, chart.chartArea);
+      chart.tooltip?.draw(chart.ctx);
+      return false;
+    },
+    /** @param {any} chart */
+    afterDatasetsDraw(chart) {
+      if (chart.getActiveElements().length > 0) return;
+      copy = document.createElement("canvas");
+      copy.width = chart.canvas.width;
+      copy.height = chart.canvas.height;
+      copy.getContext("2d")?.drawImage(chart.canvas, 0, 0);
+    },
+  };
+}
 
 /** @param {View} view */
 function configOf(view) {
@@ -164,10 +179,13 @@ function configOf(view) {
   };
 }
 
-/** Points of a part of a series. @param {(number | null)[]} values @param {number} from @param {number} to */
+/**
+ * Points of a part of a series. The place of a point is that of its period, whatever the part: by that the pointer finds the others.
+ * @param {(number | null)[]} values @param {number} from @param {number} to
+ */
 function points(values, from, to) {
   const list = [];
-  for (let x = from; x < to; x++) list.push({ x, y: values[x] ?? null });
+  for (let x = 0; x < to; x++) list.push({ x, y: x < from ? null : (values[x] ?? null) });
   return list;
 }
 
@@ -175,8 +193,8 @@ function points(values, from, to) {
 function dots(values, from, to) {
   const radii = [];
   let any = false;
-  for (let x = from; x < to; x++) {
-    const alone = values[x] !== null && (values[x - 1] ?? null) === null && (values[x + 1] ?? null) === null;
+  for (let x = 0; x < to; x++) {
+    const alone = x >= from && values[x] !== null && (values[x - 1] ?? null) === null && (values[x + 1] ?? null) === null;
     any ||= alone;
     radii.push(alone ? 3 : 0);
   }
@@ -222,16 +240,22 @@ function bars(view) {
 
 /** What is compared with, dashed: each series, or where they are stacked their sum. @param {View} view */
 function befores(view) {
-  const shape = { type: "line", order: -1, borderDash: [5, 4], borderWidth: 1.5, pointRadius: 0, pointHoverRadius: 3, pointHitRadius: 0, fill: false, pointStyle: "line",
-    tension: 0, $shows: () => true };
+  const shape = { type: "line", borderWidth: 1.5, pointRadius: 0, pointHoverRadius: 3, pointHitRadius: 0, fill: false, pointStyle: "line", tension: 0, $shows: () => true };
+  const dashed = { ...shape, borderDash: [5, 4] };
   const compared = view.built.series.filter((s) => s.before);
   if (compared.length === 0) return [];
   if (view.kind === "line") {
-    return view.built.series.map((s, i) => ({ ...shape, label: `${s.label}, ${view.before}`, data: points(s.before ?? [], 0, s.values.length),
-      borderColor: colourOf(s, i), backgroundColor: colourOf(s, i) }));
+    // Behind the lines of now, and fainter.
+    return view.built.series.map((s, i) => ({ ...dashed, order: 1, label: `${s.label}, ${view.before}`, data: points(s.before ?? [], 0, s.values.length),
+      borderColor: faded(colourOf(s, i), "a0"), backgroundColor: colourOf(s, i) }));
   }
   const sum = view.built.periods.map((_, x) =>
     compared.reduce((a, s) => (s.before?.[x] == null ? a : (a ?? 0) + /** @type {number} */ (s.before[x])), /** @type {number | null} */ (null)),
   );
-  return [{ ...shape, label: `All, ${view.before}`, data: points(sum, 0, sum.length), borderColor: css("--ink"), backgroundColor: css("--ink"), stack: "before" }];
+  const all = { ...dashed, label: `All, ${view.before}`, data: points(sum, 0, sum.length), borderWidth: 2, stack: "before" };
+  // On top, with a rim, so that it is seen on every colour.
+  return [
+    { ...all, order: -2, borderColor: css("--ink"), backgroundColor: css("--ink") },
+    { ...all, order: -1, borderColor: css("--card"), backgroundColor: css("--card"), borderDash: [], borderWidth: 5, pointHoverRadius: 0, stack: "rim", $shows: () => false },
+  ];
 }

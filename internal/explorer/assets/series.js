@@ -53,16 +53,18 @@ function collect(table, list, grain, metric, split, adds) {
   /** @type {Map<string, Uint8Array>} */
   const seen = new Map();
   let refused = false;
+  let last = -1;
   /** @type {string | undefined} */
-  let last;
+  let present;
   let sum = /** @type {Float64Array} */ (new Float64Array(0));
   let had = /** @type {Uint8Array} */ (new Uint8Array(0));
   for (let i = 0; i < table.rows; i++) {
     const at = where[i];
     if (at < 0) continue;
     const key = keys ? keys[i] : "";
-    if (key !== last) {
-      last = key;
+    if (at > last) last = at;
+    if (key !== present) {
+      present = key;
       if (!sums.has(key)) {
         sums.set(key, new Float64Array(list.length));
         seen.set(key, new Uint8Array(list.length));
@@ -78,20 +80,21 @@ function collect(table, list, grain, metric, split, adds) {
     } else sum[at] += value;
     had[at] = 1;
   }
-  return { sums, refused };
+  return { sums, refused, last };
 }
 
 /**
  * Makes the series of a window. Periods without rows are zero, as Adobe has a row for each that has usage; those that have not begun,
  * and those before what Adobe has kept, are not known.
  * @param {{table: Table, span: Span, grain: Grain, metric: string, distinct: boolean, adds: boolean, split: string, top: number, now: Civil,
- *   kept: Civil, incomplete: boolean}} o
+ *   kept: Civil, settled: Civil | null, incomplete: boolean}} o
  * @returns {Built}
  */
 export function build(o) {
   const list = periods(o.span.start, o.span.end, o.grain, MAX_POINTS);
-  const { sums, refused } = collect(o.table, list, o.grain, o.metric, o.split, o.adds);
-  const begun = list.filter((p) => p <= o.now).length;
+  const { sums, refused, last } = collect(o.table, list, o.grain, o.metric, o.split, o.adds);
+  // Of what may still change, what is after the last row is not computed yet.
+  const begun = Math.min(list.filter((p) => p <= o.now).length, Math.max(openFrom(list, o.settled), last + 1));
   const gone = list.filter((p) => p < o.kept).length;
   const ranked = [...sums].map(([value, sum]) => ({ value, sum, rank: sum.reduce((a, v) => a + (Number.isNaN(v) ? 0 : v), 0) }));
   ranked.sort((a, b) => b.rank - a.rank || (a.value < b.value ? -1 : 1));
@@ -103,7 +106,7 @@ export function build(o) {
     for (const r of rest) for (let i = 0; i < sum.length; i++) sum[i] += r.sum[i];
     series.push({ ...finish("", rest.length === 1 ? "1 other" : `${rest.length} others`, sum, begun, gone, o), others: true });
   }
-  return { periods: list, series, rest: rest.length, all: ranked.map((r) => r.value), distinct: o.distinct, refused, rows: o.table.rows };
+  return { periods: list, series, rest: rest.length, all: ranked.map((r) => r.value), distinct: o.distinct, refused, rows: o.table.rows, begun };
 }
 
 /**
@@ -129,15 +132,24 @@ export function figures(values, adds) {
 }
 
 /**
- * Adds the values of another span, period by period, to the series that are there.
- * @param {Built} built @param {{table: Table, span: Span, grain: Grain, metric: string, distinct: boolean, adds: boolean, split: string, now: Civil,
- *   kept: Civil, incomplete: boolean}} o
+ * Adds the values of another span, period by period, to the series that are there. What was among the first then, and is gone now, gets a
+ * series too.
+ * @param {Built} built @param {{table: Table, span: Span, grain: Grain, metric: string, distinct: boolean, adds: boolean, split: string, top: number,
+ *   now: Civil, kept: Civil, incomplete: boolean}} o
  */
 export function addBefore(built, o) {
   const list = periods(o.span.start, o.span.end, o.grain, MAX_POINTS);
   const { sums } = collect(o.table, list, o.grain, o.metric, o.split, o.adds);
   const begun = list.filter((p) => p <= o.now).length;
   const gone = list.filter((p) => p < o.kept).length;
+  if (o.split) {
+    const total = (/** @type {Float64Array} */ sum) => sum.reduce((a, v) => a + (Number.isNaN(v) ? 0 : v), 0);
+    const first = [...sums].map(([value, sum]) => ({ value, rank: total(sum) })).sort((a, b) => b.rank - a.rank).slice(0, o.top);
+    const vanished = first.filter(({ value }) => !built.all.includes(value));
+    const none = new Float64Array(built.periods.length);
+    const place = built.series.findIndex((s) => s.others);
+    built.series.splice(place < 0 ? built.series.length : place, 0, ...vanished.map(({ value }) => finish(value, value || "(empty)", none, built.begun, 0, o)));
+  }
   const named = new Set(built.series.filter((s) => !s.others).map((s) => s.value));
   const length = built.periods.length;
   for (const s of built.series) {
@@ -146,19 +158,26 @@ export function addBefore(built, o) {
       sum = new Float64Array(list.length);
       for (const [value, other] of sums) if (!named.has(value)) for (let i = 0; i < sum.length; i++) sum[i] += other[i];
     }
-    const values = finish("", "", sum, begun, gone, o).values.slice(0, length);
-    while (values.length < length) values.push(null);
-    const f = figures(values, o.adds && !o.distinct);
-    s.before = values;
+    const all = finish("", "", sum, begun, gone, o).values;
+    const f = figures(all, o.adds && !o.distinct);
+    s.before = Array.from({ length }, (_, i) => all[i] ?? null);
     s.beforeSum = f.sum;
     s.beforeMean = f.mean;
+    s.change = change(s, all);
   }
 }
 
-/** A change as a part of what was, or null. @param {Series} s */
-export function change(s) {
-  const [now, then] = s.sum !== null ? [s.sum, s.beforeSum] : [s.mean, s.beforeMean];
-  return now === null || then === null || then === undefined || then === 0 ? null : now / then - 1;
+/**
+ * A change as a part of what was, or null where like cannot be compared with like: something of what was is not known. Periods that have
+ * not begun are compared with nothing.
+ * @param {Series} s @param {(number | null)[]} all what was
+ */
+function change(s, all) {
+  const like = s.values.includes(null) ? all.filter((_, i) => (s.values[i] ?? null) !== null) : all;
+  if (like.includes(null)) return null;
+  const f = figures(like, s.sum !== null);
+  const [now, then] = s.sum !== null ? [s.sum, f.sum] : [s.mean, f.mean];
+  return now === null || then === null || then === 0 ? null : now / then - 1;
 }
 
 /** The first period that may still change. @param {Civil[]} list @param {Civil | null} settled */

@@ -6,7 +6,7 @@
 /** @typedef {import("./types").ChartKind} ChartKind */
 /** @typedef {import("./types").Compare} Compare */
 
-import { GRAINS } from "./civil.js";
+import { GRAINS, isTime } from "./civil.js";
 import { resolve } from "./windows.js";
 
 /** @type {State} */
@@ -19,7 +19,7 @@ export const TOPS = [3, 6, 10];
 
 const CHARTS = ["line", "area", "bars", "heat"];
 const COMPARES = ["", "before", "year"];
-const name = /^[^\s/?&=!;,]{1,100}$/;
+const name = /^(?!\.{1,2}$)[^\s/?&=!;,]{1,100}$/;
 
 /**
  * Reads a query. What makes no sense is as it is at first.
@@ -50,7 +50,7 @@ export function read(query) {
 /** @param {string} text @param {boolean} not @returns {Filter | null} */
 function filter(text, not) {
   const at = text.indexOf("=");
-  return at > 0 && name.test(text.slice(0, at)) ? { dimension: text.slice(0, at), not, value: text.slice(at + 1) } : null;
+  return at > 0 && at < text.length - 1 && name.test(text.slice(0, at)) && !isTime(text.slice(0, at)) ? { dimension: text.slice(0, at), not, value: text.slice(at + 1) } : null;
 }
 
 /** Writes a query, with what is not as it is at first. @param {State} s */

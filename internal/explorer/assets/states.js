@@ -2,7 +2,7 @@
 
 import { get, make } from "./controls.js";
 import { ago, moment, span as spanText } from "./format.js";
-import { parse } from "./civil.js";
+import { floor, parse } from "./civil.js";
 import { between, keptSince, nameOf } from "./windows.js";
 
 /** @typedef {import("./types").Problem} Problem */
@@ -11,6 +11,7 @@ import { between, keptSince, nameOf } from "./windows.js";
 /** @param {string} kind @param {string} title @param {string} text @param {...(Node | string)} more */
 export function message(kind, title, text, ...more) {
   const place = get("state");
+  const focused = [place, get("view")].some((e) => e.contains(document.activeElement));
   place.dataset.kind = kind;
   place.replaceChildren(make("h2", {}, title), make("p", { class: "soft" }, text), ...more);
   place.hidden = false;
@@ -18,6 +19,7 @@ export function message(kind, title, text, ...more) {
   get("take").hidden = true;
   get("code").hidden = true;
   get("copy").setAttribute("aria-expanded", "false");
+  if (focused) get("result").focus({ preventScroll: true });
 }
 
 /** @param {string} text @param {() => void} act */
@@ -96,7 +98,7 @@ export function madeUp() {
 /**
  * The notes beside a chart.
  * @param {{span: Span, now: number, settled: number | null, open: boolean, stale: boolean, age: number, incomplete: string, rest: number, distinct: boolean, split: string,
- *   before: Span | null, stacked: boolean}} o
+ *   before: Span | null, past: import("./types").Answer | null, grain: import("./types").Grain, stacked: boolean}} o
  */
 export function notes(o) {
   /** @type {HTMLElement[]} */
@@ -104,9 +106,15 @@ export function notes(o) {
   /** @param {string} kind @param {string} text */
   const add = (kind, text) => list.push(make("p", { class: "note " + kind, "data-note": kind }, text));
   if (o.incomplete) add("warn incomplete", `Incomplete: ${o.incomplete}. Numbers are too low where rows are missing.`);
+  if (o.past?.incomplete) add("warn incomplete", `What is compared with is incomplete: ${o.past.incomplete}. Its numbers are too low, so there is no change to tell.`);
+  if (o.past?.stale) add("warn stale", `What is compared with is ${ago(o.past.age)} old, older than it should be.`);
+  if (o.before && !o.past && o.before.end > keptSince(o.now)) add("warn past", "What is compared with cannot be had for now.");
   if (o.stale) add("warn stale", `These numbers are ${ago(o.age)} old, older than they should be. Newer ones are being fetched, or cannot be had for now.`);
   if (o.span.start < keptSince(o.now)) add("warn gone", `Adobe no longer has what was before ${moment(keptSince(o.now))}: it keeps 25 months. A gap there is not “no usage”.`);
-  if (o.before && o.before.start < keptSince(o.now)) add("warn gone", `Adobe no longer has all of what is compared with: it keeps 25 months, from ${moment(keptSince(o.now))} on.`);
+  if (o.before && o.before.start < keptSince(o.now)) add("warn gone", `Adobe no longer has all of what is compared with: it keeps 25 months, from ${moment(keptSince(o.now))} on. So there is no change to tell.`);
+  if (o.span.start !== floor(o.span.start, o.grain) || (o.span.end !== floor(o.span.end, o.grain) && o.span.end <= o.now)) {
+    add("cut", `The window begins or ends within a ${o.grain}: that ${o.grain} is counted in part.`);
+  }
   if (o.open && o.settled !== null) add("open", `From ${moment(Math.max(o.settled, o.span.start))} on, numbers may still change: they are drawn lighter.`);
   if (o.distinct && o.stacked) add("distinct", "Distinct users never add up, so they are drawn as lines and not stacked.");
   if (o.distinct && o.rest > 0) add("distinct", `${o.rest} more ${o.rest === 1 ? "value is" : "values are"} not shown. Distinct users never add up, so there are no “others” and no sum.`);

@@ -1,7 +1,6 @@
 // Tables: the series with their figures, the numbers behind the chart, and the hours of the week.
 
 import { brief, change, escape, number, period, weekdayName } from "./format.js";
-import { change as changeOf } from "./series.js";
 
 /** @typedef {import("./types").Built} Built */
 /** @typedef {import("./types").Series} Series */
@@ -28,11 +27,12 @@ export function summary(built, o) {
       const value = o.whole?.get(s.value);
       cells.push(value == null ? '<span class="none">not available</span>' : number(value));
     }
-    if (compared) cells.push(number(adds ? s.beforeSum : s.beforeMean), change(changeOf(s)));
+    if (compared) cells.push(number(adds ? s.beforeSum : s.beforeMean), change(s.change ?? null));
     const swatch = `<svg class="swatch ${s.others ? "others" : `c${i % 10}`}" viewBox="0 0 12 12" aria-hidden="true"><rect width="12" height="12" rx="3"/></svg>`;
     const label = `<bdi>${escape(s.label)}</bdi>`;
     const name =
-      o.filterable && !s.others ? `<button type="button" class="filter" data-value="${escape(s.value)}" title="Show only ${escape(s.label)}">${label}</button>` : label;
+      // Adobe takes no filter on no value.
+      o.filterable && !s.others && s.value !== "" ? `<button type="button" class="filter" data-value="${escape(s.value)}" title="Show only ${escape(s.label)}">${label}</button>` : label;
     return `<tr><th scope="row"><span class="name">${swatch}${name}</span></th>${cells.map((c) => `<td>${c}</td>`).join("")}</tr>`;
   });
   return `<table><caption>${escape(o.caption)}</caption><thead><tr>${heads.map((h) => `<th scope="col">${escape(h)}</th>`).join("")}</tr></thead><tbody>${rows.join("")}</tbody></table>`;

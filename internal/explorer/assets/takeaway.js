@@ -8,8 +8,11 @@ const shell = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 const quoted = (text) => JSON.stringify(text);
 /** @param {string} text */
 const sql = (text) => `'${text.replaceAll("'", "''")}'`;
-/** @param {string} text */
-const power = (text) => `"${text.replaceAll('"', '""')}"`;
+/** Text of M: what begins an escape, what ends a line, and what turns the direction of writing are escaped. @param {string} text */
+const power = (text) => {
+  const plain = text.replaceAll('"', '""').replaceAll("#(", "#(#)(");
+  return `"${plain.replace(/[\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g, (c) => `#(${c.charCodeAt(0).toString(16).padStart(4, "0")})`)}"`;
+};
 
 /** The kinds of code, by name. @type {{name: string, title: string, write: (s: Source) => string}[]} */
 export const KINDS = [
@@ -30,8 +33,11 @@ export const KINDS = [
   {
     name: "duckdb",
     title: "DuckDB",
-    write: ({ url, keyed }) =>
-      (keyed ? "CREATE SECRET cmu (TYPE http, EXTRA_HTTP_HEADERS MAP {'x-api-key': getenv('CMU_KEY')});\n" : "") + `SELECT * FROM read_csv(${sql(url)});`,
+    write: ({ url, keyed }) => {
+      // The command line reads the environment; other clients have no getenv. The key goes to this gateway alone.
+      const secret = `CREATE OR REPLACE SECRET cmu (TYPE http, SCOPE ${sql(url.slice(0, url.indexOf("/cmu/v2/") + 8))},\n  EXTRA_HTTP_HEADERS MAP {'x-api-key': getvariable('CMU_KEY')});\n`;
+      return (keyed ? `SET VARIABLE CMU_KEY = getenv('CMU_KEY'); -- or the key, where there is no getenv\n${secret}` : "") + `SELECT * FROM read_csv(${sql(url)});`;
+    },
   },
   {
     name: "power-query",
@@ -49,7 +55,7 @@ export const KINDS = [
       const source = repeated
         ? `Web.Contents(${power(address.slice(0, at))}, [RelativePath=${power(url.slice(at + 1))}${headers}])`
         : `Web.Contents(${power(address.slice(0, at))}, [RelativePath=${power(address.slice(at + 1))},\n    Query=[${fields.join(", ")}]${headers}])`;
-      return `let\n  Source = ${source},\n  Table = Table.PromoteHeaders(Csv.Document(Source, [Delimiter=",", Encoding=65001]))\nin\n  Table`;
+      return `${keyed ? "// CMU_KEY is a parameter of the workbook, a text.\n" : ""}let\n  Source = ${source},\n  Rows = Table.PromoteHeaders(Csv.Document(Source, [Delimiter=",", Encoding=65001]))\nin\n  Rows`;
     },
   },
   {
@@ -57,7 +63,7 @@ export const KINDS = [
     title: "Google Apps Script",
     write: ({ url, keyed }) => {
       const options = keyed ? ',\n    {headers: {"x-api-key": PropertiesService.getScriptProperties().getProperty("CMU_KEY")}}' : "";
-      return `function usage() {\n  const answer = UrlFetchApp.fetch(${quoted(url)}${options});\n  const rows = Utilities.parseCsv(answer.getContentText());\n  SpreadsheetApp.getActiveSheet().getRange(1, 1, rows.length, rows[0].length).setValues(rows);\n}`;
+      return `function usage() {\n  const answer = UrlFetchApp.fetch(${quoted(url)}${options});\n  // A sheet takes what begins so for a formula; the apostrophe is not shown.\n  const rows = Utilities.parseCsv(answer.getContentText())\n    .map((row) => row.map((cell) => (/^[=+@-]/.test(cell) ? "'" + cell : cell)));\n  SpreadsheetApp.getActiveSheet().getRange(1, 1, rows.length, rows[0].length).setValues(rows);\n}`;
     },
   },
 ];

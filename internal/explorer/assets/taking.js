@@ -57,8 +57,10 @@ export function taking({ gateway, plot, shown: view, state, explain }) {
   });
   get("png").addEventListener("click", async () => {
     const shown = view();
-    const image = shown && (await plot.image(shown.title, shown.about));
-    if (image) save(image, `${shown?.answer.simulated ? "simulated_" : ""}${state().metric}${state().split ? "-by-" + state().split : ""}.png`);
+    if (!shown) return;
+    const about = shown.answer.simulated ? `Made-up numbers of a simulated Adobe · ${shown.about}` : shown.about;
+    const image = await plot.image({ title: shown.title, about, foot: get("key").textContent ?? "" });
+    if (image) save(image, `${shown.answer.simulated ? "simulated_" : ""}${state().metric}${state().split ? "-by-" + state().split : ""}.png`);
   });
 
   return { showCode };

@@ -73,6 +73,9 @@ export function onTheWay(path) {
   return others.length === 0 || (others.length === 1 && path[0] === others[0]);
 }
 
+/** Places below a day and one other dimension: what else a report can be split by is among their links. @param {string[]} path */
+export const besideDays = (path) => path.length === 5 && path[0] === "tenant" && path.slice(1, 4).join() === GRAINS.slice(0, 3).join() && !isTime(path[4]);
+
 /** Whether time dimensions run from year down without a gap. @param {string[]} time */
 export const chain = (time) => time.length === 0 || (new Set(time).size === time.length && GRAINS.slice(0, time.length).every((g) => time.includes(g)));
 
@@ -119,13 +122,16 @@ function less(a, aKey, b, bKey) {
   return aKey < bKey;
 }
 
+/** Escapes for a path and a query, and all that a shell or another tool might read as its own. @param {string} text */
+const escape = (text) => encodeURIComponent(text).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+
 /**
  * The address of a report below a base, with its window.
  * @param {Query} q @param {string} start @param {string} end @param {string} extension such as .csv
  */
 export function href(q, start, end, extension) {
   const query = [`start=${start}`, `end=${end}`];
-  for (const d of q.project) query.push(encodeURIComponent(d));
-  for (const f of q.filters) query.push(`${encodeURIComponent(f.dimension)}${f.not ? "!" : ""}=${encodeURIComponent(f.value)}`);
-  return `/cmu/v2/${q.path.map(encodeURIComponent).join("/")}${extension}?${query.join("&")}`;
+  for (const d of q.project) query.push(escape(d));
+  for (const f of q.filters) query.push(`${escape(f.dimension)}${f.not ? "!" : ""}=${escape(f.value)}`);
+  return `/cmu/v2/${q.path.map(escape).join("/")}${extension}?${query.join("&")}`;
 }

@@ -98,6 +98,8 @@ export interface Series {
   before?: (number | null)[];
   beforeSum?: number | null;
   beforeMean?: number | null;
+  /** As a part of what was; null: like cannot be compared with like. */
+  change?: number | null;
 }
 
 export interface Built {
@@ -112,6 +114,8 @@ export interface Built {
   refused: boolean;
   /** Rows in the window. */
   rows: number;
+  /** Up to here numbers are known: what began since may have no row yet. */
+  begun: number;
 }
 
 export interface Problem {

@@ -66,12 +66,20 @@ export function shifted(span, n) {
   return { start: span.start + by, end: span.end + by, months: 0 };
 }
 
+/** Whether weekdays can stand beside the same ones: months and years have all of them. @param {Grain} grain */
+export const hasWeekdays = (grain) => grain !== "month" && grain !== "year";
+
 /**
- * The span to compare with: the one before, or a year before. With weekday, weekdays stand beside the same ones.
- * @param {Span} span @param {"before" | "year"} kind @param {boolean} weekday @returns {Span}
+ * The span to compare with: the one before, or a year before. With weekday, weekdays stand beside the same ones. By month or year it is
+ * shifted by whole months, so that a month stands beside a month.
+ * @param {Span} span @param {"before" | "year"} kind @param {boolean} weekday @param {Grain} grain @returns {Span}
  */
-export function compared(span, kind, weekday) {
+export function compared(span, kind, weekday, grain) {
   const length = span.end - span.start;
+  if (!hasWeekdays(grain)) {
+    const n = kind === "year" ? 12 : count(span, grain) * (grain === "year" ? 12 : 1);
+    return { start: addMonths(span.start, -n), end: monthsBefore(span.end, n), months: span.months };
+  }
   if (weekday) {
     const week = 7 * DAY;
     const by = kind === "year" ? 52 * week : Math.ceil(length / week) * week;
@@ -82,11 +90,16 @@ export function compared(span, kind, weekday) {
     return { start, end: span.months > 0 ? addMonths(span.end, -12) : start + length, months: span.months };
   }
   if (span.months > 0) {
+    // Whole months have whole ones before them; of a month that is not over, as many days.
     const start = addMonths(span.start, -span.months);
-    return { start, end: Math.min(start + length, span.start), months: span.months };
+    const over = span.end === floor(span.end, "month");
+    return { start, end: over ? span.start : Math.min(start + length, span.start), months: span.months };
   }
   return { start: span.start - length, end: span.start, months: 0 };
 }
+
+/** An end n months before: the last day's end stays one. @param {Civil} end @param {number} n */
+const monthsBefore = (end, n) => (end === floor(end, "month") ? addMonths(end, -n) : addMonths(end - 1, -n) + 1);
 
 /** How many periods of a grain a span has. @param {Span} span @param {Grain} grain */
 export function count(span, grain) {
@@ -112,7 +125,7 @@ export function bestGrain(span) {
 export function grains(span) {
   return GRAINS.filter((g) => {
     const n = count(span, g);
-    return n <= MAX_POINTS && span.end - span.start >= step(0, g, 1);
+    return n <= MAX_POINTS && span.end >= step(span.start, g, 1);
   });
 }
 

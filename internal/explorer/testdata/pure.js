@@ -30,12 +30,24 @@ async (assets) => {
     "2026-01..2026-03": ["2026-01-01", "2026-03-01", 2], "2026-01-05..2026-01-06": ["2026-01-05", "2026-01-06", 0], "x": null, "2026-02..2026-01": null, "0d": null };
   for (const [name, want] of Object.entries(windowsAre)) same(name, spanOf(windows.resolve(name, now)), want);
   const of = (name) => windows.resolve(name, now);
-  same("before 30 days", spanOf(windows.compared(of("30d"), "before", false)), ["2026-09-26", "2026-10-26", 0]);
-  same("before, weekdays", spanOf(windows.compared(of("30d"), "before", true)), ["2026-09-21", "2026-10-21", 0]);
-  same("year before", spanOf(windows.compared(of("30d"), "year", false)), ["2025-10-26", "2025-11-25", 0]);
-  same("year before, weekdays", spanOf(windows.compared(of("30d"), "year", true)), ["2025-10-27", "2025-11-26", 0]);
-  same("before this month", spanOf(windows.compared(of("this-month"), "before", false)), ["2026-10-01", "2026-10-26", 1]);
-  same("before March", spanOf(windows.compared(windows.resolve("2026-03..2026-04", now), "before", false)), ["2026-02-01", "2026-03-01", 1]);
+  same("before 30 days", spanOf(windows.compared(of("30d"), "before", false, "day")), ["2026-09-26", "2026-10-26", 0]);
+  same("before, weekdays", spanOf(windows.compared(of("30d"), "before", true, "day")), ["2026-09-21", "2026-10-21", 0]);
+  same("year before", spanOf(windows.compared(of("30d"), "year", false, "day")), ["2025-10-26", "2025-11-25", 0]);
+  same("year before, weekdays", spanOf(windows.compared(of("30d"), "year", true, "day")), ["2025-10-27", "2025-11-26", 0]);
+  same("before this month", spanOf(windows.compared(of("this-month"), "before", false, "day")), ["2026-10-01", "2026-10-26", 1]);
+  for (const [window, kind, grain, want] of [
+    ["2026-05-01..2026-07-31", "before", "month", ["2026-02-01", "2026-05-01", 0]], ["2026-05-01..2026-07-31", "before", "day", ["2026-01-30", "2026-05-01", 0]],
+    ["2026-02..2026-03", "before", "day", ["2026-01-01", "2026-02-01", 1]], ["2026-02..2026-03", "before", "month", ["2026-01-01", "2026-02-01", 1]],
+    ["this-month", "before", "month", ["2026-10-01", "2026-10-26", 1]], ["2026-03-31..2026-05-31", "before", "month", ["2025-12-31", "2026-03-01", 0]],
+    ["2026-02-01..2026-03-31", "year", "month", ["2025-02-01", "2025-03-31", 0]], ["2026..2027", "before", "year", ["2025-01-01", "2026-01-01", 12]],
+  ]) {
+    const span = windows.resolve(window, now);
+    for (const weekday of grain === "day" ? [false] : [false, true]) same(`${kind} ${window} by ${grain}`, spanOf(windows.compared(span, kind, weekday, grain)), want);
+    if (grain === "month") same(`months beside months: ${window}`, windows.count(windows.compared(span, kind, false, grain), grain), windows.count(span, grain));
+  }
+  for (const month of ["2026-09..2026-10", "2026-10..2026-11", "2026-02..2026-03", "2024-02..2024-03"]) same(`${month} by month`, windows.grains(windows.resolve(month, now)).includes("month"), true);
+  same("years of two digits", civil.parse("0002-10-05"), null);
+  same("before March", spanOf(windows.compared(windows.resolve("2026-03..2026-04", now), "before", false, "day")), ["2026-02-01", "2026-03-01", 1]);
   same("next of a month that is not over", spanOf(windows.shifted(of("this-month"), -1)), ["2026-10-01", "2026-11-01", 1]);
   same("previous", spanOf(windows.shifted(of("7d"), -1)), ["2026-11-11", "2026-11-18", 0]);
   const grains = { "24h": "hour", "30d": "hour", "last-month": "hour", "90d": "day", "12m": "day", "2024-11-01..2026-11-01": "day", "2024-10-01..2026-11-01": "month" };
@@ -57,7 +69,7 @@ async (assets) => {
   const states = ["", "metric=users&split=concurrency-level", "split=mvpd&is=mvpd=T%C3%A9l%C3%A9+Qu%C3%A9bec&not=channel=a%26b&window=12m&by=month&compare=year&weekday=match&chart=area&top=10",
     "window=2026-01-01..2026-02-01&report=tenant/year/month/day"];
   for (const query of states) same("state", state.write(state.read(query)), query.replaceAll("%C3%A9", "%C3%A9"));
-  same("nonsense is as at first", state.write(state.read("metric=%20&window=9z&by=week&compare=x&chart=pie&top=7&report=a//b&is==x")), "");
+  same("nonsense is as at first", state.write(state.read("metric=%20&window=9z&by=week&compare=x&chart=pie&top=7&report=a/../b&is==x&is=a=&is=month=11&split=..")), "");
   same("value with an equals sign", state.read("is=mvpd=a=b").filters, [{ dimension: "mvpd", not: false, value: "a=b" }]);
   same("once", state.withFilter(state.read("is=a=b"), { dimension: "a", not: false, value: "b" }).filters.length, 1);
 
@@ -83,6 +95,8 @@ async (assets) => {
   same("by hand", pick({ report: "tenant/year/month/day/mvpd" }), ["tenant/year/month/day/mvpd", ""]);
   same("explores along time", t.unexplored(tree.onTheWay), ["tenant"]);
   same("a gap in time", tree.grainOf(["year", "day"]), null);
+  same("nothing of a shell's", tree.href({ path: ["year"], grain: "year", project: [], filters: [{ dimension: "m", not: false, value: "(it's) *!" }] }, "2026", "2027", ".csv"),
+    "/cmu/v2/year.csv?start=2026&end=2027&m=%28it%27s%29%20%2A%21");
   same("href", tree.href({ path: ["a b", "year"], grain: "year", project: ["x"], filters: [{ dimension: "m", not: true, value: "é&" }] }, "2026", "2027", ".csv"),
     "/cmu/v2/a%20b/year.csv?start=2026&end=2027&x&m!=%C3%A9%26");
 
@@ -105,7 +119,23 @@ async (assets) => {
   same("summed", series.build({ ...of11, distinct: false, adds: true, split: "" }).series[0].values, [11, 27, 0, 4, null]);
   series.addBefore(adding, { ...of11, distinct: false, adds: true, split: "mvpd", span: windows.resolve("2026-10-31..2026-11-05", now) });
   same("before", [adding.series[0].before, adding.series[0].beforeSum], [[0, 10, 20, 0, 0], 30]);
-  same("change", series.change(adding.series[0]), 0);
+  same("change of what has begun", adding.series[0].change, 0);
+  const before = (o, was) => {
+    const built = series.build({ ...of11, distinct: false, adds: true, split: "", now: at("2026-12-02"), ...o });
+    series.addBefore(built, { ...of11, distinct: false, adds: true, split: "", now: at("2026-12-02"), ...was });
+    return built.series[0];
+  };
+  const months = { table: rows.readCSV("year,month,m\n2026,4,1\n2026,5,2\n2026,6,3\n2026,7,6\n2026,8,7\n"), grain: "month" };
+  const longer = before({ ...months, span: windows.resolve("2026-06..2026-08", now) }, { ...months, span: windows.resolve("2026-03-31..2026-06", now) });
+  same("nothing of what was is dropped", [longer.before, longer.beforeSum, longer.change], [[0, 1], 3, 2]);
+  const unknown = before({ ...months, span: windows.resolve("2026-06..2026-08", now) }, { ...months, span: windows.resolve("2026-04..2026-06", now), kept: at("2026-05-01"), table: rows.readCSV("year,month,m\n2026,5,2\n") });
+  const gone = series.build({ ...of11, distinct: false, adds: true, split: "mvpd", top: 1 });
+  series.addBefore(gone, { ...of11, distinct: false, adds: true, split: "mvpd", top: 1, table: rows.readCSV("year,month,day,mvpd,m\n2026,10,27,Z,9\n2026,10,27,B,4\n"), span: windows.resolve("2026-10-27..2026-11-01", now) });
+  same("what is gone now has a row", gone.series.map((s) => [s.label, s.sum, s.beforeSum]), [["B", 30, 4], ["Z", 0, 9], ["2 others", 12, 0]]);
+  const young = { ...of11, distinct: false, adds: true, split: "", now: at("2026-11-05T12:00") };
+  same("what is not computed yet is not zero", [at("2026-11-03"), at("2026-11-06"), null].map((settled) => series.build({ ...young, settled }).series[0].values),
+    [[11, 27, 0, 4, null], [11, 27, 0, 4, 0], [11, 27, 0, 4, 0]]);
+  same("like is compared with like alone", [unknown.before, unknown.beforeSum, unknown.change], [[null, 2], 2, null]);
   same("incomplete is not zero", series.build({ ...of11, distinct: false, adds: true, split: "", incomplete: true }).series[0].values, [11, 27, null, 4, null]);
   same("gone is not zero", series.build({ ...of11, distinct: false, adds: true, split: "mvpd", top: 1, kept: at("2026-11-03") }).series[1].values, [1, 7, 0, 4, null]);
   same("gone", series.build({ ...of11, distinct: false, adds: true, split: "", kept: at("2026-11-04") }).series[0].values, [11, 27, null, 4, null]);
@@ -135,6 +165,9 @@ async (assets) => {
   }
   same("quotes of a shell", takeaway.KINDS[1].write({ url, keyed: false }).includes("O'\\''Neil"), true);
   same("repeated names go into the path", takeaway.KINDS[4].write({ url: url + "&mvpd=b", keyed: false }).includes("Query="), false);
+  same("quotes of SQL", takeaway.KINDS[3].write({ url, keyed: true }).match(/O''Neil|'https:\/\/h\.example\/live\/cmu\/v2\/'/g).length, 2);
+  const odd = "https://h.example/cmu/v2/tenant/year.csv?start=2026&mvpd=" + encodeURIComponent('"#(lf)\n\u202e');
+  same("escapes of M", /#"mvpd"="([^ ]+)"\]/.exec(takeaway.KINDS[4].write({ url: odd, keyed: false }))[1], '""#(#)(lf)#(000a)#(202e)');
   same("file name", takeaway.fileName("attachment; filename=\"a.csv\"; filename*=UTF-8''%C3%A9.csv", ""), "é.csv");
   return { Checked: checked, Failed: failed };
 }
