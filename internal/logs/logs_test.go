@@ -2,7 +2,6 @@ package logs
 
 import (
 	"bufio"
-	"bytes"
 	"io"
 	"log"
 	"log/slog"
@@ -10,14 +9,16 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"cmu-gateway/internal/rig"
 )
 
 // A server that sends what nobody asked for, the token of the call before in it, does not get it into the log.
 func TestWhatAServerSendsUnasked(t *testing.T) {
 	before := slog.Default()
 	t.Cleanup(func() { slog.SetDefault(before); log.SetOutput(io.Discard) })
-	var text bytes.Buffer
-	own := slog.New(slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	text := &rig.Transcript{}
+	own := slog.New(slog.NewTextHandler(text, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	Default(own)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
