@@ -214,7 +214,11 @@ export class Controls {
       return make("span", { class: "chip" }, make("span", { title: text + f.value }, text, make("bdi", {}, f.value)), remove);
     });
     const open = make("button", { type: "button" }, "Add a filter");
-    open.addEventListener("click", () => open.replaceWith(this.adding(dimensions)));
+    open.addEventListener("click", () => {
+      const form = this.adding(dimensions);
+      open.replaceWith(form);
+      form.querySelector("select")?.focus();
+    });
     const focused = place.contains(document.activeElement);
     place.replaceChildren(...chips, open);
     if (focused) open.focus();
@@ -239,7 +243,6 @@ export class Controls {
     dimension.addEventListener("change", suggest);
     if (this.state().split) dimension.value = this.state().split;
     suggest();
-    setTimeout(() => dimension.focus());
     const form = make("span", { class: "adding" }, dimension, not, value, list, add);
     form.addEventListener("keydown", (e) => {
       if (/** @type {KeyboardEvent} */ (e).key !== "Escape") return;
