@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -34,7 +33,8 @@ type local struct {
 	madeUp  bool             // rows are those of a simulated Adobe, here or elsewhere
 	after   *after.Goroutines
 	began   time.Time
-	address address // of a cmu serve, else empty
+	home    fs.FileInfo // of the data folder that a cmu serve has; else nil
+	address address     // of a cmu serve, else empty
 	closers []func()
 
 	// Made by start.
@@ -57,36 +57,6 @@ func (l *local) start() {
 		Origins: l.settings.AllowedOrigins, Key: l.settings.Key,
 		Instance: l.address.Instance, Started: l.began,
 	}
-}
-
-// accessStatus is that of the keeper, which also says when the disk has no room for answers any more: that for secrets is reserved, yet
-// not for ever.
-func (l *local) accessStatus(ctx context.Context) (access.Status, error) {
-	s, err := l.keeper.Status(ctx)
-	if full := l.spare(); full != nil && !errors.Is(full, fs.ErrNotExist) {
-		s.Problems = append(s.Problems, "Nothing more can be kept in the data folder: "+secrets.Reason(full)+".")
-	}
-	if unkept := l.store.problem(); unkept != "" {
-		s.Problems = append(s.Problems, unkept)
-	}
-	return s, err
-}
-
-// spareEvery is how often it is found out whether the disk still has room, which costs a write; where it had none, each time.
-const spareEvery = time.Minute
-
-// spare tells why the disk has no room for answers; nil: it has, or had a moment ago.
-func (l *local) spare() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if time.Since(l.hadRoom).Abs() < spareEvery {
-		return nil
-	}
-	full := secrets.Spare(filepath.Join(l.path, "secrets"))
-	if full == nil {
-		l.hadRoom = time.Now()
-	}
-	return full
 }
 
 // simulate makes the simulated Adobe answer at an address, and its statement known here.

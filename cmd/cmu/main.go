@@ -88,6 +88,20 @@ type usageError struct{ error }
 
 func usagef(format string, a ...any) error { return usageError{fmt.Errorf(format, a...)} }
 
+// remembering is a Writer that remembers why it failed first.
+type remembering struct {
+	io.Writer
+	err error
+}
+
+func (r *remembering) Write(text []byte) (int, error) {
+	n, err := r.Writer.Write(text)
+	if r.err == nil {
+		r.err = err
+	}
+	return n, err
+}
+
 // errIncomplete ends a command that has said already what is missing.
 var errIncomplete = errors.New("rows are missing")
 
@@ -119,7 +133,12 @@ func isScreen(f *os.File) bool {
 
 // run does what the command line says and returns the exit code.
 func run(ctx context.Context, t *terminal, args []string) int {
+	out := &remembering{Writer: t.stdout}
+	t.stdout = out
 	err := dispatch(ctx, t, args)
+	if err == nil && out.err != nil && !errors.Is(out.err, syscall.EPIPE) { // nobody reads on, as with head
+		err = fmt.Errorf("not all could be written: %w", out.err)
+	}
 	switch {
 	case err == nil:
 		return exitOK

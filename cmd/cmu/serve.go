@@ -181,6 +181,7 @@ func (s *serving) tellSimulated(t *terminal, address string) {
 
 // serve answers at the gateway and at the control door until ctx ends, and then what is under way.
 func (s *serving) serve(ctx context.Context, t *terminal, l *local, listener, door net.Listener) error {
+	l.home, _ = os.Stat(l.path)
 	l.gateway.Host = hostRule(listener.Addr(), s.hosts)
 	l.gateway.BasePath = func(context.Context) string { return s.basePath }
 	face := below(s.basePath, l.gateway.Handler())

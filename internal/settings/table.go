@@ -73,7 +73,7 @@ func table(s *Settings) []Variable {
 
 		{"CMU_KEEP", "false", report, "true: settled rows are kept when Adobe drops them after 25 months, and go on being served", truth(&s.Keep)},
 
-		{"CMU_FETCH_PARALLEL", "4", report, "report calls to Adobe at once", whole(&s.FetchParallel, 1, 64)},
+		{"CMU_FETCH_PARALLEL", "4", report, "report calls to Adobe at once, and as many again that last while others wait", whole(&s.FetchParallel, 1, 64)},
 		{"CMU_FETCH_TOTAL", "0", Query | Archive, "report calls to Adobe at once of all instances together; 0: no bound", whole(&s.FetchTotal, 0, 1000)},
 		{"CMU_MEMORY", "64MiB", report, "memory for answers and blocks that are kept, and for those under way", bytes(&s.Memory, 1<<20, 1<<40)},
 		{"CMU_DISK", "1GiB", Laptop, "disk for the file that keeps rows", bytes(&s.Disk, 16<<20, 1<<40)},

@@ -94,7 +94,7 @@ func (a *Adobe) met(ctx context.Context, token cmu.Secret, r cmu.Request, err er
 func (a *Adobe) answersOthers(ctx context.Context, token cmu.Secret, r cmu.Request) (probed error, answers bool) {
 	ctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	_, probed = a.made(ctx, token, a.use.now().probe(r.Report()), 1, func(cmu.Row) error { return nil })
+	_, probed = a.made(ctx, token, a.use.now().probes(r.Report())[0], 1, func(cmu.Row) error { return nil })
 	var e *cmu.Error
 	answers = probed == nil || errors.As(probed, &e) && e.Status < 500 && e.Status != http.StatusTooManyRequests
 	a.pause.mu.Lock()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"sync"
 
 	"cmu-gateway/pkg/cmu"
@@ -55,16 +54,22 @@ func (t trust) blames(token cmu.Secret, began int64) blame {
 // coarsest is a report that hardly any licence lacks.
 var coarsest = cmu.Request{Path: []string{"year"}}
 
-// probe is the report to ask for when a token may be to blame for the refusal of another: the last one that worked.
-func (t trust) probe(report string) cmu.Request {
-	r := coarsest
-	for _, w := range slices.Backward(t.with[:]) {
+// probes are the reports to ask for when a token may be to blame for the refusal of another, until one is let in: the last one that worked, which
+// may be of the same kind and refused by turns, and the coarsest.
+func (t trust) probes(report string) (out []cmu.Request) {
+	for _, w := range t.with {
 		if len(w.Path) > 0 && w.Report() != report {
-			r = w
+			out = append(out, w)
+			break
 		}
 	}
-	r.Limit = 1
-	return r
+	if len(out) == 0 || out[0].Report() != coarsest.Report() {
+		out = append(out, coarsest)
+	}
+	for i := range out {
+		out[i].Limit = 1
+	}
+	return out
 }
 
 // tells is whose fault it is after the other report was asked for with that outcome. Who is told that there is no such report was let in.
@@ -159,12 +164,17 @@ func (a *Adobe) settle(ctx context.Context, token cmu.Secret, began int64, refus
 	whose := seen.blames(token, began)
 	var probed error
 	if whose == blameNobody {
-		probeBegan, probe := a.use.begin(), seen.probe(r.Report())
-		_, probed = a.call(ctx, token, probe, 1, func(cmu.Row) error { return nil })
-		switch whose = tells(probed); whose {
-		case blameReport:
-			a.use.taken(token, probe)
-		case blameToken:
+		probeBegan := a.use.begin()
+		for _, probe := range seen.probes(r.Report()) {
+			_, probed = a.call(ctx, token, probe, 1, func(cmu.Row) error { return nil })
+			if whose = tells(probed); whose == blameReport {
+				a.use.taken(token, probe)
+			}
+			if whose != blameToken {
+				break
+			}
+		}
+		if whose == blameToken {
 			a.use.doubt(token, probeBegan)
 		}
 	}

@@ -49,7 +49,7 @@ func TestWhoseFaultARefusalIs(t *testing.T) {
 	}
 }
 
-// The probe is the last report that worked, never the one that is refused.
+// What is asked is the last report that worked, never the one that is refused, and then the coarsest.
 func TestWhatIsAskedWhenATokenMayBeToBlame(t *testing.T) {
 	a, b := cmu.Request{Path: []string{"mvpd"}}, cmu.Request{Path: []string{"platform"}, Limit: 7}
 	for _, c := range []struct {
@@ -57,10 +57,17 @@ func TestWhatIsAskedWhenATokenMayBeToBlame(t *testing.T) {
 		report cmu.Request
 		want   string
 	}{
-		{[2]cmu.Request{}, a, "year"}, {[2]cmu.Request{a}, a, "year"}, {[2]cmu.Request{a}, b, "mvpd"},
-		{[2]cmu.Request{a, b}, a, "platform"}, {[2]cmu.Request{a, b}, cmu.Request{Path: []string{"month"}}, "mvpd"},
+		{[2]cmu.Request{}, a, "year"}, {[2]cmu.Request{a}, a, "year"}, {[2]cmu.Request{a}, b, "mvpd year"},
+		{[2]cmu.Request{a, b}, a, "platform year"}, {[2]cmu.Request{a, b}, cmu.Request{Path: []string{"month"}}, "mvpd year"},
+		{[2]cmu.Request{coarsest, a}, b, "year"},
 	} {
-		if got := (trust{with: c.with}).probe(c.report.Report()); strings.Join(got.Path, "/") != c.want || got.Limit != 1 {
+		var got []string
+		for _, probe := range (trust{with: c.with}).probes(c.report.Report()) {
+			if got = append(got, strings.Join(probe.Path, "/")); probe.Limit != 1 {
+				t.Errorf("limit %d", probe.Limit)
+			}
+		}
+		if strings.Join(got, " ") != c.want {
 			t.Errorf("%v, refused %v: %v", c.with, c.report.Path, got)
 		}
 	}
@@ -126,9 +133,35 @@ func TestOneReportThatIsRefusedDoubtsNoToken(t *testing.T) {
 	}
 }
 
+// Reports that are refused and let in by turns, as behind a balancer with one bad node, cost no good token its trust.
+func TestReportsThatAreRefusedByTurnsDoubtNoToken(t *testing.T) {
+	n := 0
+	a, doubts, _ := refusing(t, func(path, _ string) bool {
+		if !strings.Contains(path, "/mvpd") {
+			return false
+		}
+		n++
+		return n%2 == 0 || n%5 == 0
+	})
+	for _, path := range []string{"mvpd", "mvpd/platform", "mvpd/channel", "mvpd/device"} {
+		for range 20 {
+			var e *RefusedError
+			_, err := a.Report(t.Context(), new(fair.Caller), "", cmu.Request{Path: strings.Split(path, "/")}, ignore)
+			var adobe *cmu.Error
+			if err != nil && !errors.As(err, &e) && !(errors.As(err, &adobe) && adobe.Status == http.StatusNotFound) {
+				t.Fatal(err)
+			}
+		}
+	}
+	if *doubts != 0 {
+		t.Errorf("the token was doubted %d times", *doubts)
+	}
+}
+
 // TestATokenThatIsRefusedIsRenewedAtOnce revokes the token in mid-life, of a process that knows it and of one that does not.
 func TestATokenThatIsRefusedIsRenewedAtOnce(t *testing.T) {
-	for _, fresh := range []bool{true, false} {
+	// Three reports, of which one twice, and what was asked besides: the coarsest, and before it one that was known to work.
+	for fresh, want := range map[bool]int64{true: 5, false: 6} {
 		revoked := fresh
 		a, doubts, calls := refusing(t, func(_, token string) bool { return revoked && token == "x" })
 		if !fresh {
@@ -145,7 +178,7 @@ func TestATokenThatIsRefusedIsRenewedAtOnce(t *testing.T) {
 				t.Errorf("fresh %v: %v: %v", fresh, r.Path, err)
 			}
 		}
-		if *doubts != 1 || calls()-before != 5 { // three reports, of which one twice, and the probe
+		if *doubts != 1 || calls()-before != want {
 			t.Errorf("fresh %v: doubted %d times, %d calls", fresh, *doubts, calls()-before)
 		}
 	}

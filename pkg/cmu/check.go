@@ -160,10 +160,18 @@ func checkDimension(d string) error {
 	if err := checkText(d); err != nil {
 		return err
 	}
-	if strings.ContainsFunc(d, steers) || strings.ContainsAny(d, `/\;%`) {
-		return fmt.Errorf(`%q is not a dimension: it holds / \ ; %% or an invisible character`, bounded(d))
+	if strings.ContainsFunc(d, unseen) || strings.ContainsAny(d, `/\;%`+lookalikes) {
+		return fmt.Errorf(`%q is not a dimension: it holds / \ ; %% or what looks like one of these, or an invisible character`, bounded(d))
 	}
 	return nil
+}
+
+// lookalikes are what some programs make / \ ; % and dots of: their wide and small forms, and signs like them.
+const lookalikes = "\uff0f\u2044\u2215\u29f8\uff3c\ufe68\u2216\u29f5\u29f9\uff1b\ufe54\u037e\uff05\ufe6a\uff0e\ufe52\u2024\u2025\u2026"
+
+// unseen tells whether nobody sees a character of a dimension.
+func unseen(r rune) bool {
+	return steers(r) || r == '\u200c' || r == '\u200d' || unicode.In(r, unicode.Variation_Selector, unicode.Other_Default_Ignorable_Code_Point)
 }
 
 func checkText(s string) error {

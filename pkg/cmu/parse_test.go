@@ -122,6 +122,14 @@ func TestParseRefuses(t *testing.T) {
 		{"/year/a%e2%80%a8b", "", "path"},
 		{"/year/%ef%bb%bfa", "", "path"},
 		{"/year/%c0%ae%c0%ae", "", "path"},
+		{"/year/..%ef%bc%8f..", "", "path"},      // full-width solidus
+		{"/year/a%e2%88%95b", "", "path"},        // division slash
+		{"/year/a%ef%bc%bcb", "", "path"},        // full-width reverse solidus
+		{"/year/%ef%bc%85252e", "", "path"},      // full-width percent
+		{"/year/%ef%bc%8e%ef%bc%8e", "", "path"}, // full-width dots
+		{"/year/.%e2%80%8d.", "", "path"},        // joiner
+		{"/year/.%cd%8f.", "", "path"},           // grapheme joiner
+		{"/year/.%ef%b8%8f.", "", "path"},        // variation selector
 		{"/year", "a%2Fb=x", "filter"},
 		{"/year", "a;b=x", "filter"},
 		{"/year", "a%e2%80%aeb=x", "filter"},

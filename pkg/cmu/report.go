@@ -82,7 +82,7 @@ type Link struct {
 //
 // Source: Adobe, Concurrency Monitoring usage API, "HAL"; draft-kelly-json-hal.
 func ReadReport(r io.Reader, each func(Row) error) (Links, error) {
-	d := reportReader{each: each, in: &tokenBound{r: r}}
+	d := reportReader{each: each, in: &tokenBound{r: &unmarked{r: r}}}
 	d.dec = jsontext.NewDecoder(d.in)
 	d.in.dec = d.dec
 	err := d.object(func(name string) error {
@@ -125,7 +125,10 @@ type reportReader struct {
 func (d *reportReader) object(member func(name string) error) error {
 	open, err := d.dec.ReadToken()
 	if err != nil {
-		if errors.Is(err, io.EOF) {
+		switch {
+		case errors.Is(err, io.EOF) && d.dec.InputOffset() == 0 && d.in.err == nil:
+			return fmt.Errorf("%w: it is empty", ErrNotReport)
+		case errors.Is(err, io.EOF):
 			return io.ErrUnexpectedEOF
 		}
 		return err

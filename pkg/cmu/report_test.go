@@ -61,16 +61,26 @@ func TestReadReport(t *testing.T) {
 
 func TestReadReportRefuses(t *testing.T) {
 	for _, text := range []string{
-		`[]`, `{}`, `"x"`, `<html>`, `{"report": {}}`, `{"report": [1]}`, `{"report": [{"a": {}}]}`, `{"report": [{"a": [1]}]}`,
+		"", "\ufeff", `[]`, `{}`, `"x"`, `<html>`, `{"report": {}}`, `{"report": [1]}`, `{"report": [{"a": {}}]}`, `{"report": [{"a": [1]}]}`,
 		`{"report": [{"a": 1, "a": 2}]}`, `{"report": []} x`, "{\"report\": [{\"a\": \"\xff\"}]}", `{"report": [], "_links": {"drill-down": [1]}}`,
 	} {
 		if rows, _, err := readAll(t, text); !errors.Is(err, ErrNotReport) {
 			t.Errorf("%s: %v, %v", text, rows, err)
 		}
 	}
-	for n := range len(sample) - 1 {
+	for n := 1; n < len(sample)-1; n++ {
 		if _, _, err := readAll(t, sample[:n]); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Fatalf("cut at %d: %v", n, err)
+		}
+	}
+	if rows, links, err := readAll(t, "\ufeff"+sample); err != nil || len(rows) == 0 || links.Self == "" {
+		t.Errorf("with a byte order mark: %d rows, %+v, %v", len(rows), links, err)
+	}
+	broken := errors.New("broken")
+	for _, n := range []int{0, 1, 3, 5} { // the reader's own error, wherever it comes
+		r := io.MultiReader(iotest.OneByteReader(strings.NewReader(sample[:n])), iotest.ErrReader(broken))
+		if _, err := ReadReport(r, func(Row) error { return nil }); !errors.Is(err, broken) || errors.Is(err, ErrNotReport) {
+			t.Errorf("broken after %d bytes: %v", n, err)
 		}
 	}
 	mine := errors.New("mine")
