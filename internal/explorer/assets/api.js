@@ -1,6 +1,7 @@
 // The gateway as the page asks it: reports, links and the catalogue, with the key as a header where one is needed.
 
 import { parse } from "./civil.js";
+import { readHorizon } from "./horizon.js";
 import { readCSV } from "./rows.js";
 
 /** @typedef {import("./types").Answer} Answer */
@@ -103,6 +104,7 @@ export class Gateway {
       stale: /detail=stale/.test(header.get("Cache-Status") ?? ""),
       age: Number(header.get("Age") ?? 0),
       incomplete: /detail="([^"]*)"/.exec(header.get("Cmu-Incomplete") ?? "")?.[1] ?? (header.get("Cmu-Incomplete") ? "rows are missing" : ""),
+      gone: readHorizon(header.get("Cmu-Before-Horizon")),
       simulated: header.get("Cmu-Simulated") === "?1",
       href,
     };

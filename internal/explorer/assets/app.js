@@ -7,12 +7,12 @@ import { number, span as spanText } from "./format.js";
 import { Plot } from "./plot.js";
 import { addBefore, build, heat, openFrom } from "./series.js";
 import { INITIAL, read, withFilter, write } from "./state.js";
-import { askKey, empty, failed, gone, loading, madeUp, message, notes, waiting, button } from "./states.js";
+import { askKey, empty, failed, loading, madeUp, message, notes, waiting, button } from "./states.js";
 import { elsewhere, pages } from "./pages.js";
 import { taking } from "./taking.js";
 import { Numbers, summary, week } from "./tables.js";
 import { Tree, besideDays, choose, href, onTheWay } from "./tree.js";
-import { asOne, compared, count, grainOf, keptSince, resolve, MAX_POINTS, PRESETS } from "./windows.js";
+import { asOne, compared, count, grainOf, resolve, MAX_POINTS, PRESETS } from "./windows.js";
 
 /** @typedef {import("./types").State} State */
 /** @typedef {import("./types").Answer} Answer */
@@ -177,10 +177,6 @@ async function look(signal) {
   const metric = metricOf(state.metric);
   showControls();
   head(span, null);
-  if (span.end <= keptSince(now())) {
-    get("notes").replaceChildren();
-    return gone(now());
-  }
   for (let tries = 0; tries < 4; tries++) {
     const query = await find(span, signal);
     if (!query) return none(span);
@@ -255,7 +251,7 @@ async function fetchAll(query, span, signal) {
   const [answer, past, one] = await Promise.all([
     report(query, span),
     // A view is not refused for what stands beside it.
-    before && before.end > keptSince(now()) ? report(query, before).catch(orNothing) : null,
+    before ? report(query, before).catch(orNothing) : null,
     whole ? report(whole, span).catch(orNothing) : null,
   ]);
   return { answer, before, past, one: one && whole ? { answer: one, grain: whole.grain } : null };
@@ -282,25 +278,25 @@ function head(span, query) {
 function draw(query, span, metric, all) {
   const { answer, before, past, one } = all;
   const split = state.chart === "heat" ? "" : state.split;
-  const o = { metric: metric.name, distinct: metric.distinct, adds: !metric.distinct, split, top: state.top, now: now(), kept: keptSince(now()) };
-  const built = build({ ...o, table: answer.table, span, grain: query.grain, settled: answer.settled, incomplete: answer.incomplete !== "" });
+  const o = { metric: metric.name, distinct: metric.distinct, adds: !metric.distinct, split, top: state.top, now: now() };
+  const built = build({ ...o, table: answer.table, gone: answer.gone, span, grain: query.grain, settled: answer.settled, incomplete: answer.incomplete !== "" });
   const text = head(span, query);
   shown = { query, span, answer, ...text };
   const open = openFrom(built.periods, answer.settled);
   notes({ span, now: now(), settled: answer.settled, open: open < built.periods.length && built.periods[open] <= now(), stale: answer.stale, age: answer.age,
-    incomplete: answer.incomplete, rest: built.rest - (built.series.some((s) => s.others) ? built.rest : 0), distinct: metric.distinct, split, before, past, grain: query.grain,
+    incomplete: answer.incomplete, gone: answer.gone, rest: built.rest - (built.series.some((s) => s.others) ? built.rest : 0), distinct: metric.distinct, split, before, past, grain: query.grain,
     stacked: state.chart === "area" || state.chart === "bars" });
   if (answer.simulated) madeUp();
-  if (built.rows === 0) return empty(span, now(), state.filters.length > 0);
+  if (built.rows === 0) return empty(span, now(), state.filters.length > 0, answer.gone);
   if (built.refused && built.series.every((s) => s.values.every((v) => v === null))) return refused(query, split);
-  if (before && past) addBefore(built, { ...o, table: past.table, span: before, grain: query.grain, incomplete: past.incomplete !== "" });
+  if (before && past) addBefore(built, { ...o, table: past.table, gone: past.gone, span: before, grain: query.grain, incomplete: past.incomplete !== "" });
   const past_ = before ? (state.compare === "year" ? "year before" : "period before") : "";
   const caption = `${text.title}, ${text.about}`;
   /** @type {Map<string, number | null> | null} */
   let whole = null;
-  if (built.periods.length === 1) whole = new Map(built.series.map((s) => [s.value, s.values[0]]));
-  if (one && one.answer.incomplete === "") {
-    const coarse = build({ ...o, table: one.answer.table, span, grain: one.grain, settled: one.answer.settled, incomplete: false, top: Infinity });
+  if (built.periods.length === 1 && !built.gone[0]) whole = new Map(built.series.map((s) => [s.value, s.values[0]]));
+  if (one && one.answer.incomplete === "" && one.answer.gone.length === 0) {
+    const coarse = build({ ...o, table: one.answer.table, gone: [], span, grain: one.grain, settled: one.answer.settled, incomplete: false, top: Infinity });
     whole = new Map(coarse.series.map((s) => [s.value, s.values[0] ?? null]));
   }
   get("state").hidden = true;

@@ -3,10 +3,12 @@
 import { get, make } from "./controls.js";
 import { ago, moment, span as spanText } from "./format.js";
 import { floor, parse } from "./civil.js";
-import { between, keptSince, nameOf } from "./windows.js";
+import { allGone } from "./horizon.js";
+import { between, nameOf } from "./windows.js";
 
 /** @typedef {import("./types").Problem} Problem */
 /** @typedef {import("./types").Span} Span */
+/** @typedef {import("./types").Part} Part */
 
 /** @param {string} kind @param {string} title @param {string} text @param {...(Node | string)} more */
 export function message(kind, title, text, ...more) {
@@ -44,16 +46,17 @@ export function waiting(p, seconds) {
   }
 }
 
-/** There is no row. @param {Span} span @param {number} now @param {boolean} filtered */
-export function empty(span, now, filtered) {
-  if (span.end <= keptSince(now)) return gone(now);
+/** There is no row. @param {Span} span @param {number} now @param {boolean} filtered @param {Part[]} gone */
+export function empty(span, now, filtered, gone) {
+  if (allGone(span, gone)) {
+    return message("gone", "Adobe no longer has it", `Adobe keeps 25 months. What was ${partsOf(gone)} cannot be asked any more, and it was not kept here. That is not “no usage”.`);
+  }
   if (span.start >= now) return message("empty", "This window has not begun", "There is no usage to show yet.");
   message("empty", "No rows in this window", filtered ? "Nothing in it fits the filters. Remove one, or choose another window." : "Adobe has no usage in it. Choose another window.");
 }
 
-/** @param {number} now */
-export const gone = (now) =>
-  message("gone", "Adobe no longer has it", `Adobe keeps 25 months: what was before ${moment(keptSince(now))} cannot be asked any more. That is not “no usage”.`);
+/** @param {Part[]} gone */
+const partsOf = (gone) => gone.map((p) => `from ${moment(p.start)} to ${moment(p.end)}`).join(", ");
 
 /** @param {Problem} p @param {{again: () => void, window: (name: string) => void, go: (path: string) => void, reset: () => void}} act */
 export function failed(p, act) {
@@ -97,7 +100,7 @@ export function madeUp() {
 
 /**
  * The notes beside a chart.
- * @param {{span: Span, now: number, settled: number | null, open: boolean, stale: boolean, age: number, incomplete: string, rest: number, distinct: boolean, split: string,
+ * @param {{span: Span, now: number, settled: number | null, open: boolean, stale: boolean, age: number, incomplete: string, rest: number, distinct: boolean, split: string, gone: Part[],
  *   before: Span | null, past: import("./types").Answer | null, grain: import("./types").Grain, stacked: boolean}} o
  */
 export function notes(o) {
@@ -108,10 +111,12 @@ export function notes(o) {
   if (o.incomplete) add("warn incomplete", `Incomplete: ${o.incomplete}. Numbers are too low where rows are missing.`);
   if (o.past?.incomplete) add("warn incomplete", `What is compared with is incomplete: ${o.past.incomplete}. Its numbers are too low, so there is no change to tell.`);
   if (o.past?.stale) add("warn stale", `What is compared with is ${ago(o.past.age)} old, older than it should be.`);
-  if (o.before && !o.past && o.before.end > keptSince(o.now)) add("warn past", "What is compared with cannot be had for now.");
+  if (o.before && !o.past) add("warn past", "What is compared with cannot be had for now.");
   if (o.stale) add("warn stale", `These numbers are ${ago(o.age)} old, older than they should be. Newer ones are being fetched, or cannot be had for now.`);
-  if (o.span.start < keptSince(o.now)) add("warn gone", `Adobe no longer has what was before ${moment(keptSince(o.now))}: it keeps 25 months. A gap there is not “no usage”.`);
-  if (o.before && o.before.start < keptSince(o.now)) add("warn gone", `Adobe no longer has all of what is compared with: it keeps 25 months, from ${moment(keptSince(o.now))} on. So there is no change to tell.`);
+  if (o.gone.length > 0) add("warn gone", `Adobe no longer has all of what was ${partsOf(o.gone)}, and it was not kept: it keeps 25 months. A gap there is not “no usage”.`);
+  if (o.past && o.past.gone.length > 0) {
+    add("warn gone-before", `Adobe no longer has all of what is compared with: it keeps 25 months, and what was ${partsOf(o.past.gone)} was not kept. So there is no change to tell.`);
+  }
   if (o.span.start !== floor(o.span.start, o.grain) || (o.span.end !== floor(o.span.end, o.grain) && o.span.end <= o.now)) {
     add("cut", `The window begins or ends within a ${o.grain}: that ${o.grain} is counted in part.`);
   }
