@@ -49,8 +49,8 @@ func serveYears(t *testing.T, change func(*plan.Policy)) *years {
 }
 
 const (
-	april = "/?metric=active-sessions&by=day&window=2025-04-01..2025-05-01"
-	report   = "/cmu/v2/tenant/year/month/day.csv?start=2025-04-01&end=2025-05-01"
+	april  = "/?metric=active-sessions&by=day&window=2025-04-01..2025-05-01"
+	report = "/cmu/v2/tenant/year/month/day.csv?start=2025-04-01&end=2025-05-01"
 )
 
 // rows are those of the table, once all are there.
