@@ -4,6 +4,7 @@ import { Failure, Gateway, patiently, pause } from "./api.js";
 import { isTime, parse, write as writeCivil } from "./civil.js";
 import { Controls, get } from "./controls.js";
 import { number, span as spanText } from "./format.js";
+import { Finder } from "./finder.js";
 import { Plot } from "./plot.js";
 import { addBefore, build, heat, openFrom } from "./series.js";
 import { INITIAL, read, withFilter, write } from "./state.js";
@@ -11,7 +12,7 @@ import { askKey, empty, failed, loading, madeUp, message, notes, waiting, button
 import { elsewhere, pages } from "./pages.js";
 import { taking } from "./taking.js";
 import { Numbers, summary, week } from "./tables.js";
-import { Tree, besideDays, choose, href, onTheWay } from "./tree.js";
+import { Tree, choose, href } from "./tree.js";
 import { asOne, compared, count, grainOf, resolve, MAX_POINTS, PRESETS } from "./windows.js";
 
 /** @typedef {import("./types").State} State */
@@ -24,6 +25,12 @@ const gateway = new Gateway(document.documentElement.dataset.base ?? "");
 const tree = new Tree();
 const plot = new Plot(get("canvas"));
 const numbers = new Numbers(get("numbers"));
+const finder = new Finder({
+  tree,
+  links: (path, signal, awaited) => (awaited ? patiently(() => gateway.links(path, signal), signal, waiting) : gateway.links(path, signal)),
+  asking: (text) => get("view").hidden && loading(text),
+  learnt: showControls,
+});
 
 /** @type {State} */
 let state = read(location.search);
@@ -55,14 +62,6 @@ function address() {
 /** @param {string} name */
 const metricOf = (name) => metrics.find((m) => m.name === name) ?? { name, title: name, meaning: "A metric that Adobe's documentation does not name; it is not added up.", distinct: true };
 
-/** What the state asks for, once it is known which reports there are. @param {Span} span */
-function chosen(span) {
-  const asWeek = state.chart === "heat";
-  const pinned = state.report ? tree.reports.get(state.report) : undefined;
-  const grain = asWeek ? /** @type {Grain} */ ("hour") : grainOf(span, state.grain);
-  return choose(tree, { grain, split: asWeek ? "" : state.split, filters: state.filters, metric: state.metric, report: pinned || state.report ? state.report : "" });
-}
-
 async function show() {
   under.abort();
   under = new AbortController();
@@ -74,7 +73,7 @@ async function show() {
   try {
     await begin(signal);
     await look(signal);
-    explore(signal, 40).catch(() => {});
+    finder.explore(signal, 40).catch(() => {});
   } catch (e) {
     if (!signal.aborted) explain(e);
   } finally {
@@ -123,48 +122,6 @@ function explain(e) {
   });
 }
 
-/** Asks for links until the report is known that answers, or no more can be learnt. @param {Span} span @param {AbortSignal} signal */
-async function find(span, signal) {
-  for (;;) {
-    const query = chosen(span);
-    if (query) return query;
-    const path = state.report && !tree.reports.has(state.report) ? state.report.split("/") : (tree.unexplored(onTheWay) ?? tree.unexplored(sometimes));
-    if (!path) return null;
-    if (get("view").hidden) loading(`Following Adobe’s links to the report: ${path.join(" / ") || "the root"}`);
-    await ask(path, signal);
-  }
-}
-
-/** Places that are asked about only where a view needs them. @param {string[]} path */
-const sometimes = (path) => state.split !== "" && path.length < 8 && !path.includes("duration") && !path.includes("minute");
-
-/** @param {string[]} path @param {AbortSignal} signal */
-async function ask(path, signal) {
-  try {
-    const { metrics: has, leadsTo } = await patiently(() => gateway.links(path, signal), signal, waiting);
-    tree.learn(path, has, leadsTo);
-  } catch (e) {
-    if (!(e instanceof Failure) || e.wantsKey || e.problem.status >= 500 || e.problem.status === 0 || path.join("/") === state.report) throw e;
-    tree.learn(path, [], []); // it cannot be asked, and so leads nowhere
-  }
-}
-
-/** Learns more of the tree while people look. @param {AbortSignal} signal @param {number} most */
-async function explore(signal, most) {
-  for (let n = 0; n < most; n++) {
-    const path = tree.unexplored(onTheWay) ?? tree.unexplored(besideDays);
-    if (!path) return n;
-    await pause(50, signal);
-    const { metrics: has, leadsTo } = await gateway.links(path, signal).catch((e) => {
-      if (e instanceof Failure && e.problem.status >= 400 && e.problem.status < 500 && !e.wantsKey && !e.passes) return { metrics: [], leadsTo: [] };
-      throw e;
-    });
-    tree.learn(path, has, leadsTo);
-    showControls();
-  }
-  return most;
-}
-
 function showControls() {
   const span = resolve(state.window, now());
   if (span) controls.show(span, metricOf(state.metric));
@@ -177,8 +134,9 @@ async function look(signal) {
   const metric = metricOf(state.metric);
   showControls();
   head(span, null);
+  finder.asked = 0;
   for (let tries = 0; tries < 4; tries++) {
-    const query = await find(span, signal);
+    const query = await finder.find(state, span, signal);
     if (!query) return none(span);
     if (count(span, query.grain) > MAX_POINTS) {
       const row = document.createElement("div");
@@ -228,7 +186,8 @@ function none(span) {
   const row = document.createElement("div");
   row.className = "row";
   row.append(...ways);
-  message("none", "No report has this", `${title}${state.split ? ` by ${state.split}` : ""} by ${grain}${state.filters.length > 0 ? " with these filters" : ""} is in none of the reports that Adobe’s links lead to.`, row);
+  if (finder.more(state)) row.append(button("Follow more of Adobe’s links", show, ""));
+  message("none", "No report has this", `${title}${state.split ? ` by ${state.split}` : ""} by ${grain}${state.filters.length > 0 ? " with these filters" : ""} is in none of the reports that are known from Adobe’s links${finder.more(state) ? " so far" : ""}.`, row);
 }
 
 /** @param {Query} query @param {Span} span */
@@ -356,13 +315,8 @@ get("summary").addEventListener("click", (e) => {
 get("explore").addEventListener("click", async () => {
   const status = get("explored");
   status.textContent = "Following…";
-  let n = 0;
   try {
-    for (; n < 12; n++) {
-      const path = tree.unexplored((p) => p.length < 9);
-      if (!path) break;
-      await ask(path, under.signal);
-    }
+    const n = await finder.follow(under.signal, 12);
     status.textContent = n > 0 ? `${n} more places asked; ${tree.reports.size} reports are known.` : "All of Adobe’s links were followed.";
     showControls();
   } catch (e) {
