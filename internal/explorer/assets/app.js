@@ -8,7 +8,7 @@ import { Finder } from "./finder.js";
 import { Plot } from "./plot.js";
 import { addBefore, build, heat, openFrom } from "./series.js";
 import { INITIAL, read, withFilter, write } from "./state.js";
-import { askKey, empty, failed, loading, madeUp, message, notes, waiting, button } from "./states.js";
+import { LONG, askKey, empty, failed, loading, madeUp, message, notes, waiting, button } from "./states.js";
 import { elsewhere, pages } from "./pages.js";
 import { taking } from "./taking.js";
 import { Numbers, summary, week } from "./tables.js";
@@ -28,7 +28,7 @@ const numbers = new Numbers(get("numbers"));
 const finder = new Finder({
   tree,
   links: (path, signal, awaited) => (awaited ? patiently(() => gateway.links(path, signal), signal, waiting) : gateway.links(path, signal)),
-  asking: (text) => get("view").hidden && loading(text),
+  asking: (text) => get("view").hidden && loading(text, began),
   learnt: showControls,
 });
 
@@ -40,6 +40,10 @@ let metrics = [];
 let clock = { civil: 0, at: 0 };
 /** What is under way ends when another view is wanted. */
 let under = new AbortController();
+/** When the view that is under way was wanted, by performance.now(). */
+let began = 0;
+/** How often what is shown was stale. */
+let stales = 0;
 /** What is shown, to be taken away. @type {import("./taking.js").Shown | null} */
 let shown = null;
 
@@ -68,7 +72,11 @@ async function show() {
   const { signal } = under;
   const result = get("result");
   get("forget").hidden = !gateway.keyed;
+  began = performance.now();
+  stales = 0;
   const late = setTimeout(() => result.classList.add("waiting"), 120);
+  // Another view's numbers do not stand under this title for long.
+  const slow = setTimeout(() => get("view").hidden || loading("Asking the gateway", began), LONG * 1000);
   result.setAttribute("aria-busy", "true");
   try {
     await begin(signal);
@@ -78,6 +86,7 @@ async function show() {
     if (!signal.aborted) explain(e);
   } finally {
     clearTimeout(late);
+    clearTimeout(slow);
     if (!signal.aborted) {
       result.classList.remove("waiting");
       result.setAttribute("aria-busy", "false");
@@ -127,8 +136,8 @@ function showControls() {
   if (span) controls.show(span, metricOf(state.metric));
 }
 
-/** @param {AbortSignal} signal */
-async function look(signal) {
+/** @param {AbortSignal} signal @param {boolean} quiet what is shown stays until there is something newer */
+async function look(signal, quiet = false) {
   const span = resolve(state.window, now());
   if (!span) return;
   const metric = metricOf(state.metric);
@@ -147,8 +156,8 @@ async function look(signal) {
       }
       return message("large", "Too many points", `This window has more than ${number(MAX_POINTS)} of them by ${query.grain}. Choose a shorter window${state.report ? ", or another report" : ""}.`, row);
     }
-    if (get("view").hidden) loading("Asking the gateway");
-    const all = await fetchAll(query, span, signal);
+    if (get("view").hidden) loading("Asking the gateway", began);
+    const all = await fetchAll(query, span, signal, quiet);
     const names = all.answer.table.names;
     if (all.answer.table.rows > 0) {
       const dimensions = new Set([...query.path, ...query.project, ...query.filters.map((f) => f.dimension), "tenant"]);
@@ -161,7 +170,7 @@ async function look(signal) {
         continue;
       }
     }
-    draw(query, span, metric, all);
+    draw(query, span, metric, all, quiet);
     return;
   }
   none(span);
@@ -199,10 +208,10 @@ function orNothing(e) {
   throw e;
 }
 
-/** @param {Query} query @param {Span} span @param {AbortSignal} signal */
-async function fetchAll(query, span, signal) {
+/** @param {Query} query @param {Span} span @param {AbortSignal} signal @param {boolean} quiet */
+async function fetchAll(query, span, signal, quiet) {
   /** @param {Query} q @param {Span} s */
-  const report = (q, s) => patiently(() => gateway.report(hrefOf(q, s), signal), signal, waiting);
+  const report = (q, s) => (quiet ? gateway.report(hrefOf(q, s), signal) : patiently(() => gateway.report(hrefOf(q, s), signal), signal, waiting));
   const before = state.compare && state.chart !== "heat" ? compared(span, state.compare, state.weekday, query.grain) : null;
   const metric = metricOf(state.metric);
   const coarse = metric.distinct && state.chart !== "heat" && !state.report ? asOne(span, query.grain) : null;
@@ -233,19 +242,24 @@ function head(span, query) {
 /**
  * @param {Query} query @param {Span} span @param {import("./types").Metric} metric
  * @param {{answer: Answer, before: Span | null, past: Answer | null, one: {answer: Answer, grain: Grain} | null}} all
+ * @param {boolean} quiet what is shown is of the same view
  */
-function draw(query, span, metric, all) {
+function draw(query, span, metric, all, quiet) {
   const { answer, before, past, one } = all;
   const split = state.chart === "heat" ? "" : state.split;
   const o = { metric: metric.name, distinct: metric.distinct, adds: !metric.distinct, split, top: state.top, now: now() };
   const built = build({ ...o, table: answer.table, gone: answer.gone, span, grain: query.grain, settled: answer.settled, incomplete: answer.incomplete !== "" });
   const text = head(span, query);
-  shown = { query, span, answer, ...text };
+  const rows = JSON.stringify([answer, past, one?.answer].map((a) => a && [a.table, a.settled, a.incomplete, a.gone]));
+  const same = quiet && shown?.rows === rows;
+  shown = { query, span, answer, rows, ...text };
   const open = openFrom(built.periods, answer.settled);
-  notes({ span, now: now(), settled: answer.settled, open: open < built.periods.length && built.periods[open] <= now(), stale: answer.stale, age: answer.age,
+  notes({ span, now: now(), settled: answer.settled, open: open < built.periods.length && built.periods[open] <= now(), stale: answer.stale, tried: stales, age: answer.age,
     incomplete: answer.incomplete, gone: answer.gone, rest: built.rest - (built.series.some((s) => s.others) ? built.rest : 0), distinct: metric.distinct, split, before, past, grain: query.grain,
     stacked: state.chart === "area" || state.chart === "bars" });
   if (answer.simulated) madeUp();
+  if (answer.stale) again(under.signal);
+  if (same) return;
   if (built.rows === 0) return empty(span, now(), state.filters.length > 0, answer.gone);
   if (built.refused && built.series.every((s) => s.values.every((v) => v === null))) return refused(query, split);
   if (before && past) addBefore(built, { ...o, table: past.table, gone: past.gone, span: before, grain: query.grain, incomplete: past.incomplete !== "" });
@@ -276,24 +290,29 @@ function draw(query, span, metric, all) {
     get("key").textContent = before ? `Dashed: the ${past_}, ${spanText(before)}${metric.distinct || kind === "line" ? "" : ", all together"}. Times are Adobe’s.` : "Times are Adobe’s.";
     plot.draw({ built, grain: query.grain, kind, open, metric: metric.title, before: past_ });
   }
-  const focused = get("summary").contains(document.activeElement);
+  const focused = document.activeElement instanceof HTMLElement && get("summary").contains(document.activeElement) ? document.activeElement : null;
   get("summary").innerHTML = summary(built, { split: split || "", grain: query.grain, compared: before ? `${metric.distinct ? `Mean per ${query.grain}, ${past_[0]}` : past_[0].toUpperCase()}${past_.slice(1)} (${spanText(before)})` : "", whole,
     caption: `Figures: ${caption}`, filterable: split !== "" });
-  if (focused) get("result").focus({ preventScroll: true });
-  numbers.show({ built, grain: query.grain, open, before: past_, caption });
+  if (focused) {
+    const again = quiet ? get("summary").querySelector(`button[data-value="${CSS.escape(focused.dataset.value ?? "")}"]`) : null;
+    /** @type {HTMLElement} */ (again ?? get("result")).focus({ preventScroll: true });
+  }
+  numbers.show({ built, grain: query.grain, open, before: past_, caption }, quiet);
   get("asked").textContent = `${query.path.join(" / ")}${query.project.length > 0 ? `, and ${query.project.join(", ")} beside it` : ""}`;
   showCode();
   showControls();
-  if (answer.stale) again(under.signal);
 }
 
-let stales = 0;
-
-/** Asks again for what was stale, a few times. @param {AbortSignal} signal */
+/** Asks again for what was stale, a few times. Whoever looks at it is not disturbed until newer numbers are there. @param {AbortSignal} signal */
 async function again(signal) {
   if (++stales > 5) return;
-  await pause(5000 * stales, signal).catch(() => {});
-  if (!signal.aborted) show();
+  try {
+    await pause(5000 * stales, signal);
+    await look(signal, true);
+  } catch (e) {
+    if (e instanceof Failure && !e.wantsKey) again(signal);
+    else if (!signal.aborted) explain(e);
+  }
 }
 
 /** A distinct count would have to be added up. @param {Query} query @param {string} split */
