@@ -145,7 +145,7 @@ func TestProgress(t *testing.T) {
 	}
 	s.behave(`{"default_limit": 1000, "max_limit": 1000, "limit_mode": "clamp", "reports_per_minute": 4}`)
 	b.do(chromedp.Navigate(s.url + "/?window=2026-01-01..2026-02-01&by=hour&split=mvpd&metric=started-sessions"))
-	b.shows("progress", "blocks are there. Asking again in")
+	b.shows("progress", "blocks are there.", "Asking again in", "Ask now")
 	if got := ask[float64](b, `document.querySelector("#state progress").value / document.querySelector("#state progress").max`); got <= 0 || got >= 1 {
 		t.Errorf("the bar stands at %g", got)
 	}

@@ -1,6 +1,7 @@
 // The gateway as the page asks it: reports, links and the catalogue, with the key as a header where one is needed.
 
 import { parse } from "./civil.js";
+import { readHorizon } from "./horizon.js";
 import { readCSV } from "./rows.js";
 
 /** @typedef {import("./types").Answer} Answer */
@@ -103,6 +104,7 @@ export class Gateway {
       stale: /detail=stale/.test(header.get("Cache-Status") ?? ""),
       age: Number(header.get("Age") ?? 0),
       incomplete: /detail="([^"]*)"/.exec(header.get("Cmu-Incomplete") ?? "")?.[1] ?? (header.get("Cmu-Incomplete") ? "rows are missing" : ""),
+      gone: readHorizon(header.get("Cmu-Before-Horizon")),
       simulated: header.get("Cmu-Simulated") === "?1",
       href,
     };
@@ -124,6 +126,12 @@ async function problemOf(response) {
 const TRIES = 40;
 const WAITS = { least: 1, most: 60 };
 
+/** Ends the waits that are under way. @type {Set<() => void>} */
+const waits = new Set();
+
+/** Asks again now whatever waits. */
+export const hurry = () => waits.forEach((end) => end());
+
 /**
  * Does what may fail for a while until it succeeds.
  * @template T
@@ -139,7 +147,10 @@ export async function patiently(work, signal, told) {
       if (!(e instanceof Failure) || !e.passes || tries === TRIES) throw e;
       const seconds = Math.min(Math.max(e.problem.retry_after ?? 5, WAITS.least), WAITS.most);
       told(e.problem, seconds);
-      await pause(seconds * 1000, signal);
+      /** @type {() => void} */
+      let end = () => {};
+      const early = new Promise((resolve) => waits.add((end = () => resolve(null))));
+      await Promise.race([pause(seconds * 1000, signal), early]).finally(() => waits.delete(end));
     }
   }
 }

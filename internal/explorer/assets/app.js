@@ -4,15 +4,16 @@ import { Failure, Gateway, patiently, pause } from "./api.js";
 import { isTime, parse, write as writeCivil } from "./civil.js";
 import { Controls, get } from "./controls.js";
 import { number, span as spanText } from "./format.js";
+import { Finder } from "./finder.js";
 import { Plot } from "./plot.js";
 import { addBefore, build, heat, openFrom } from "./series.js";
 import { INITIAL, read, withFilter, write } from "./state.js";
-import { askKey, empty, failed, gone, loading, madeUp, message, notes, waiting, button } from "./states.js";
+import { LONG, askKey, empty, failed, loading, madeUp, message, notes, waiting, button } from "./states.js";
 import { elsewhere, pages } from "./pages.js";
 import { taking } from "./taking.js";
 import { Numbers, summary, week } from "./tables.js";
-import { Tree, besideDays, choose, href, onTheWay } from "./tree.js";
-import { asOne, compared, count, grainOf, keptSince, resolve, MAX_POINTS, PRESETS } from "./windows.js";
+import { Tree, choose, href } from "./tree.js";
+import { asOne, compared, count, grainOf, resolve, MAX_POINTS, PRESETS } from "./windows.js";
 
 /** @typedef {import("./types").State} State */
 /** @typedef {import("./types").Answer} Answer */
@@ -24,6 +25,12 @@ const gateway = new Gateway(document.documentElement.dataset.base ?? "");
 const tree = new Tree();
 const plot = new Plot(get("canvas"));
 const numbers = new Numbers(get("numbers"));
+const finder = new Finder({
+  tree,
+  links: (path, signal, awaited) => (awaited ? patiently(() => gateway.links(path, signal), signal, waiting) : gateway.links(path, signal)),
+  asking: (text) => get("view").hidden && loading(text, began),
+  learnt: showControls,
+});
 
 /** @type {State} */
 let state = read(location.search);
@@ -33,6 +40,10 @@ let metrics = [];
 let clock = { civil: 0, at: 0 };
 /** What is under way ends when another view is wanted. */
 let under = new AbortController();
+/** When the view that is under way was wanted, by performance.now(). */
+let began = 0;
+/** How often what is shown was stale. */
+let stales = 0;
 /** What is shown, to be taken away. @type {import("./taking.js").Shown | null} */
 let shown = null;
 
@@ -55,30 +66,27 @@ function address() {
 /** @param {string} name */
 const metricOf = (name) => metrics.find((m) => m.name === name) ?? { name, title: name, meaning: "A metric that Adobe's documentation does not name; it is not added up.", distinct: true };
 
-/** What the state asks for, once it is known which reports there are. @param {Span} span */
-function chosen(span) {
-  const asWeek = state.chart === "heat";
-  const pinned = state.report ? tree.reports.get(state.report) : undefined;
-  const grain = asWeek ? /** @type {Grain} */ ("hour") : grainOf(span, state.grain);
-  return choose(tree, { grain, split: asWeek ? "" : state.split, filters: state.filters, metric: state.metric, report: pinned || state.report ? state.report : "" });
-}
-
 async function show() {
   under.abort();
   under = new AbortController();
   const { signal } = under;
   const result = get("result");
   get("forget").hidden = !gateway.keyed;
+  began = performance.now();
+  stales = 0;
   const late = setTimeout(() => result.classList.add("waiting"), 120);
+  // Another view's numbers do not stand under this title for long.
+  const slow = setTimeout(() => get("view").hidden || loading("Asking the gateway", began), LONG * 1000);
   result.setAttribute("aria-busy", "true");
   try {
     await begin(signal);
     await look(signal);
-    explore(signal, 40).catch(() => {});
+    finder.explore(signal, 40).catch(() => {});
   } catch (e) {
     if (!signal.aborted) explain(e);
   } finally {
     clearTimeout(late);
+    clearTimeout(slow);
     if (!signal.aborted) {
       result.classList.remove("waiting");
       result.setAttribute("aria-busy", "false");
@@ -123,66 +131,21 @@ function explain(e) {
   });
 }
 
-/** Asks for links until the report is known that answers, or no more can be learnt. @param {Span} span @param {AbortSignal} signal */
-async function find(span, signal) {
-  for (;;) {
-    const query = chosen(span);
-    if (query) return query;
-    const path = state.report && !tree.reports.has(state.report) ? state.report.split("/") : (tree.unexplored(onTheWay) ?? tree.unexplored(sometimes));
-    if (!path) return null;
-    if (get("view").hidden) loading(`Following Adobe’s links to the report: ${path.join(" / ") || "the root"}`);
-    await ask(path, signal);
-  }
-}
-
-/** Places that are asked about only where a view needs them. @param {string[]} path */
-const sometimes = (path) => state.split !== "" && path.length < 8 && !path.includes("duration") && !path.includes("minute");
-
-/** @param {string[]} path @param {AbortSignal} signal */
-async function ask(path, signal) {
-  try {
-    const { metrics: has, leadsTo } = await patiently(() => gateway.links(path, signal), signal, waiting);
-    tree.learn(path, has, leadsTo);
-  } catch (e) {
-    if (!(e instanceof Failure) || e.wantsKey || e.problem.status >= 500 || e.problem.status === 0 || path.join("/") === state.report) throw e;
-    tree.learn(path, [], []); // it cannot be asked, and so leads nowhere
-  }
-}
-
-/** Learns more of the tree while people look. @param {AbortSignal} signal @param {number} most */
-async function explore(signal, most) {
-  for (let n = 0; n < most; n++) {
-    const path = tree.unexplored(onTheWay) ?? tree.unexplored(besideDays);
-    if (!path) return n;
-    await pause(50, signal);
-    const { metrics: has, leadsTo } = await gateway.links(path, signal).catch((e) => {
-      if (e instanceof Failure && e.problem.status >= 400 && e.problem.status < 500 && !e.wantsKey && !e.passes) return { metrics: [], leadsTo: [] };
-      throw e;
-    });
-    tree.learn(path, has, leadsTo);
-    showControls();
-  }
-  return most;
-}
-
 function showControls() {
   const span = resolve(state.window, now());
   if (span) controls.show(span, metricOf(state.metric));
 }
 
-/** @param {AbortSignal} signal */
-async function look(signal) {
+/** @param {AbortSignal} signal @param {boolean} quiet what is shown stays until there is something newer */
+async function look(signal, quiet = false) {
   const span = resolve(state.window, now());
   if (!span) return;
   const metric = metricOf(state.metric);
   showControls();
   head(span, null);
-  if (span.end <= keptSince(now())) {
-    get("notes").replaceChildren();
-    return gone(now());
-  }
+  finder.asked = 0;
   for (let tries = 0; tries < 4; tries++) {
-    const query = await find(span, signal);
+    const query = await finder.find(state, span, signal);
     if (!query) return none(span);
     if (count(span, query.grain) > MAX_POINTS) {
       const row = document.createElement("div");
@@ -193,8 +156,8 @@ async function look(signal) {
       }
       return message("large", "Too many points", `This window has more than ${number(MAX_POINTS)} of them by ${query.grain}. Choose a shorter window${state.report ? ", or another report" : ""}.`, row);
     }
-    if (get("view").hidden) loading("Asking the gateway");
-    const all = await fetchAll(query, span, signal);
+    if (get("view").hidden) loading("Asking the gateway", began);
+    const all = await fetchAll(query, span, signal, quiet);
     const names = all.answer.table.names;
     if (all.answer.table.rows > 0) {
       const dimensions = new Set([...query.path, ...query.project, ...query.filters.map((f) => f.dimension), "tenant"]);
@@ -207,7 +170,7 @@ async function look(signal) {
         continue;
       }
     }
-    draw(query, span, metric, all);
+    draw(query, span, metric, all, quiet);
     return;
   }
   none(span);
@@ -232,7 +195,8 @@ function none(span) {
   const row = document.createElement("div");
   row.className = "row";
   row.append(...ways);
-  message("none", "No report has this", `${title}${state.split ? ` by ${state.split}` : ""} by ${grain}${state.filters.length > 0 ? " with these filters" : ""} is in none of the reports that Adobe’s links lead to.`, row);
+  if (finder.more(state)) row.append(button("Follow more of Adobe’s links", show, ""));
+  message("none", "No report has this", `${title}${state.split ? ` by ${state.split}` : ""} by ${grain}${state.filters.length > 0 ? " with these filters" : ""} is in none of the reports that are known from Adobe’s links${finder.more(state) ? " so far" : ""}.`, row);
 }
 
 /** @param {Query} query @param {Span} span */
@@ -244,10 +208,10 @@ function orNothing(e) {
   throw e;
 }
 
-/** @param {Query} query @param {Span} span @param {AbortSignal} signal */
-async function fetchAll(query, span, signal) {
+/** @param {Query} query @param {Span} span @param {AbortSignal} signal @param {boolean} quiet */
+async function fetchAll(query, span, signal, quiet) {
   /** @param {Query} q @param {Span} s */
-  const report = (q, s) => patiently(() => gateway.report(hrefOf(q, s), signal), signal, waiting);
+  const report = (q, s) => (quiet ? gateway.report(hrefOf(q, s), signal) : patiently(() => gateway.report(hrefOf(q, s), signal), signal, waiting));
   const before = state.compare && state.chart !== "heat" ? compared(span, state.compare, state.weekday, query.grain) : null;
   const metric = metricOf(state.metric);
   const coarse = metric.distinct && state.chart !== "heat" && !state.report ? asOne(span, query.grain) : null;
@@ -255,7 +219,7 @@ async function fetchAll(query, span, signal) {
   const [answer, past, one] = await Promise.all([
     report(query, span),
     // A view is not refused for what stands beside it.
-    before && before.end > keptSince(now()) ? report(query, before).catch(orNothing) : null,
+    before ? report(query, before).catch(orNothing) : null,
     whole ? report(whole, span).catch(orNothing) : null,
   ]);
   return { answer, before, past, one: one && whole ? { answer: one, grain: whole.grain } : null };
@@ -278,29 +242,34 @@ function head(span, query) {
 /**
  * @param {Query} query @param {Span} span @param {import("./types").Metric} metric
  * @param {{answer: Answer, before: Span | null, past: Answer | null, one: {answer: Answer, grain: Grain} | null}} all
+ * @param {boolean} quiet what is shown is of the same view
  */
-function draw(query, span, metric, all) {
+function draw(query, span, metric, all, quiet) {
   const { answer, before, past, one } = all;
   const split = state.chart === "heat" ? "" : state.split;
-  const o = { metric: metric.name, distinct: metric.distinct, adds: !metric.distinct, split, top: state.top, now: now(), kept: keptSince(now()) };
-  const built = build({ ...o, table: answer.table, span, grain: query.grain, settled: answer.settled, incomplete: answer.incomplete !== "" });
+  const o = { metric: metric.name, distinct: metric.distinct, adds: !metric.distinct, split, top: state.top, now: now() };
+  const built = build({ ...o, table: answer.table, gone: answer.gone, span, grain: query.grain, settled: answer.settled, incomplete: answer.incomplete !== "" });
   const text = head(span, query);
-  shown = { query, span, answer, ...text };
+  const rows = JSON.stringify([answer, past, one?.answer].map((a) => a && [a.table, a.settled, a.incomplete, a.gone]));
+  const same = quiet && shown?.rows === rows;
+  shown = { query, span, answer, rows, ...text };
   const open = openFrom(built.periods, answer.settled);
-  notes({ span, now: now(), settled: answer.settled, open: open < built.periods.length && built.periods[open] <= now(), stale: answer.stale, age: answer.age,
-    incomplete: answer.incomplete, rest: built.rest - (built.series.some((s) => s.others) ? built.rest : 0), distinct: metric.distinct, split, before, past, grain: query.grain,
+  notes({ span, now: now(), settled: answer.settled, open: open < built.periods.length && built.periods[open] <= now(), stale: answer.stale, tried: stales, age: answer.age,
+    incomplete: answer.incomplete, gone: answer.gone, rest: built.rest - (built.series.some((s) => s.others) ? built.rest : 0), distinct: metric.distinct, split, before, past, grain: query.grain,
     stacked: state.chart === "area" || state.chart === "bars" });
   if (answer.simulated) madeUp();
-  if (built.rows === 0) return empty(span, now(), state.filters.length > 0);
+  if (answer.stale) again(under.signal);
+  if (same) return;
+  if (built.rows === 0) return empty(span, now(), state.filters.length > 0, answer.gone);
   if (built.refused && built.series.every((s) => s.values.every((v) => v === null))) return refused(query, split);
-  if (before && past) addBefore(built, { ...o, table: past.table, span: before, grain: query.grain, incomplete: past.incomplete !== "" });
+  if (before && past) addBefore(built, { ...o, table: past.table, gone: past.gone, span: before, grain: query.grain, incomplete: past.incomplete !== "" });
   const past_ = before ? (state.compare === "year" ? "year before" : "period before") : "";
   const caption = `${text.title}, ${text.about}`;
   /** @type {Map<string, number | null> | null} */
   let whole = null;
-  if (built.periods.length === 1) whole = new Map(built.series.map((s) => [s.value, s.values[0]]));
-  if (one && one.answer.incomplete === "") {
-    const coarse = build({ ...o, table: one.answer.table, span, grain: one.grain, settled: one.answer.settled, incomplete: false, top: Infinity });
+  if (built.periods.length === 1 && !built.gone[0]) whole = new Map(built.series.map((s) => [s.value, s.values[0]]));
+  if (one && one.answer.incomplete === "" && one.answer.gone.length === 0) {
+    const coarse = build({ ...o, table: one.answer.table, gone: [], span, grain: one.grain, settled: one.answer.settled, incomplete: false, top: Infinity });
     whole = new Map(coarse.series.map((s) => [s.value, s.values[0] ?? null]));
   }
   get("state").hidden = true;
@@ -321,24 +290,29 @@ function draw(query, span, metric, all) {
     get("key").textContent = before ? `Dashed: the ${past_}, ${spanText(before)}${metric.distinct || kind === "line" ? "" : ", all together"}. Times are Adobe’s.` : "Times are Adobe’s.";
     plot.draw({ built, grain: query.grain, kind, open, metric: metric.title, before: past_ });
   }
-  const focused = get("summary").contains(document.activeElement);
+  const focused = document.activeElement instanceof HTMLElement && get("summary").contains(document.activeElement) ? document.activeElement : null;
   get("summary").innerHTML = summary(built, { split: split || "", grain: query.grain, compared: before ? `${metric.distinct ? `Mean per ${query.grain}, ${past_[0]}` : past_[0].toUpperCase()}${past_.slice(1)} (${spanText(before)})` : "", whole,
     caption: `Figures: ${caption}`, filterable: split !== "" });
-  if (focused) get("result").focus({ preventScroll: true });
-  numbers.show({ built, grain: query.grain, open, before: past_, caption });
+  if (focused) {
+    const again = quiet ? get("summary").querySelector(`button[data-value="${CSS.escape(focused.dataset.value ?? "")}"]`) : null;
+    /** @type {HTMLElement} */ (again ?? get("result")).focus({ preventScroll: true });
+  }
+  numbers.show({ built, grain: query.grain, open, before: past_, caption }, quiet);
   get("asked").textContent = `${query.path.join(" / ")}${query.project.length > 0 ? `, and ${query.project.join(", ")} beside it` : ""}`;
   showCode();
   showControls();
-  if (answer.stale) again(under.signal);
 }
 
-let stales = 0;
-
-/** Asks again for what was stale, a few times. @param {AbortSignal} signal */
+/** Asks again for what was stale, a few times. Whoever looks at it is not disturbed until newer numbers are there. @param {AbortSignal} signal */
 async function again(signal) {
   if (++stales > 5) return;
-  await pause(5000 * stales, signal).catch(() => {});
-  if (!signal.aborted) show();
+  try {
+    await pause(5000 * stales, signal);
+    await look(signal, true);
+  } catch (e) {
+    if (e instanceof Failure && !e.wantsKey) again(signal);
+    else if (!signal.aborted) explain(e);
+  }
 }
 
 /** A distinct count would have to be added up. @param {Query} query @param {string} split */
@@ -360,13 +334,8 @@ get("summary").addEventListener("click", (e) => {
 get("explore").addEventListener("click", async () => {
   const status = get("explored");
   status.textContent = "Following…";
-  let n = 0;
   try {
-    for (; n < 12; n++) {
-      const path = tree.unexplored((p) => p.length < 9);
-      if (!path) break;
-      await ask(path, under.signal);
-    }
+    const n = await finder.follow(under.signal, 12);
     status.textContent = n > 0 ? `${n} more places asked; ${tree.reports.size} reports are known.` : "All of Adobe’s links were followed.";
     showControls();
   } catch (e) {

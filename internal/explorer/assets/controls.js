@@ -42,6 +42,11 @@ const CHARTS = [
  */
 function fill(select, options, value) {
   const print = JSON.stringify(options);
+  // Under the eyes of whoever is choosing nothing moves.
+  if (isOpen(select)) {
+    if (select.value !== value) select.value = value;
+    return;
+  }
   if (select.dataset.print !== print) {
     select.dataset.print = print;
     /** @type {Map<string, HTMLElement>} */
@@ -62,6 +67,9 @@ function fill(select, options, value) {
   select.value = value;
 }
 
+/** Whether somebody is choosing; where a browser does not tell, whoever has the focus is. @param {HTMLSelectElement} select */
+const isOpen = (select) => select.matches(CSS.supports("selector(:open)") ? ":open" : ":focus");
+
 /** @param {string} name of a metric */
 const groupOf = (name) =>
   /users$/.test(name) ? "Users" : name.startsWith("duration_") ? "How long sessions lasted" : name.startsWith("bstreams-") ? "Streams" : "Sessions";
@@ -78,6 +86,10 @@ export class Controls {
     this.values = new Map();
     /** The timer of a date that is being typed; 0: none is. */
     this.typing = 0;
+    /** The window beside which the fields hold a first day after the last; empty: they do not. */
+    this.turned = "";
+    /** Shows the same again. */
+    this.again = () => {};
     /** @param {string} id @param {(value: string) => Partial<State>} change */
     const on = (id, change) =>
       get(id).addEventListener("change", (e) => want({ ...state(), ...change(/** @type {HTMLSelectElement} */ (e.target).value) }));
@@ -106,6 +118,7 @@ export class Controls {
         clearTimeout(this.typing);
         this.typing = 0;
         this.pick();
+        if (/** @type {HTMLInputElement} */ (get(id)).value === "") this.again();
       };
       get(id).addEventListener("change", () => {
         clearTimeout(this.typing);
@@ -115,6 +128,8 @@ export class Controls {
       get(id).addEventListener("keydown", (e) => /** @type {KeyboardEvent} */ (e).key === "Enter" && done());
     }
     get("choose").addEventListener("submit", (e) => e.preventDefault());
+    // What a select did not take while somebody was choosing.
+    for (const kind of ["pointerdown", "focusout"]) addEventListener(kind, (e) => e.target instanceof HTMLSelectElement && this.again());
   }
 
   /** @param {number} by */
@@ -129,6 +144,7 @@ export class Controls {
     const span = resolve(this.state().window, this.known().now);
     const last = /** @type {HTMLInputElement} */ (get("to"));
     const turned = from !== null && to !== null && from > to && to >= OLDEST;
+    this.turned = turned ? this.state().window : "";
     last.setCustomValidity(turned ? "The last day is before the first." : "");
     if (turned) last.reportValidity();
     if (from === null || to === null || from > to || from < OLDEST || !span) return;
@@ -139,6 +155,7 @@ export class Controls {
 
   /** Shows the state. @param {Span} span @param {{distinct: boolean}} metric */
   show(span, { distinct }) {
+    this.again = () => this.show(span, { distinct });
     const s = this.state();
     const { tree, metrics, now } = this.known();
     const heat = s.chart === "heat";
@@ -185,7 +202,9 @@ export class Controls {
     }
     for (const [id, at] of /** @type {[string, number][]} */ ([["from", span.start], ["to", span.end - 1]])) {
       const field = /** @type {HTMLInputElement} */ (get(id));
-      if (this.typing === 0 && (field !== document.activeElement || field.value === "")) field.value = write(at).slice(0, 10);
+      // What is half typed has no value yet.
+      if (this.typing === 0 && s.window !== this.turned && (field !== document.activeElement || !field.dataset.filled)) field.value = write(at).slice(0, 10);
+      field.dataset.filled = "yes";
     }
     this.showFilters(tree.dimensions());
 

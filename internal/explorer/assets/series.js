@@ -1,6 +1,7 @@
 // Series: what is drawn and listed, made of rows. Distinct counts are never added up, whatever the rows.
 
 import { DAY, GRAINS, HOUR, hourOf, periods, weekday } from "./civil.js";
+import { goneOf } from "./horizon.js";
 import { number } from "./rows.js";
 import { MAX_POINTS } from "./windows.js";
 
@@ -10,6 +11,7 @@ import { MAX_POINTS } from "./windows.js";
 /** @typedef {import("./types").Span} Span */
 /** @typedef {import("./types").Grain} Grain */
 /** @typedef {import("./types").Civil} Civil */
+/** @typedef {import("./types").Part} Part */
 
 /**
  * The place of each row's period among those of a span, -1 outside it.
@@ -85,9 +87,9 @@ function collect(table, list, grain, metric, split, adds) {
 
 /**
  * Makes the series of a window. Periods without rows are zero, as Adobe has a row for each that has usage; those that have not begun,
- * and those before what Adobe has kept, are not known.
+ * and those that Adobe no longer has, are not known.
  * @param {{table: Table, span: Span, grain: Grain, metric: string, distinct: boolean, adds: boolean, split: string, top: number, now: Civil,
- *   kept: Civil, settled: Civil | null, incomplete: boolean}} o
+ *   gone: Part[], settled: Civil | null, incomplete: boolean}} o
  * @returns {Built}
  */
 export function build(o) {
@@ -95,7 +97,7 @@ export function build(o) {
   const { sums, refused, last } = collect(o.table, list, o.grain, o.metric, o.split, o.adds);
   // Of what may still change, what is after the last row is not computed yet.
   const begun = Math.min(list.filter((p) => p <= o.now).length, Math.max(openFrom(list, o.settled), last + 1));
-  const gone = list.filter((p) => p < o.kept).length;
+  const gone = goneOf(list, o.grain, o.gone);
   const ranked = [...sums].map(([value, sum]) => ({ value, sum, rank: sum.reduce((a, v) => a + (Number.isNaN(v) ? 0 : v), 0) }));
   ranked.sort((a, b) => b.rank - a.rank || (a.value < b.value ? -1 : 1));
   const top = o.split ? ranked.slice(0, o.top) : ranked;
@@ -106,16 +108,16 @@ export function build(o) {
     for (const r of rest) for (let i = 0; i < sum.length; i++) sum[i] += r.sum[i];
     series.push({ ...finish("", rest.length === 1 ? "1 other" : `${rest.length} others`, sum, begun, gone, o), others: true });
   }
-  return { periods: list, series, rest: rest.length, all: ranked.map((r) => r.value), distinct: o.distinct, refused, rows: o.table.rows, begun };
+  return { periods: list, series, rest: rest.length, all: ranked.map((r) => r.value), distinct: o.distinct, refused, rows: o.table.rows, begun, gone };
 }
 
 /**
- * @param {string} value @param {string} label @param {Float64Array} sum @param {number} begun @param {number} gone
+ * @param {string} value @param {string} label @param {Float64Array} sum @param {number} begun @param {boolean[]} gone
  * @param {{adds: boolean, distinct: boolean, incomplete: boolean}} o @returns {Series}
  */
 function finish(value, label, sum, begun, gone, o) {
   /** @type {(number | null)[]} */
-  const values = Array.from(sum, (v, i) => (i >= begun || Number.isNaN(v) || (v === 0 && (o.incomplete || i < gone)) ? null : v));
+  const values = Array.from(sum, (v, i) => (i >= begun || Number.isNaN(v) || (v === 0 && (o.incomplete || gone[i])) ? null : v));
   return { value, label, others: false, values, ...figures(values, o.adds && !o.distinct) };
 }
 
@@ -135,20 +137,20 @@ export function figures(values, adds) {
  * Adds the values of another span, period by period, to the series that are there. What was among the first then, and is gone now, gets a
  * series too.
  * @param {Built} built @param {{table: Table, span: Span, grain: Grain, metric: string, distinct: boolean, adds: boolean, split: string, top: number,
- *   now: Civil, kept: Civil, incomplete: boolean}} o
+ *   now: Civil, gone: Part[], incomplete: boolean}} o
  */
 export function addBefore(built, o) {
   const list = periods(o.span.start, o.span.end, o.grain, MAX_POINTS);
   const { sums } = collect(o.table, list, o.grain, o.metric, o.split, o.adds);
   const begun = list.filter((p) => p <= o.now).length;
-  const gone = list.filter((p) => p < o.kept).length;
+  const gone = goneOf(list, o.grain, o.gone);
   if (o.split) {
     const total = (/** @type {Float64Array} */ sum) => sum.reduce((a, v) => a + (Number.isNaN(v) ? 0 : v), 0);
     const first = [...sums].map(([value, sum]) => ({ value, rank: total(sum) })).sort((a, b) => b.rank - a.rank).slice(0, o.top);
     const vanished = first.filter(({ value }) => !built.all.includes(value));
     const none = new Float64Array(built.periods.length);
     const place = built.series.findIndex((s) => s.others);
-    built.series.splice(place < 0 ? built.series.length : place, 0, ...vanished.map(({ value }) => finish(value, value || "(empty)", none, built.begun, 0, o)));
+    built.series.splice(place < 0 ? built.series.length : place, 0, ...vanished.map(({ value }) => finish(value, value || "(empty)", none, built.begun, built.gone, o)));
   }
   const named = new Set(built.series.filter((s) => !s.others).map((s) => s.value));
   const length = built.periods.length;
@@ -163,16 +165,18 @@ export function addBefore(built, o) {
     s.before = Array.from({ length }, (_, i) => all[i] ?? null);
     s.beforeSum = f.sum;
     s.beforeMean = f.mean;
-    s.change = change(s, all);
+    s.change = change(s, all, built.gone, gone);
   }
 }
 
 /**
- * A change as a part of what was, or null where like cannot be compared with like: something of what was is not known. Periods that have
- * not begun are compared with nothing.
- * @param {Series} s @param {(number | null)[]} all what was
+ * A change as a part of what was, or null where like cannot be compared with like: something of what was is not known, or gone in part on
+ * either side. Periods that have not begun, or are not known, are compared with nothing.
+ * @param {Series} s @param {(number | null)[]} all what was @param {boolean[]} gone @param {boolean[]} goneThen
  */
-function change(s, all) {
+function change(s, all, gone, goneThen) {
+  if (s.values.some((v, i) => v !== null && gone[i])) return null;
+  if (goneThen.some((g, i) => g && (s.values[i] ?? null) !== null)) return null;
   const like = s.values.includes(null) ? all.filter((_, i) => (s.values[i] ?? null) !== null) : all;
   if (like.includes(null)) return null;
   const f = figures(like, s.sum !== null);

@@ -60,14 +60,17 @@ export class Numbers {
     });
   }
 
-  /** @param {{built: Built, grain: Grain, open: number, before: string, caption: string}} o */
-  show(o) {
+  /** @param {{built: Built, grain: Grain, open: number, before: string, caption: string}} o @param {boolean} same newer numbers of the same view */
+  show(o, same = false) {
     this.shown = o;
-    this.sort = { column: 0, down: false };
-    this.fill();
+    if (!same) this.sort = { column: 0, down: false };
+    const focused = document.activeElement instanceof HTMLElement && this.place.contains(document.activeElement) ? document.activeElement.dataset.column : undefined;
+    this.fill(same);
+    if (focused) /** @type {HTMLElement | null} */ (this.place.querySelector(`button[data-column="${focused}"]`))?.focus({ preventScroll: true });
   }
 
-  fill() {
+  /** @param {boolean} [whole] at once, so that whoever has scrolled stays there */
+  fill(whole = false) {
     if (!this.shown) return;
     const { built, grain, open, before, caption } = this.shown;
     const columns = built.series.flatMap((s) => (s.before ? [{ name: s.label, values: s.values }, { name: `${s.label}, ${before}`, values: s.before }] : [{ name: s.label, values: s.values }]));
@@ -94,7 +97,7 @@ export class Numbers {
     const more = () => {
       if (turn !== this.turn) return;
       let html = "";
-      for (const end = Math.min(at + CHUNK, order.length); at < end; at++) {
+      for (const end = Math.min(at + (whole ? order.length : CHUNK), order.length); at < end; at++) {
         const i = order[at];
         html += `<tr${i >= open ? ' class="open"' : ""}><th scope="row">${escape(period(built.periods[i], grain))}</th>`;
         for (const c of columns) html += `<td>${number(c.values[i])}</td>`;

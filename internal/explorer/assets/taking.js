@@ -5,7 +5,7 @@ import { KINDS, fileName, save } from "./takeaway.js";
 import { href } from "./tree.js";
 import { relative } from "./windows.js";
 
-/** @typedef {{query: import("./types").Query, span: import("./types").Span, title: string, about: string, answer: import("./types").Answer}} Shown */
+/** @typedef {{query: import("./types").Query, span: import("./types").Span, title: string, about: string, rows: string, answer: import("./types").Answer}} Shown */
 
 /**
  * Makes the buttons work.

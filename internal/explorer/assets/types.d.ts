@@ -36,6 +36,12 @@ export interface Span {
   months: number;
 }
 
+/** A part of a window. */
+export interface Part {
+  start: Civil;
+  end: Civil;
+}
+
 export interface Metric {
   name: string;
   title: string;
@@ -81,6 +87,8 @@ export interface Answer {
   /** Seconds since the rows that may change were asked of Adobe. */
   age: number;
   incomplete: string;
+  /** What Adobe no longer had in whole, and was not kept. */
+  gone: Part[];
   simulated: boolean;
   href: string;
 }
@@ -116,6 +124,8 @@ export interface Built {
   rows: number;
   /** Up to here numbers are known: what began since may have no row yet. */
   begun: number;
+  /** By period: whether something of it is gone at Adobe, and was not kept. */
+  gone: boolean[];
 }
 
 export interface Problem {

@@ -155,9 +155,3 @@ export function asOne(span, grain) {
   }
   return null;
 }
-
-/** Adobe keeps so many months. */
-export const KEPT_MONTHS = 25;
-
-/** What Adobe has begins about here. @param {Civil} now */
-export const keptSince = (now) => floor(addMonths(now, -KEPT_MONTHS), "day");

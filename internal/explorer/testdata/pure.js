@@ -107,7 +107,7 @@ async (assets) => {
 
   // Series.
   const csv = rows.readCSV("year,month,day,mvpd,m\n2026,11,1,A,1\n2026,11,1,B,10\n2026,11,2,A,2\n2026,11,2,B,20\n2026,11,2,C,5\n2026,11,4,A,4\n2026,12,1,A,999\n");
-  const of11 = { table: csv, span: windows.resolve("2026-11-01..2026-11-06", now), grain: "day", metric: "m", top: 6, now: at("2026-11-04T12:00"), kept: at("2024-10-01"), incomplete: false };
+  const of11 = { table: csv, span: windows.resolve("2026-11-01..2026-11-06", now), grain: "day", metric: "m", top: 6, now: at("2026-11-04T12:00"), gone: [], incomplete: false };
   const adding = series.build({ ...of11, distinct: false, adds: true, split: "mvpd" });
   same("ranked", adding.series.map((s) => [s.label, s.values, s.sum, s.max]), [["B", [10, 20, 0, 0, null], 30, 20], ["A", [1, 2, 0, 4, null], 7, 4], ["C", [0, 5, 0, 0, null], 5, 5]]);
   const topped = series.build({ ...of11, distinct: false, adds: true, split: "mvpd", top: 1 });
@@ -128,7 +128,7 @@ async (assets) => {
   const months = { table: rows.readCSV("year,month,m\n2026,4,1\n2026,5,2\n2026,6,3\n2026,7,6\n2026,8,7\n"), grain: "month" };
   const longer = before({ ...months, span: windows.resolve("2026-06..2026-08", now) }, { ...months, span: windows.resolve("2026-03-31..2026-06", now) });
   same("nothing of what was is dropped", [longer.before, longer.beforeSum, longer.change], [[0, 1], 3, 2]);
-  const unknown = before({ ...months, span: windows.resolve("2026-06..2026-08", now) }, { ...months, span: windows.resolve("2026-04..2026-06", now), kept: at("2026-05-01"), table: rows.readCSV("year,month,m\n2026,5,2\n") });
+  const unknown = before({ ...months, span: windows.resolve("2026-06..2026-08", now) }, { ...months, span: windows.resolve("2026-04..2026-06", now), gone: [{ start: at("2026-04-01"), end: at("2026-05-01") }], table: rows.readCSV("year,month,m\n2026,5,2\n") });
   const gone = series.build({ ...of11, distinct: false, adds: true, split: "mvpd", top: 1 });
   series.addBefore(gone, { ...of11, distinct: false, adds: true, split: "mvpd", top: 1, table: rows.readCSV("year,month,day,mvpd,m\n2026,10,27,Z,9\n2026,10,27,B,4\n"), span: windows.resolve("2026-10-27..2026-11-01", now) });
   same("what is gone now has a row", gone.series.map((s) => [s.label, s.sum, s.beforeSum]), [["B", 30, 4], ["Z", 0, 9], ["2 others", 12, 0]]);
@@ -137,8 +137,8 @@ async (assets) => {
     [[11, 27, 0, 4, null], [11, 27, 0, 4, 0], [11, 27, 0, 4, 0]]);
   same("like is compared with like alone", [unknown.before, unknown.beforeSum, unknown.change], [[null, 2], 2, null]);
   same("incomplete is not zero", series.build({ ...of11, distinct: false, adds: true, split: "", incomplete: true }).series[0].values, [11, 27, null, 4, null]);
-  same("gone is not zero", series.build({ ...of11, distinct: false, adds: true, split: "mvpd", top: 1, kept: at("2026-11-03") }).series[1].values, [1, 7, 0, 4, null]);
-  same("gone", series.build({ ...of11, distinct: false, adds: true, split: "", kept: at("2026-11-04") }).series[0].values, [11, 27, null, 4, null]);
+  same("gone is not zero", series.build({ ...of11, distinct: false, adds: true, split: "mvpd", top: 1, gone: [{ start: at("2026-10-01"), end: at("2026-11-03") }] }).series[1].values, [1, 7, 0, 4, null]);
+  same("gone", series.build({ ...of11, distinct: false, adds: true, split: "", gone: [{ start: at("2026-10-01"), end: at("2026-11-04") }] }).series[0].values, [11, 27, null, 4, null]);
   same("open", series.openFrom(all.periods, at("2026-11-03")), 2);
   same("all settled", series.openFrom(all.periods, at("2026-11-06")), 5);
   const hours = civil.periods(at("2026-11-23"), at("2026-12-07"), "hour", 2000);
