@@ -33,7 +33,7 @@ func (h handler) Stream(ctx context.Context, payload []byte) (io.ReadCloser, err
 }
 
 // other answers what is no request to the API; else it is not ok. What a round could not do is for the next: it is no error, so that Lambda does
-// not repeat it.
+// not repeat it. That of Authorize is for API Gateway alone: whoever sends no key fills no log.
 func (h handler) other(ctx context.Context, payload []byte) (out []byte, ok bool, err error) {
 	if h.warmUp != nil && isWarmUp(payload) {
 		h.warmUp.Round(ctx)

@@ -17,8 +17,8 @@ const maxKey = 128
 
 // Authorize answers the event of a REQUEST authorizer of a REST API whose key source is AUTHORIZER: the API key is the value of x-api-key, or else
 // the password of HTTP Basic under any user name. Whether it is a key of the usage plan API Gateway finds out by itself. The error, for which it answers
-// 401, means that there is none, or that DELETE is asked, for which no key is enough. Not ok: the event is another's. What callers send is never at
-// its top level, where API Gateway writes methodArn for authorizers alone; a Handler refuses whatever has one.
+// 401, means that there is none, or that DELETE is asked, for which no key is enough. Not ok: the event is another's, such as that of an HTTP or a WebSocket
+// API. What callers send is never at the top level, where API Gateway writes methodArn for authorizers alone; a Handler refuses whatever has one.
 //
 // Source: Amazon API Gateway Developer Guide, input to and output from a Lambda authorizer; RFC 7617.
 func Authorize(payload []byte) (answer []byte, ok bool, err error) {
@@ -26,7 +26,7 @@ func Authorize(payload []byte) (answer []byte, ok bool, err error) {
 		Type string `json:"type"`
 		event
 	}
-	if json.Unmarshal(payload, &a) != nil || a.Type != "REQUEST" || a.MethodARN == "" {
+	if json.Unmarshal(payload, &a) != nil || a.Type != "REQUEST" || a.MethodARN == "" || a.Version != "" || a.RequestContext.ConnectionID != "" {
 		return nil, false, nil
 	}
 	key, resource := a.key(), methodOf(a.MethodARN)

@@ -136,7 +136,9 @@ func TestAuthorizedMethod(t *testing.T) {
 // An event is that of an authorizer or a request, never both, whatever the caller sends.
 func TestAuthorizerEventIsNoRequest(t *testing.T) {
 	for _, event := range []string{"", "null", "{}", "[]", `{"type":"REQUEST"}`, `{"methodArn":"` + method + `"}`, `{"type":"TOKEN","authorizationToken":"x","methodArn":"` + method + `"}`,
-		`{"type":["REQUEST"],"methodArn":"` + method + `"}`, `{"cmu-gateway":"warm"}`} {
+		`{"type":["REQUEST"],"methodArn":"` + method + `"}`, `{"cmu-gateway":"warm"}`,
+		`{"version":"1.0","type":"REQUEST","methodArn":"` + method + `","headers":{"x-api-key":"k"}}`, `{"version":"2.0","type":"REQUEST","routeArn":"` + method + `"}`,
+		`{"type":"REQUEST","methodArn":"` + method + `","headers":{"x-api-key":"k"},"requestContext":{"connectionId":"c"}}`} {
 		if answer, ok, err := lambdahttp.Authorize([]byte(event)); ok || answer != nil || err != nil {
 			t.Errorf("%s: %s, %v", event, answer, err)
 		}
