@@ -33,15 +33,16 @@ func main() {
 		Purge:      s.Purge,
 		Origins:    s.AllowedOrigins,
 		KeyInFront: true, // template.yaml
+		BasicAuth:  s.BasicAuth,
 		BasePath:   lambdahttp.BasePath,
 		BodyLimit:  lambdahttp.BodyLimit,
 		Caller:     lambdahttp.Caller,
 		Log:        log,
 	}
-	handler := scheduled{lambdahttp.New(face.Handler(), log), warmUp}
+	handler := handler{lambdahttp.New(face.Handler(), log), warmUp, s.BasicAuth}
 	if s.ResponseMode == settings.Streaming {
 		lambdahttp.AnnounceStreams(os.Getenv("AWS_LAMBDA_RUNTIME_API"))
-		lambda.Start(extension.StreamHandler(handler))
+		lambda.Start(extension.StreamHandler(handler.Stream))
 	} else {
 		lambda.Start(extension.Handler(handler))
 	}

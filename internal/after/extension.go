@@ -17,7 +17,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 )
 
@@ -288,16 +287,15 @@ func (e *Extension) Handler(h interface {
 	}
 }
 
-// StreamHandler is Handler for a function that streams its answers. An answer is sent when it was read to its end.
-func (e *Extension) StreamHandler(h interface {
-	Stream(context.Context, []byte) (*events.APIGatewayProxyStreamingResponse, error)
-}) any {
+// StreamHandler is Handler for a function that streams its answers. An answer is sent when it was read to its end. One that has a method
+// ContentType is of that type, any other is JSON.
+func (e *Extension) StreamHandler(stream func(context.Context, []byte) (io.ReadCloser, error)) any {
 	return func(ctx context.Context, payload json.RawMessage) (*streamed, error) {
 		sent := func() {}
 		if e != nil {
 			sent = e.begin(ctx)
 		}
-		out, err := h.Stream(ctx, payload)
+		out, err := stream(ctx, payload)
 		if err != nil {
 			sent()
 			return nil, err
@@ -345,11 +343,20 @@ func (a *answer) ContentType() string { return "application/json" }
 
 // streamed is an answer that is made while the runtime client sends it.
 type streamed struct {
-	*events.APIGatewayProxyStreamingResponse
+	body io.ReadCloser
 	sent func()
 }
 
+func (s *streamed) Read(p []byte) (int, error) { return s.body.Read(p) }
+
 func (s *streamed) Close() error {
 	defer s.sent()
-	return s.APIGatewayProxyStreamingResponse.Close()
+	return s.body.Close()
+}
+
+func (s *streamed) ContentType() string {
+	if typed, ok := s.body.(interface{ ContentType() string }); ok {
+		return typed.ContentType()
+	}
+	return "application/json"
 }

@@ -20,11 +20,12 @@ type door struct {
 	origins []string          // that pages may come from
 	any     bool              // of all origins
 	pages   bool              // of other sites are to be told from people, unless the key is in a header that no page can send
+	inFront bool              // that header was looked at by what stands in front
 }
 
 func newDoor(g *Gateway) door {
 	d := door{host: g.Host, keyed: g.Key != "", origins: g.Origins, any: slices.Contains(g.Origins, "*"),
-		pages: !g.KeyInFront}
+		pages: !g.KeyInFront || g.BasicAuth, inFront: g.KeyInFront}
 	d.key = sha256.Sum256([]byte(g.Key.Reveal()))
 	return d
 }
@@ -67,7 +68,7 @@ func (h *handler) open(w http.ResponseWriter, r *http.Request) bool {
 		h.preflight(w, r, allowed)
 		return false
 	}
-	byHeader := d.keyed && d.knows(r.Header[headerKey])
+	byHeader := d.keyed && d.knows(r.Header[headerKey]) || d.inFront && len(r.Header[headerKey]) == 1
 	if d.keyed && !open(r) && !byHeader && !d.knowsPassword(r) {
 		w.Header()["Www-Authenticate"] = challenges
 		h.problem(w, r, problem{Status: http.StatusUnauthorized, Code: "no_key", Detail: "The header x-api-key must hold the key of this gateway, " +

@@ -211,6 +211,37 @@ func TestPagesOfOtherSites(t *testing.T) {
 	}
 }
 
+// Where API Gateway takes the key as a password, a browser that has logged in sends it along whatever page has it ask, as above; the header no page can send.
+func TestPagesOfOtherSitesBehindLogin(t *testing.T) {
+	header := newRig(t, func(g *Gateway) { g.KeyInFront = true })
+	login := newRig(t, func(g *Gateway) { g.KeyInFront, g.BasicAuth = true, true })
+	image := []string{"Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors", "Sec-Fetch-Dest", "image"}
+	password := append(basic("anybody", "a key of API Gateway's"), image...)
+	for _, test := range []struct {
+		name    string
+		r       *rig
+		headers []string
+		want    int
+	}{
+		{"header alone", header, image, 200},
+		{"a login, an image", login, password, 403},
+		{"a login, a program", login, basic("anybody", "a key of API Gateway's"), 200},
+		{"a login, a click", login, append(basic("u", "k"), "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document", "Sec-Fetch-User", "?1"), 200},
+		{"a login, our own page", login, append(basic("u", "k"), "Sec-Fetch-Site", "same-origin"), 200},
+		{"the header, an image", login, append([]string{"x-api-key", "k"}, image...), 200},
+		{"two headers", login, append([]string{"x-api-key", "k", "x-api-key", "k"}, password...), 403},
+	} {
+		before := test.r.adobe.Calls()
+		got := test.r.get(days, test.headers...)
+		if got.StatusCode != test.want || got.StatusCode == 403 && (!strings.Contains(got.body, `"code":"no_such_origin"`) || test.r.adobe.Calls() != before) {
+			t.Errorf("%s: %d %s", test.name, got.StatusCode, got.body)
+		}
+		if strings.Contains(test.r.log.String(), "a key of") {
+			t.Errorf("%s: the log has the key", test.name)
+		}
+	}
+}
+
 func TestHosts(t *testing.T) {
 	r := newRig(t, func(g *Gateway) { g.Host = func(host string) bool { return host == "good.example" } })
 	ask := func(host, accept string, minor int) reply {

@@ -48,9 +48,9 @@ type Gateway struct {
 	// Origins are those whose pages may read answers in a browser, such as https://dashboards.example; "*": all. Empty: none.
 	Origins []string
 	// Key is what callers must send in the header x-api-key, or as password of HTTP Basic. Empty: nothing. KeyInFront says that what stands in front asks for
-	// such a key, for the API's description.
-	Key        cmu.Secret
-	KeyInFront bool
+	// such a key in the header, BasicAuth that it takes it as that password, too.
+	Key                   cmu.Secret
+	KeyInFront, BasicAuth bool
 	// BodyLimit returns the size of the largest body that can be sent, in bytes as written; not ok: any. Nil: any.
 	BodyLimit func(context.Context) (limit int, ok bool)
 	// Version is shown in status and the API's description. Empty: version.String().

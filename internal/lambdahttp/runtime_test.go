@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -32,7 +33,7 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	lambdahttp.AnnounceStreams(api)
-	lambda.Start(extension.StreamHandler(lambdahttp.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	h := lambdahttp.New(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		extension.Go(func(context.Context) { http.Get("http://" + api + "/work") })
 		w.Header().Set("Content-Type", "text/csv")
 		for range 30 {
@@ -41,7 +42,8 @@ func TestMain(m *testing.M) {
 		if r.URL.Path == "/broken" {
 			panic(http.ErrAbortHandler)
 		}
-	}), log)))
+	}), log)
+	lambda.Start(extension.StreamHandler(func(ctx context.Context, payload []byte) (io.ReadCloser, error) { return h.Stream(ctx, payload) }))
 }
 
 // What Lambda's Runtime API sees of a stream: that it is announced, its prelude, its end or why there is none; and the work after it.

@@ -71,6 +71,8 @@ type Settings struct {
 	ArchiveReports Reports
 	// ResponseMode is how the query function answers: Buffered or Streaming.
 	ResponseMode string
+	// BasicAuth says that API Gateway takes the key as password of HTTP Basic, too, and asks the query function for it.
+	BasicAuth bool
 	// Purge says whether DELETE on report routes is served.
 	Purge bool
 	// AllowedOrigins are those whose pages may read reports in a browser; "*" stands for all.

@@ -80,6 +80,7 @@ func table(s *Settings) []Variable {
 		{"CMU_ADOBE_TIMEOUT", "60s", Laptop | lambda, "time for one call to Adobe", duration(&s.AdobeTimeout, time.Second, 15*time.Minute)},
 		{"CMU_REGISTER_INTERVAL", "24h", access, "least time between two registrations that nobody asked for", duration(&s.RegisterInterval, time.Minute, maxAge)},
 		{"CMU_RESPONSE_MODE", Buffered, Query, "how answers go out: whole, or as they are made; API Gateway must be told the same", oneOf(&s.ResponseMode, []string{Buffered, Streaming})},
+		{"CMU_BASIC_AUTH", "false", Query, "true: callers may send the key as password of HTTP Basic; API Gateway must be told the same", truth(&s.BasicAuth)},
 		{"CMU_PURGE", "false", face, "true: DELETE of reports is served", truth(&s.Purge)},
 		{"CMU_ALLOWED_ORIGINS", "", face, "origins whose pages may read reports in a browser (CORS); none: no page may", origins(&s.AllowedOrigins)},
 		{"CMU_WARM", "", report, "reports to keep fresh before anybody asks, with spaces between them; also those to archive where none are named for it", windowed(&s.Warm)},

@@ -157,6 +157,7 @@ writes the block that changed. Reports that are archived from the same list are 
 | what | would cost |
 |---|---|
 | traces (`Tracing`) | {price["trace"] * 1e6:.2f} for a million that are taken: more than the API asks for the requests |
+| the key as password of HTTP Basic (`BasicAuth`) | {1e6 * (lambda_run("Query", measured["authorize_milliseconds"]) + traced()):.2f} for a million requests: the query function names the key of each, and nothing of it is cached |
 | streaming (`ResponseMode`) | nothing for answers up to 6 MB. Past that {price["stream_gb"]:.3f} for each GB, and API Gateway counts a request for each 10 MB begun |
 | detailed metrics of API Gateway | {price["metric_month"]:.2f} for each method and metric; no alarm and no dashboard uses them |
 | a KMS key of your own (`KmsKeyArn`) | 1.00 a month, and 3.00 for a million uses |

@@ -142,17 +142,39 @@ expect("what the schedule may do", [(s["Action"], str(s["Resource"]).endswith("-
 expect("whom functions let in", {r["Properties"]["Principal"] for r in resources.values() if r["Type"] == "AWS::Lambda::Permission"},
        {"apigateway.amazonaws.com"})
 
+KEYED = {"Fn::If": ["HasBasicAuth", [{"basic": []}, {"api_key": []}], [{"api_key": []}]]}
 ANY, OPEN = "x-amazon-apigateway-any-method", {"/": {"get", "options"}, "/assets/{proxy+}": {"get"}, "/{proxy+}": {"options"}}
 paths = resources["Api"]["Properties"]["Body"]["paths"]
 expect("paths", set(paths), set(OPEN))
 for path, methods in paths.items():
     for method, operation in methods.items():
-        want = [] if method in OPEN[path] else [{"sigv4": []}] if method == "delete" else [{"api_key": []}]
+        want = [] if method in OPEN[path] else [{"sigv4": []}] if method == "delete" else KEYED
         expect(f"who may {method} {path}", operation.get("security"), want)
     if path != "/assets/{proxy+}":
         expect(f"methods of {path}", set(methods), {ANY, "delete"} | OPEN[path])
 expect("who signs", resources["Api"]["Properties"]["Body"]["components"]["securitySchemes"]["sigv4"],
        {"type": "apiKey", "name": "Authorization", "in": "header", "x-amazon-apigateway-authtype": "awsSigv4"})
+
+# With BasicAuth the query function is asked for the key of each request, by that API alone, and caches nothing that another caller could get.
+body = resources["Api"]["Properties"]["Body"]
+expect("where the key comes from", body["x-amazon-apigateway-api-key-source"], {"Fn::If": ["HasBasicAuth", "AUTHORIZER", "HEADER"]})
+condition, basic, without = body["components"]["securitySchemes"]["basic"]["Fn::If"]
+authorizer = basic["x-amazon-apigateway-authorizer"]
+expect("authorizer without BasicAuth", (condition, without), ("HasBasicAuth", {"Ref": "AWS::NoValue"}))
+expect("kind of the authorizer", (authorizer["type"], authorizer["authorizerResultTtlInSeconds"], set(authorizer)),
+       ("request", 0, {"type", "authorizerUri", "authorizerResultTtlInSeconds"}))
+uri, names = authorizer["authorizerUri"]["Fn::Sub"]
+expect("who authorizes", (uri.split(":lambda:")[1], names), ("path/2015-03-31/functions/${Alias}/invocations", {"Alias": {"Ref": "QueryAliaslive"}}))
+may = resources["MayAskQuery"]["Properties"]
+expect("who may ask query", (may["FunctionName"], may["SourceArn"]["Fn::Sub"].split(":execute-api:")[1]),
+       ({"Ref": "QueryAliaslive"}, "${AWS::Region}:${AWS::AccountId}:${Api}/*"))
+for kind, status in {"INVALID_API_KEY": {"Fn::If": ["HasBasicAuth", "401", "403"]}, "UNAUTHORIZED": "401"}.items():
+    answer = body["x-amazon-apigateway-gateway-responses"][kind]
+    expect(f"status of {kind}", answer["statusCode"], status)
+    expect(f"challenge of {kind}", "Basic realm=" in str(answer["responseParameters"]["gatewayresponse.header.WWW-Authenticate"]), True)
+expect("answers of the API itself", "THROTTLED" in body["x-amazon-apigateway-gateway-responses"], True)
+expect("setting of the function", resources["Query"]["Properties"]["Environment"]["Variables"]["CMU_BASIC_AUTH"], {"Ref": "BasicAuth"})
+
 settings = {(m["ResourcePath"], m["HttpMethod"]): (m["ThrottlingRateLimit"], m["ThrottlingBurstLimit"]) for r in resources.values() if r["Type"] == "AWS::ApiGateway::Stage"
             for m in r["Properties"]["MethodSettings"]}
 for path, limits in {"/": (5, 10), "/~1assets~1{proxy+}": (10, 100)}.items():

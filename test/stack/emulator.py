@@ -1,6 +1,7 @@
 """Runs MiniStack 1.5.33, an emulated AWS, and makes it do as AWS does where it differs and the stack would notice:
 
-- OpenAPI bodies: ANY methods are imported, and binary media types are understood in both spellings
+- OpenAPI bodies: ANY methods are imported, binary media types are understood in both spellings, and the source of API keys
+- where that is AUTHORIZER, the key is the one that the authorizer names
 - REST events have no version, requestContext.path is what was asked for, path and pathParameters stay percent-encoded, and of a repeated parameter the last value counts
 - limits of a method count whatever its path
 - a secret that was created without a value has no version
@@ -8,6 +9,7 @@
 
 Its settings come from the environment: GATEWAY_PORT, BIND_HOST, AWS_ENDPOINT_URL. Functions inherit that environment."""
 import contextvars
+import json
 import re
 
 import ministack.app as app
@@ -17,6 +19,7 @@ import ministack.services.secretsmanager as secretsmanager
 
 ANY = "x-amazon-apigateway-any-method"
 BINARY = "x-amazon-apigateway-binary-media-types"
+KEY_SOURCE = "x-amazon-apigateway-api-key-source"
 
 
 def patch_openapi():
@@ -30,6 +33,7 @@ def patch_openapi():
         data = dict(base_data or {})
         types = spec.get(BINARY) or data.get("binaryMediaTypes") or []
         data["binaryMediaTypes"] = [t.replace("~1", "/") for t in types]
+        data["apiKeySource"] = spec.get(KEY_SOURCE) or data.get("apiKeySource") or "HEADER"
         return import_api(spec, data)
 
     gateway._import_path_item, gateway._import_rest_api = path_item, rest_api
@@ -75,6 +79,27 @@ def patch_events():
     app.app, gateway._build_lambda_event_v1 = keep_path, event
 
 
+def patch_keys():
+    authorize, invoke, of_request = gateway._authorize_request_v1, gateway._invoke_authorizer_lambda, gateway._api_key_from_request
+    named = contextvars.ContextVar("named", default=None)  # None: the header counts
+
+    async def authorized(api_id, *args, **kwargs):
+        source = next((api["apiKeySource"] for (_, _, name), api in gateway._rest_apis.all_items() if name == api_id), "HEADER")
+        named.set("" if source == "AUTHORIZER" else None)
+        return await authorize(api_id, *args, **kwargs)
+
+    async def invoked(*args, **kwargs):
+        result = await invoke(*args, **kwargs)
+        answer = (result or {}).get("body")
+        answer = json.loads(answer) if isinstance(answer, (str, bytes)) else answer
+        if named.get() is not None and isinstance(answer, dict):
+            named.set(answer.get("usageIdentifierKey") or "")
+        return result
+
+    gateway._authorize_request_v1, gateway._invoke_authorizer_lambda = authorized, invoked
+    gateway._api_key_from_request = lambda headers: of_request(headers) if named.get() is None else named.get()
+
+
 def patch_limits():
     find = gateway._method_throttle_settings
 
@@ -106,6 +131,7 @@ def patch_resources():
 
 patch_openapi()
 patch_events()
+patch_keys()
 patch_limits()
 patch_secrets()
 patch_resources()

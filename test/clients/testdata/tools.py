@@ -120,6 +120,12 @@ def go():
     return run("sessions.go", snippet("Go", "go"), "go", "run", cwd=ROOT)
 
 
+def basic():
+    """What curl gets by the password alone."""
+    rows = subprocess.run(["bash", "-c", snippet("HTTP Basic alone", "sh")], capture_output=True, text=True, check=True).stdout
+    return sum(int(row["started-sessions"]) for row in csv.DictReader(io.StringIO(rows)))
+
+
 want = wanted()
 assert want > 0
 for tool in sys.argv[1:]:
