@@ -130,3 +130,19 @@ func TestTheHeaderTells(t *testing.T) {
 		t.Errorf("the first day has %s", got)
 	}
 }
+
+// The hour that a clock skips is no hour without usage: a gap, of which a note tells.
+func TestSkippedHour(t *testing.T) {
+	s := serve(t)
+	s.behave(`{"zone": "America/New_York"}`)
+	b := s.tab()
+	b.open("/?window=2026-03-08..2026-03-09&by=hour&metric=active-sessions")
+	b.notes("skipped", "02:00 has no row", "a clock may go forward")
+	if got := b.text("#numbers tbody tr:nth-child(3)"); !strings.Contains(got, "02:00") || !strings.HasSuffix(got, "–") {
+		t.Errorf("the hour has %s", got)
+	}
+	b.open("/?window=2026-03-15..2026-03-16&by=hour&metric=active-sessions")
+	if notes := b.text("#notes"); strings.Contains(notes, "has no row") {
+		t.Errorf("the notes of another night: %s", notes)
+	}
+}

@@ -155,6 +155,45 @@ func TestNumbersAreTheReports(t *testing.T) {
 	}
 }
 
+// The table can be saved as it is shown: with what is compared with, in its order, and what is not known empty.
+func TestTableIsSavedAsShown(t *testing.T) {
+	b := serve(t).tab()
+	b.open("/?metric=started-sessions&split=mvpd&window=2026-01-01..2026-02-01&by=day&top=3&compare=before")
+	b.until(`document.querySelector("#numbers").dataset.rows === "31"`)
+	ask[bool](b, `(document.querySelector('#numbers button[data-column="2"]').click(), true)`)
+	b.until(`document.querySelector("#numbers").dataset.rows === "31"`)
+	cells := ask[[][]string](b, `[...document.querySelectorAll("#numbers tr")].map((r) => [...r.children].map((c) => c.innerText.replace(/[↑↓\s]+$/, "")))`)
+	got := ask[[]string](b, `new Promise((resolve) => { let blob; URL.createObjectURL = (b) => { blob = b; return "about:blank"; };
+		HTMLAnchorElement.prototype.click = function () { blob.text().then((text) => resolve([this.download, text])); }; document.querySelector("#table").click(); })`)
+	rows, err := csv.NewReader(strings.NewReader(got[1])).ReadAll()
+	if err != nil || got[0] != "simulated_started-sessions-by-mvpd-by-day.csv" || len(rows) != len(cells) {
+		t.Fatalf("%s has %d rows, the table %d: %v", got[0], len(rows), len(cells), err)
+	}
+	for i, row := range rows {
+		for j, cell := range row {
+			want := cells[i][j]
+			switch {
+			case i > 0 && j == 0:
+				day, err := time.Parse(time.DateOnly, cell)
+				if err != nil {
+					t.Fatal(err)
+				}
+				cell = day.Format("Mon, Jan 2, 2006")
+			case i > 0:
+				want = strings.ReplaceAll(strings.TrimSuffix(want, "–"), ",", "")
+			case j == 0:
+				cell = "Day"
+			}
+			if cell != want {
+				t.Errorf("row %d, column %d: saved %q, shown %q", i, j, cell, want)
+			}
+		}
+	}
+	if len(rows[0]) != 9 || rows[0][2] != rows[0][1]+", period before" {
+		t.Errorf("the columns are %q", rows[0])
+	}
+}
+
 // Distinct counts are drawn as lines, without others and a sum; what they are in a whole month is asked of the report by month.
 func TestDistinctCountsAreNeverAddedUp(t *testing.T) {
 	s := serve(t)

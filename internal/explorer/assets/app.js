@@ -255,7 +255,7 @@ function draw(query, span, metric, all, quiet) {
   shown = { query, span, answer, rows, ...text };
   const open = openFrom(built.periods, answer.settled);
   notes({ span, now: now(), settled: answer.settled, open: open < built.periods.length && built.periods[open] <= now(), stale: answer.stale, tried: stales, age: answer.age,
-    incomplete: answer.incomplete, gone: answer.gone, rest: built.rest - (built.series.some((s) => s.others) ? built.rest : 0), distinct: metric.distinct, split, before, past, grain: query.grain,
+    incomplete: answer.incomplete, gone: answer.gone, skipped: built.skipped, rest: built.rest - (built.series.some((s) => s.others) ? built.rest : 0), distinct: metric.distinct, split, before, past, grain: query.grain,
     stacked: state.chart === "area" || state.chart === "bars" });
   if (answer.simulated) madeUp();
   if (answer.stale) again(under.signal);
@@ -323,7 +323,7 @@ function refused(query, split) {
     ...(beside.length === 1 ? [button(`Split by ${list}`, () => want({ ...state, split: beside[0] }))] : []));
 }
 
-const { showCode } = taking({ gateway, plot, shown: () => shown, state: () => state, explain });
+const { showCode } = taking({ gateway, plot, numbers, shown: () => shown, state: () => state, explain });
 
 // A click on a series filters by it.
 get("summary").addEventListener("click", (e) => {

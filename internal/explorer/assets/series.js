@@ -54,6 +54,7 @@ function collect(table, list, grain, metric, split, adds) {
   const sums = new Map();
   /** @type {Map<string, Uint8Array>} */
   const seen = new Map();
+  const any = new Uint8Array(list.length);
   let refused = false;
   let last = -1;
   /** @type {string | undefined} */
@@ -65,6 +66,7 @@ function collect(table, list, grain, metric, split, adds) {
     if (at < 0) continue;
     const key = keys ? keys[i] : "";
     if (at > last) last = at;
+    any[at] = 1;
     if (key !== present) {
       present = key;
       if (!sums.has(key)) {
@@ -82,42 +84,55 @@ function collect(table, list, grain, metric, split, adds) {
     } else sum[at] += value;
     had[at] = 1;
   }
-  return { sums, refused, last };
+  return { sums, refused, last, skipped: skipped(list, grain, any) };
+}
+
+/** Months in which somewhere clocks go forward; 0 is January. */
+const FORWARD = [2, 3, 8, 9, 10];
+
+/**
+ * Hours that perhaps were none: Adobe's zone is not known, but in the night to a Sunday in which a clock may go forward one hour has no row
+ * at all, and those beside it have some.
+ * @param {Civil[]} list @param {Grain} grain @param {Uint8Array} any whether a period has rows
+ */
+function skipped(list, grain, any) {
+  return list.map((p, i) => grain === "hour" && !any[i] && any[i - 1] === 1 && any[i + 1] === 1 && weekday(p) === 6 && hourOf(p) < 4 && FORWARD.includes(new Date(p).getUTCMonth()));
 }
 
 /**
  * Makes the series of a window. Periods without rows are zero, as Adobe has a row for each that has usage; those that have not begun,
- * and those that Adobe no longer has, are not known.
+ * those that Adobe no longer has, and those that perhaps were none, are not known.
  * @param {{table: Table, span: Span, grain: Grain, metric: string, distinct: boolean, adds: boolean, split: string, top: number, now: Civil,
  *   gone: Part[], settled: Civil | null, incomplete: boolean}} o
  * @returns {Built}
  */
 export function build(o) {
   const list = periods(o.span.start, o.span.end, o.grain, MAX_POINTS);
-  const { sums, refused, last } = collect(o.table, list, o.grain, o.metric, o.split, o.adds);
+  const { sums, refused, last, skipped } = collect(o.table, list, o.grain, o.metric, o.split, o.adds);
   // Of what may still change, what is after the last row is not computed yet.
   const begun = Math.min(list.filter((p) => p <= o.now).length, Math.max(openFrom(list, o.settled), last + 1));
   const gone = goneOf(list, o.grain, o.gone);
+  const unknown = gone.map((g, i) => g || skipped[i]);
   const ranked = [...sums].map(([value, sum]) => ({ value, sum, rank: sum.reduce((a, v) => a + (Number.isNaN(v) ? 0 : v), 0) }));
   ranked.sort((a, b) => b.rank - a.rank || (a.value < b.value ? -1 : 1));
   const top = o.split ? ranked.slice(0, o.top) : ranked;
   const rest = ranked.slice(top.length);
-  const series = top.map((r) => finish(o.split ? r.value : "", o.split ? r.value || "(empty)" : "All", r.sum, begun, gone, o));
+  const series = top.map((r) => finish(o.split ? r.value : "", o.split ? r.value || "(empty)" : "All", r.sum, begun, unknown, o));
   if (rest.length > 0 && o.adds && !o.distinct) {
     const sum = new Float64Array(list.length);
     for (const r of rest) for (let i = 0; i < sum.length; i++) sum[i] += r.sum[i];
-    series.push({ ...finish("", rest.length === 1 ? "1 other" : `${rest.length} others`, sum, begun, gone, o), others: true });
+    series.push({ ...finish("", rest.length === 1 ? "1 other" : `${rest.length} others`, sum, begun, unknown, o), others: true });
   }
-  return { periods: list, series, rest: rest.length, all: ranked.map((r) => r.value), distinct: o.distinct, refused, rows: o.table.rows, begun, gone };
+  return { periods: list, series, rest: rest.length, all: ranked.map((r) => r.value), distinct: o.distinct, refused, rows: o.table.rows, begun, gone, skipped: list.filter((_, i) => skipped[i]) };
 }
 
 /**
- * @param {string} value @param {string} label @param {Float64Array} sum @param {number} begun @param {boolean[]} gone
+ * @param {string} value @param {string} label @param {Float64Array} sum @param {number} begun @param {boolean[]} unknown
  * @param {{adds: boolean, distinct: boolean, incomplete: boolean}} o @returns {Series}
  */
-function finish(value, label, sum, begun, gone, o) {
+function finish(value, label, sum, begun, unknown, o) {
   /** @type {(number | null)[]} */
-  const values = Array.from(sum, (v, i) => (i >= begun || Number.isNaN(v) || (v === 0 && (o.incomplete || gone[i])) ? null : v));
+  const values = Array.from(sum, (v, i) => (i >= begun || Number.isNaN(v) || (v === 0 && (o.incomplete || unknown[i])) ? null : v));
   return { value, label, others: false, values, ...figures(values, o.adds && !o.distinct) };
 }
 
@@ -141,9 +156,10 @@ export function figures(values, adds) {
  */
 export function addBefore(built, o) {
   const list = periods(o.span.start, o.span.end, o.grain, MAX_POINTS);
-  const { sums } = collect(o.table, list, o.grain, o.metric, o.split, o.adds);
+  const { sums, skipped } = collect(o.table, list, o.grain, o.metric, o.split, o.adds);
   const begun = list.filter((p) => p <= o.now).length;
   const gone = goneOf(list, o.grain, o.gone);
+  const unknown = gone.map((g, i) => g || skipped[i]);
   if (o.split) {
     const total = (/** @type {Float64Array} */ sum) => sum.reduce((a, v) => a + (Number.isNaN(v) ? 0 : v), 0);
     const first = [...sums].map(([value, sum]) => ({ value, rank: total(sum) })).sort((a, b) => b.rank - a.rank).slice(0, o.top);
@@ -160,24 +176,25 @@ export function addBefore(built, o) {
       sum = new Float64Array(list.length);
       for (const [value, other] of sums) if (!named.has(value)) for (let i = 0; i < sum.length; i++) sum[i] += other[i];
     }
-    const all = finish("", "", sum, begun, gone, o).values;
+    const all = finish("", "", sum, begun, unknown, o).values;
     const f = figures(all, o.adds && !o.distinct);
     s.before = Array.from({ length }, (_, i) => all[i] ?? null);
     s.beforeSum = f.sum;
     s.beforeMean = f.mean;
-    s.change = change(s, all, built.gone, gone);
+    s.change = change(s, all, { gone: built.gone, goneThen: gone, skipped });
   }
 }
 
 /**
  * A change as a part of what was, or null where like cannot be compared with like: something of what was is not known, or gone in part on
  * either side. Periods that have not begun, or are not known, are compared with nothing.
- * @param {Series} s @param {(number | null)[]} all what was @param {boolean[]} gone @param {boolean[]} goneThen
+ * @param {Series} s @param {(number | null)[]} all what was @param {{gone: boolean[], goneThen: boolean[], skipped: boolean[]}} o by period
  */
-function change(s, all, gone, goneThen) {
+function change(s, all, { gone, goneThen, skipped }) {
   if (s.values.some((v, i) => v !== null && gone[i])) return null;
   if (goneThen.some((g, i) => g && (s.values[i] ?? null) !== null)) return null;
-  const like = s.values.includes(null) ? all.filter((_, i) => (s.values[i] ?? null) !== null) : all;
+  const cut = s.values.includes(null);
+  const like = all.filter((_, i) => !skipped[i] && (!cut || (s.values[i] ?? null) !== null));
   if (like.includes(null)) return null;
   const f = figures(like, s.sum !== null);
   const [now, then] = s.sum !== null ? [s.sum, f.sum] : [s.mean, f.mean];

@@ -2,7 +2,7 @@
 
 import { hurry } from "./api.js";
 import { get, make } from "./controls.js";
-import { ago, moment, span as spanText } from "./format.js";
+import { ago, moment, period, span as spanText } from "./format.js";
 import { floor, parse } from "./civil.js";
 import { allGone } from "./horizon.js";
 import { between, nameOf } from "./windows.js";
@@ -129,7 +129,7 @@ export function madeUp() {
 
 /**
  * The notes beside a chart.
- * @param {{span: Span, now: number, settled: number | null, open: boolean, stale: boolean, tried: number, age: number, incomplete: string, rest: number, distinct: boolean, split: string, gone: Part[],
+ * @param {{span: Span, now: number, settled: number | null, open: boolean, stale: boolean, tried: number, age: number, incomplete: string, rest: number, distinct: boolean, split: string, gone: Part[], skipped: import("./types").Civil[],
  *   before: Span | null, past: import("./types").Answer | null, grain: import("./types").Grain, stacked: boolean}} o
  */
 export function notes(o) {
@@ -148,6 +148,9 @@ export function notes(o) {
   }
   if (o.span.start !== floor(o.span.start, o.grain) || (o.span.end !== floor(o.span.end, o.grain) && o.span.end <= o.now)) {
     add("cut", `The window begins or ends within a ${o.grain}: that ${o.grain} is counted in part.`);
+  }
+  if (o.skipped.length > 0) {
+    add("skipped", `${o.skipped.map((p) => period(p, "hour")).join("; ")} has no row, in a night in which a clock may go forward: perhaps there was no such hour, so it is a gap and counts in no mean.`);
   }
   if (o.open && o.settled !== null) add("open", `From ${moment(Math.max(o.settled, o.span.start))} on, numbers may still change: they are drawn lighter.`);
   if (o.distinct && o.stacked) add("distinct", "Distinct users never add up, so they are drawn as lines and not stacked.");

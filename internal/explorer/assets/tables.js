@@ -69,10 +69,19 @@ export class Numbers {
     if (focused) /** @type {HTMLElement | null} */ (this.place.querySelector(`button[data-column="${focused}"]`))?.focus({ preventScroll: true });
   }
 
-  /** @param {boolean} [whole] at once, so that whoever has scrolled stays there */
-  fill(whole = false) {
-    if (!this.shown) return;
-    const { built, grain, open, before, caption } = this.shown;
+  /** What is shown, in its order, as CSV: a column for the periods, and one for each column of the table. */
+  csv() {
+    if (!this.shown) return "";
+    const { built, grain } = this.shown;
+    const { columns, order } = this.layout(this.shown);
+    const quoted = (/** @type {string} */ text) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+    const digits = { year: 4, month: 7, day: 10, hour: 16, minute: 16 }[grain];
+    const rows = order.map((i) => [new Date(built.periods[i]).toISOString().slice(0, digits), ...columns.map((c) => String(c.values[i] ?? ""))]);
+    return [[grain, ...columns.map((c) => c.name)], ...rows].map((row) => row.map(quoted).join(",") + "\n").join("");
+  }
+
+  /** The columns, and the periods in the order of their rows. @param {{built: Built, before: string}} o */
+  layout({ built, before }) {
     const columns = built.series.flatMap((s) => (s.before ? [{ name: s.label, values: s.values }, { name: `${s.label}, ${before}`, values: s.before }] : [{ name: s.label, values: s.values }]));
     const order = built.periods.map((_, i) => i);
     const { column, down } = this.sort;
@@ -82,6 +91,15 @@ export class Numbers {
       const [x, y] = [by[a] ?? -1, by[b] ?? -1];
       return (down ? y - x : x - y) || a - b;
     });
+    return { columns, order };
+  }
+
+  /** @param {boolean} [whole] at once, so that whoever has scrolled stays there */
+  fill(whole = false) {
+    if (!this.shown) return;
+    const { built, grain, open, caption } = this.shown;
+    const { columns, order } = this.layout(this.shown);
+    const { column, down } = this.sort;
     /** @param {string} name @param {number} at */
     const head = (name, at) => {
       const sorted = at === column ? (down ? "descending" : "ascending") : "none";

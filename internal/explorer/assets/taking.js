@@ -9,10 +9,13 @@ import { relative } from "./windows.js";
 
 /**
  * Makes the buttons work.
- * @param {{gateway: import("./api.js").Gateway, plot: import("./plot.js").Plot, shown: () => Shown | null, state: () => import("./types").State,
+ * @param {{gateway: import("./api.js").Gateway, plot: import("./plot.js").Plot, numbers: import("./tables.js").Numbers, shown: () => Shown | null, state: () => import("./types").State,
  *   explain: (e: unknown) => void}} page
  */
-export function taking({ gateway, plot, shown: view, state, explain }) {
+export function taking({ gateway, plot, numbers, shown: view, state, explain }) {
+  /** What a file of a view is called. @param {Shown} shown */
+  const nameOf = (shown) => `${shown.answer.simulated ? "simulated_" : ""}${state().metric}${state().split ? "-by-" + state().split : ""}`;
+
   /** The whole address of what is shown, relative to now where that means the same. */
   function wholeURL() {
     const shown = view();
@@ -55,12 +58,16 @@ export function taking({ gateway, plot, shown: view, state, explain }) {
       explain(e);
     }
   });
+  get("table").addEventListener("click", () => {
+    const shown = view();
+    if (shown) save(new Blob(["\ufeff", numbers.csv()], { type: "text/csv;charset=utf-8" }), `${nameOf(shown)}-by-${shown.query.grain}.csv`);
+  });
   get("png").addEventListener("click", async () => {
     const shown = view();
     if (!shown) return;
     const about = shown.answer.simulated ? `Made-up numbers of a simulated Adobe · ${shown.about}` : shown.about;
     const image = await plot.image({ title: shown.title, about, foot: get("key").textContent ?? "" });
-    if (image) save(image, `${shown.answer.simulated ? "simulated_" : ""}${state().metric}${state().split ? "-by-" + state().split : ""}.png`);
+    if (image) save(image, `${nameOf(shown)}.png`);
   });
 
   return { showCode };

@@ -126,6 +126,8 @@ export interface Built {
   begun: number;
   /** By period: whether something of it is gone at Adobe, and was not kept. */
   gone: boolean[];
+  /** Hours that perhaps were none, as a clock may have gone forward. */
+  skipped: Civil[];
 }
 
 export interface Problem {

@@ -138,6 +138,16 @@ async (assets) => {
   same("like is compared with like alone", [unknown.before, unknown.beforeSum, unknown.change], [[null, 2], 2, null]);
   same("incomplete is not zero", series.build({ ...of11, distinct: false, adds: true, split: "", incomplete: true }).series[0].values, [11, 27, null, 4, null]);
   same("gone is not zero", series.build({ ...of11, distinct: false, adds: true, split: "mvpd", top: 1, gone: [{ start: at("2026-10-01"), end: at("2026-11-03") }] }).series[1].values, [1, 7, 0, 4, null]);
+  const night = (date, missing) => [0, 1, 2, 3, 4].filter((h) => !missing.includes(h)).map((h) => `${date.replaceAll("-", ",")},${h},${h + 1}\n`).join("");
+  const nightOf = (date, missing) => ({ ...of11, grain: "hour", distinct: true, adds: false, split: "", settled: null, span: windows.between(at(date), at(date) + 5 * civil.HOUR), table: rows.readCSV("year,month,day,hour,m\n" + night(date, missing)) });
+  for (const [date, missing, want] of [["2026-03-08", [2], [1, 2, null, 4, 5]], ["2026-03-29", [1], [1, null, 3, 4, 5]], ["2026-03-08", [2, 3], [1, 2, 0, 0, 5]],
+    ["2026-03-09", [2], [1, 2, 0, 4, 5]], ["2026-07-05", [2], [1, 2, 0, 4, 5]], ["2026-03-08", [4], [1, 2, 3, 4, 0]]]) {
+    const built = series.build(nightOf(date, missing));
+    same(`the night of ${date} without ${missing}`, [built.series[0].values, built.skipped.length], [want, want.includes(null) ? 1 : 0]);
+  }
+  const spring = series.build(nightOf("2026-03-15", []));
+  series.addBefore(spring, nightOf("2026-03-08", [2]));
+  same("an hour that perhaps was none is compared with nothing", [spring.series[0].before, spring.series[0].beforeMean, spring.series[0].change], [[1, 2, null, 4, 5], 3, 0]);
   same("gone", series.build({ ...of11, distinct: false, adds: true, split: "", gone: [{ start: at("2026-10-01"), end: at("2026-11-04") }] }).series[0].values, [11, 27, null, 4, null]);
   same("open", series.openFrom(all.periods, at("2026-11-03")), 2);
   same("all settled", series.openFrom(all.periods, at("2026-11-06")), 5);
