@@ -76,6 +76,11 @@ func TestRenewedInPlace(t *testing.T) {
 	}
 }
 
+// moreDimensions has each place lead to a dimension that none has.
+const moreDimensions = `(() => { const real = window.fetch; window.fetch = async (url, o) => { const r = await real(url, o); if (!String(url).includes("?limit=1")) return r;
+		const doc = await r.json(); const down = doc._links?.["drill-down"] ?? []; const list = Array.isArray(down) ? down : [down];
+		return Response.json({...doc, _links: {"drill-down": [...list, {href: String(url).replace(/\?.*/, "") + "/made-up"}]}}); }; return true; })()`
+
 // What is learnt while people choose changes nothing under their hands: not an open list, not a date that is half typed, not a first
 // day that waits for its last.
 func TestNothingMovesUnderTheHand(t *testing.T) {
@@ -85,10 +90,7 @@ func TestNothingMovesUnderTheHand(t *testing.T) {
 	b.until(`document.querySelector("#split").matches(":open")`)
 	count := `document.querySelector("#split").options.length`
 	before := ask[int](b, count)
-	// Each place leads to one dimension more from now on.
-	ask[bool](b, `(() => { const real = window.fetch; window.fetch = async (url, o) => { const r = await real(url, o); if (!String(url).includes("?limit=1")) return r;
-		const doc = await r.json(); const down = doc._links?.["drill-down"] ?? []; const list = Array.isArray(down) ? down : [down];
-		return Response.json({...doc, _links: {"drill-down": [...list, {href: String(url).replace(/\?.*/, "") + "/made-up"}]}}); }; return true; })()`)
+	ask[bool](b, moreDimensions)
 	ask[bool](b, `(document.querySelector("#explore").click(), true)`)
 	b.until(`/places asked|were followed/.test(document.querySelector("#explored").textContent)`)
 	if after := ask[int](b, count); after != before || !ask[bool](b, `document.querySelector("#split").matches(":open")`) {
@@ -119,4 +121,27 @@ func TestNothingMovesUnderTheHand(t *testing.T) {
 	}
 	ask[bool](b, fmt.Sprintf(`(document.querySelector("#to").value = %q, document.querySelector("#to").blur(), true)`, day))
 	b.until(fmt.Sprintf(`location.search.includes("window=%s..")`, day))
+}
+
+// A filter that has the focus keeps it whatever is learnt, and where links cannot be followed what is shown stays.
+func TestFollowingDisturbsNothing(t *testing.T) {
+	b := serve(t).tab()
+	b.open("/?metric=active-sessions&window=7d&by=day&is=mvpd=Cox")
+	ask[bool](b, moreDimensions)
+	ask[bool](b, `(document.querySelector(".chip button").focus(), document.querySelector("#explore").click(), true)`)
+	b.until(`/places asked/.test(document.querySelector("#explored").textContent) && document.querySelector('#split option[value="made-up"]')`)
+	if got := ask[string](b, `document.activeElement.getAttribute("aria-label") ?? document.activeElement.tagName`); got != "Remove the filter mvpd = Cox" {
+		t.Errorf("the focus is at %s", got)
+	}
+	b.click("#filters > button")
+	if !ask[bool](b, `[...document.querySelector("#filters select").options].some((o) => o.value === "made-up")`) {
+		t.Error("a filter by what was learnt cannot be added")
+	}
+	ask[bool](b, `(() => { const real = window.fetch; window.fetch = (url, o) => String(url).includes("?limit=1")
+		? Promise.resolve(new Response(JSON.stringify({code: "adobe_unavailable", detail: "Adobe asked for a pause.", retry_after: 60}), {status: 503})) : real(url, o);
+		document.querySelector("#explored").textContent = ""; document.querySelector("#explore").click(); return true; })()`)
+	b.until(`document.querySelector("#explored").textContent === "Adobe asked for a pause."`)
+	if ask[bool](b, `document.querySelector("#view").hidden`) {
+		t.Errorf("it shows %s", b.seen())
+	}
 }

@@ -12,8 +12,8 @@ import { PRESETS, between, grainOf, grains, hasWeekdays, nameOf, resolve, shifte
 /** @typedef {import("./types").ChartKind} ChartKind */
 
 const DAY = 86400e3;
-/** How long typing rests, in ms, before a date counts. */
-const TYPING = 900;
+/** How long a date that was picked rests, in ms, before it counts. */
+const PICKING = 900;
 /** Before this there is nothing: it is a year that is being typed. */
 const OLDEST = Date.UTC(2000, 0);
 
@@ -84,8 +84,10 @@ export class Controls {
     this.known = known;
     /** Values that were seen, by dimension. @type {Map<string, Set<string>>} */
     this.values = new Map();
-    /** The timer of a date that is being typed; 0: none is. */
-    this.typing = 0;
+    /** The timer of a date that is being picked; 0: none is. */
+    this.picking = 0;
+    /** Whether a date is being typed. */
+    this.typing = false;
     /** The window beside which the fields hold a first day after the last; empty: they do not. */
     this.turned = "";
     /** Shows the same again. */
@@ -112,20 +114,25 @@ export class Controls {
     }
     get("previous").addEventListener("click", () => this.move(-1));
     get("next").addEventListener("click", () => this.move(1));
-    // A date that is being typed is none yet: it counts once the typing rests.
+    // A date that is being typed is none yet: it counts when the field is left, or at Enter. One of the calendar's counts once it rests.
     for (const id of ["from", "to"]) {
       const done = () => {
-        clearTimeout(this.typing);
-        this.typing = 0;
+        clearTimeout(this.picking);
+        this.picking = 0;
+        this.typing = false;
         this.pick();
         if (/** @type {HTMLInputElement} */ (get(id)).value === "") this.again();
       };
       get(id).addEventListener("change", () => {
-        clearTimeout(this.typing);
-        this.typing = setTimeout(done, TYPING);
+        clearTimeout(this.picking);
+        this.picking = this.typing ? 0 : setTimeout(done, PICKING);
       });
       get(id).addEventListener("blur", done);
-      get(id).addEventListener("keydown", (e) => /** @type {KeyboardEvent} */ (e).key === "Enter" && done());
+      get(id).addEventListener("keydown", (event) => {
+        const e = /** @type {KeyboardEvent} */ (event);
+        if (e.key === "Enter") done();
+        else if (!e.altKey && /^(\d|Arrow(Up|Down)|Backspace|Delete)$/.test(e.key)) this.typing = true;
+      });
     }
     get("choose").addEventListener("submit", (e) => e.preventDefault());
     // What a select did not take while somebody was choosing.
@@ -203,10 +210,10 @@ export class Controls {
     for (const [id, at] of /** @type {[string, number][]} */ ([["from", span.start], ["to", span.end - 1]])) {
       const field = /** @type {HTMLInputElement} */ (get(id));
       // What is half typed has no value yet.
-      if (this.typing === 0 && s.window !== this.turned && (field !== document.activeElement || !field.dataset.filled)) field.value = write(at).slice(0, 10);
+      if (this.picking === 0 && s.window !== this.turned && (field !== document.activeElement || !field.dataset.filled)) field.value = write(at).slice(0, 10);
       field.dataset.filled = "yes";
     }
-    this.showFilters(tree.dimensions());
+    this.showFilters();
 
     const reports = [...tree.reports.values()].filter((r) => grainOfPath(r.dimensions) !== null);
     reports.sort((a, b) => GRAINS.indexOf(/** @type {Grain} */ (grainOfPath(a.dimensions))) - GRAINS.indexOf(/** @type {Grain} */ (grainOfPath(b.dimensions))) || a.dimensions.length - b.dimensions.length);
@@ -215,17 +222,13 @@ export class Controls {
     fill(get("report"), [{ value: "", text: "Automatic: the coarsest that has what is wanted" }, ...list], s.report);
   }
 
-  /** @param {string[]} dimensions */
-  showFilters(dimensions) {
+  /** The filters; they stay as they are, with the focus among them, until there are others. */
+  showFilters() {
     const s = this.state();
-    const print = JSON.stringify([s.filters, dimensions]);
+    const print = JSON.stringify(s.filters);
     const place = get("filters");
     if (place.dataset.print === print) return;
-    // Whoever is adding one is not disturbed by a dimension that was learnt meanwhile.
-    const filters = JSON.stringify(s.filters);
-    if (place.dataset.filters === filters && place.querySelector(".adding")) return;
     place.dataset.print = print;
-    place.dataset.filters = filters;
     const chips = s.filters.map((f, i) => {
       const text = `${f.dimension} ${f.not ? "≠" : "="} `;
       const remove = make("button", { type: "button", "aria-label": `Remove the filter ${text}${f.value}` }, "×");
@@ -234,7 +237,7 @@ export class Controls {
     });
     const open = make("button", { type: "button" }, "Add a filter");
     open.addEventListener("click", () => {
-      const form = this.adding(dimensions);
+      const form = this.adding(this.known().tree.dimensions());
       open.replaceWith(form);
       form.querySelector("select")?.focus();
     });
@@ -266,8 +269,7 @@ export class Controls {
     form.addEventListener("keydown", (e) => {
       if (/** @type {KeyboardEvent} */ (e).key !== "Escape") return;
       delete get("filters").dataset.print;
-      delete get("filters").dataset.filters;
-      this.showFilters(dimensions);
+      this.showFilters();
     });
     return form;
   }

@@ -92,7 +92,7 @@ export class Finder {
     for (let n = 0; n < most; n++) {
       const path = this.tree.unexplored((p) => p.length < 9);
       if (!path) return n;
-      await this.ask(path, signal, true);
+      await this.ask(path, signal, false);
     }
     return most;
   }
