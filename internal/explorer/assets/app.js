@@ -142,7 +142,7 @@ async function look(signal, quiet = false) {
   if (!span) return;
   const metric = metricOf(state.metric);
   showControls();
-  head(span, null);
+  if (!quiet) head(span, null);
   finder.asked = 0;
   for (let tries = 0; tries < 4; tries++) {
     const query = await finder.find(state, span, signal);
@@ -250,7 +250,8 @@ function draw(query, span, metric, all, quiet) {
   const o = { metric: metric.name, distinct: metric.distinct, adds: !metric.distinct, split, top: state.top, now: now() };
   const built = build({ ...o, table: answer.table, gone: answer.gone, span, grain: query.grain, settled: answer.settled, incomplete: answer.incomplete !== "" });
   const text = head(span, query);
-  const rows = JSON.stringify([answer, past, one?.answer].map((a) => a && [a.table, a.settled, a.incomplete, a.gone]));
+  // Only what is renewed is compared with what was.
+  const rows = !answer.stale && !quiet ? "" : JSON.stringify([answer, past, one?.answer].map((a) => a && [a.table, a.settled, a.incomplete, a.gone]));
   const same = quiet && shown?.rows === rows;
   shown = { query, span, answer, rows, ...text };
   const open = openFrom(built.periods, answer.settled);
@@ -294,8 +295,8 @@ function draw(query, span, metric, all, quiet) {
   get("summary").innerHTML = summary(built, { split: split || "", grain: query.grain, compared: before ? `${metric.distinct ? `Mean per ${query.grain}, ${past_[0]}` : past_[0].toUpperCase()}${past_.slice(1)} (${spanText(before)})` : "", whole,
     caption: `Figures: ${caption}`, filterable: split !== "" });
   if (focused) {
-    const again = quiet ? get("summary").querySelector(`button[data-value="${CSS.escape(focused.dataset.value ?? "")}"]`) : null;
-    /** @type {HTMLElement} */ (again ?? get("result")).focus({ preventScroll: true });
+    const there = quiet ? get("summary").querySelector(`button[data-value="${CSS.escape(focused.dataset.value ?? "")}"]`) : null;
+    /** @type {HTMLElement} */ (there ?? get("result")).focus({ preventScroll: true });
   }
   numbers.show({ built, grain: query.grain, open, before: past_, caption }, quiet);
   get("asked").textContent = `${query.path.join(" / ")}${query.project.length > 0 ? `, and ${query.project.join(", ")} beside it` : ""}`;
