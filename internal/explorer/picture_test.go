@@ -92,7 +92,7 @@ func TestPicture(t *testing.T) {
 func TestPointer(t *testing.T) {
 	b := serve(t).tab()
 	const picture = `[...document.getElementById("canvas").toDataURL()].reduce((h, c) => (h * 31 + c.charCodeAt(0)) | 0, 0)`
-	for _, view := range []string{"?window=24h&split=mvpd&top=3", "?metric=started-sessions&window=24h&split=mvpd&top=3&chart=area", "?metric=started-sessions&window=this-month&by=day&split=mvpd&top=3&chart=bars"} {
+	for _, view := range []string{"?window=24h&split=mvpd&top=3", "?metric=started-sessions&window=24h&split=mvpd&top=3&chart=area", "?metric=started-sessions&window=last-month&by=day&split=mvpd&top=3&chart=bars"} {
 		b.open("/" + view)
 		box := ask[struct{ X, Y, Left, Right float64 }](b, `(() => { const c = document.getElementById("canvas"); c.scrollIntoView({block: "center"}); const r = c.getBoundingClientRect(), a = Chart.getChart(c).chartArea;
 			return {X: r.x, Y: r.y + r.height / 2, Left: a.left, Right: a.right}; })()`)

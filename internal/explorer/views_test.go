@@ -74,7 +74,7 @@ var views = []struct{ name, query string }{
 	{"lines", "?split=mvpd&compare=before&window=7d"},
 	{"one", ""},
 	{"areas", "?metric=started-sessions&split=mvpd&window=90d&chart=area"},
-	{"bars", "?metric=started-sessions&split=platform&window=this-month&by=day&chart=bars&compare=year&weekday=match"},
+	{"bars", "?metric=started-sessions&split=platform&window=last-month&by=day&chart=bars&compare=year&weekday=match"},
 	{"week", "?metric=active-sessions&chart=heat"},
 	{"months", "?metric=active-users&split=tenant&window=12m&by=month"},
 	{"channels", "?metric=started-sessions&split=channel&window=24h&top=3"},
