@@ -6,6 +6,7 @@ BENCHSTAT   = go run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c
 FUZZTIME ?= 30s
 BENCH    ?= JSONOf|StoreHit|Repeated|Envelope
 COUNT    ?= 6
+BENCHTIME ?= 1s
 
 .PHONY: help check test race lint cost coldstart explorer assets library clients stack hostile scale archive-engines fuzz bench release
 
@@ -71,7 +72,7 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 	done
 
 bench: ## what must stay fast, COUNT (6) times, into bench.txt; beside BASE, an older one
-	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) ./internal/... >bench.txt || { cat bench.txt; exit 1; }
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) -count $(COUNT) ./internal/... >bench.txt || { cat bench.txt; exit 1; }
 	$(BENCHSTAT) $(BASE) bench.txt
 
 release: ## cmu for all platforms, the functions as zip files, SHA256SUMS, into dist; VERSION, else what Go finds
