@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -162,7 +163,7 @@ func stopped(ctx context.Context, b *bench) (string, error) {
 		}
 		return took, nil
 	}
-	if err := b.serve.Process.Signal(syscall.SIGSTOP); err != nil {
+	if err := stop(ctx, b.serve.Process); err != nil {
 		return "", err
 	}
 	first, err := status("does not answer: end it")
@@ -187,11 +188,33 @@ func stopped(ctx context.Context, b *bench) (string, error) {
 			return "", err
 		}
 	}
-	if err := other.Process.Signal(syscall.SIGSTOP); err != nil {
+	if err := stop(ctx, other.Process); err != nil {
 		return "", err
 	}
 	second, err := status("does not go on: it was stopped, or hangs")
 	return fmt.Sprintf("cmu status gives up a serve after %v, a command after %v", first.Round(100*time.Millisecond), second.Round(100*time.Millisecond)), err
+}
+
+// stop stops a process, and waits until each of its threads has noticed.
+func stop(ctx context.Context, p *os.Process) error {
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		return err
+	}
+	for {
+		threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", p.Pid))
+		if err != nil || len(threads) == 0 {
+			return fmt.Errorf("process %d has no threads, %w", p.Pid, err)
+		}
+		if !slices.ContainsFunc(threads, func(name string) bool {
+			text, err := os.ReadFile(name)
+			return err == nil && !strings.Contains(string(text), ") T ") // source: proc_pid_stat(5)
+		}) {
+			return nil
+		}
+		if err := wait(ctx, 5*time.Millisecond); err != nil {
+			return err
+		}
+	}
 }
 
 // fullDisk has a data folder on a small file system that fills up.
