@@ -159,6 +159,20 @@ func freeAddress(t testing.TB) string {
 	return l.Addr().String()
 }
 
+// proven waits until the calendar is.
+func (s *server) proven() {
+	s.t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		status, _ := s.get("/status")
+		if strings.Contains(status, `"proven": true`) {
+			return
+		}
+		if time.Now().After(end) {
+			s.t.Fatalf("the calendar was never proven: %s", status)
+		}
+	}
+}
+
 // behave tells the simulated Adobe how to behave: the fields that are given, all else as at first.
 func (s *server) behave(fields string) {
 	s.t.Helper()
