@@ -55,8 +55,9 @@ func (c Coverage) Under(top Coverage) Coverage {
 			out = append(out, k)
 		}
 	}
+	over := top.spans(known)
 	for _, o := range c {
-		for _, rest := range o.Without(top) {
+		for _, rest := range o.Without(over) {
 			part := o
 			part.Span = rest
 			out = append(out, part)
@@ -77,26 +78,22 @@ func (c Coverage) Under(top Coverage) Coverage {
 	return joined
 }
 
-// Without returns what of k is not known to c, which is sorted.
-func (k Known) Without(c Coverage) (rest []Span) {
-	at := k.From
-	for _, o := range c {
-		if part := o.Overlap(k.Span); !part.Empty() {
-			if at < part.From {
-				rest = append(rest, Span{at, part.From})
-			}
-			at = part.To
+// spans returns the time of what of c is so.
+func (c Coverage) spans(is func(Known) bool) (out []Span) {
+	for _, k := range c {
+		if is(k) {
+			out = append(out, k.Span)
 		}
 	}
-	if at < k.To {
-		rest = append(rest, Span{at, k.To})
-	}
-	return rest
+	return out
 }
+
+func known(Known) bool { return true }
 
 // Holds reports whether c knows of all time that other knows of.
 func (c Coverage) Holds(other Coverage) bool {
-	return !slices.ContainsFunc(other, func(k Known) bool { return len(k.Without(c)) > 0 })
+	all := c.spans(known)
+	return !slices.ContainsFunc(other, func(k Known) bool { return len(k.Without(all)) > 0 })
 }
 
 // touches reports whether next goes on where k ends and says the same.

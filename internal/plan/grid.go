@@ -1,6 +1,10 @@
 package plan
 
-import "cmu-gateway/pkg/cmu"
+import (
+	"strings"
+
+	"cmu-gateway/pkg/cmu"
+)
 
 // Grid divides civil time into blocks, and blocks into periods: by minute an hour is a block, by hour a day, by day a month, by
 // month and year a year. The grid of NoGrain is undivided: all of its time is one block of one period.
@@ -54,6 +58,19 @@ func (g Grid) Names(s Span) (names []string) {
 
 // Name is that of the block which begins at start.
 func Name(start cmu.Civil) string { return "b" + start.String() }
+
+// BlockStart is where the block of a name begins; not ok: it is no block of periods.
+func BlockStart(name string) (start cmu.Civil, ok bool) {
+	text, ok := strings.CutPrefix(name, "b")
+	if !ok {
+		return 0, false
+	}
+	b, err := cmu.ParseBound(text)
+	if err != nil {
+		return 0, false
+	}
+	return b.Civil()
+}
 
 // Around returns s with a unit of the grid's reach more on either side, in whole blocks.
 func (g Grid) Around(s Span) Span {

@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"strings"
 	"time"
 
 	"cmu-gateway/pkg/cmu"
@@ -77,44 +76,5 @@ func (c Coverage) Marked(p Pace) Coverage {
 // Lacks returns the parts of s of which c knows less than what is settled, and was had of Adobe when Adobe had it in whole. truncated: with rows
 // missing, which is less than with all.
 func (c Coverage) Lacks(s Span, truncated bool) (spans []Span) {
-	at := s.From
-	for _, k := range c {
-		if part := k.Overlap(s); !part.Empty() && k.Settled && !k.Past && (truncated || !k.Truncated) {
-			spans = appendRest(spans, Span{at, part.From})
-			at = part.To
-		}
-	}
-	return appendRest(spans, Span{at, s.To})
-}
-
-func appendRest(spans []Span, s Span) []Span {
-	if s.Empty() {
-		return spans
-	}
-	return appendSpan(spans, s)
-}
-
-// Without returns s without others, which are sorted and do not overlap.
-func (s Span) Without(others []Span) (rest []Span) {
-	for _, o := range others {
-		if o = o.Overlap(s); o.Empty() {
-			continue
-		}
-		rest = appendRest(rest, Span{s.From, o.From})
-		s.From = o.To
-	}
-	return appendRest(rest, s)
-}
-
-// BlockStart is where the block of a name begins; not ok: it is no block of periods.
-func BlockStart(name string) (start cmu.Civil, ok bool) {
-	text, ok := strings.CutPrefix(name, "b")
-	if !ok {
-		return 0, false
-	}
-	b, err := cmu.ParseBound(text)
-	if err != nil {
-		return 0, false
-	}
-	return b.Civil()
+	return s.Without(c.spans(func(k Known) bool { return k.Settled && !k.Past && (truncated || !k.Truncated) }))
 }

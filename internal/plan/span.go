@@ -16,3 +16,20 @@ func (s Span) Overlap(o Span) Span { return Span{max(s.From, o.From), min(s.To, 
 
 // Within reports whether all of s is in o.
 func (s Span) Within(o Span) bool { return s.Empty() || o.From <= s.From && s.To <= o.To }
+
+// Without returns s without others, which are sorted and do not overlap.
+func (s Span) Without(others []Span) (rest []Span) {
+	for _, o := range others {
+		if o = o.Overlap(s); o.Empty() {
+			continue
+		}
+		if s.From < o.From {
+			rest = append(rest, Span{s.From, o.From})
+		}
+		s.From = o.To
+	}
+	if !s.Empty() {
+		rest = append(rest, s)
+	}
+	return rest
+}

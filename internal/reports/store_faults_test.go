@@ -93,15 +93,18 @@ func TestUnreadableBlockIsFetchedAgain(t *testing.T) {
 	}
 }
 
+// noPuts has no block stored.
+func noPuts(op string) storetest.Fault {
+	if op == "Put" {
+		return storetest.Failed
+	}
+	return storetest.None
+}
+
 func TestWhatCannotBeStoredIsStillKnown(t *testing.T) {
 	r := newRig(t)
 	r.prove()
-	r.restart(r.faulty(func(op string) storetest.Fault {
-		if op == "Put" {
-			return storetest.Failed
-		}
-		return storetest.None
-	}))
+	r.restart(r.faulty(noPuts))
 	const ask = "tenant/year/month/day?start=2026-07-01"
 	r.same(ask)
 	r.clock.Add(time.Hour)
@@ -197,12 +200,7 @@ func TestWhatCannotBeReadIsNotOverwrittenByLess(t *testing.T) {
 func TestAFullStoreIsToldOnceAMinute(t *testing.T) {
 	r := newRig(t)
 	r.prove()
-	r.restart(r.faulty(func(op string) storetest.Fault {
-		if op == "Put" {
-			return storetest.Failed
-		}
-		return storetest.None
-	}))
+	r.restart(r.faulty(noPuts))
 	told := func() int { return strings.Count(r.log.String(), "blocks could not be stored") }
 	for i := range 5 {
 		r.get(fmt.Sprintf("tenant/year/month/day?start=2025-0%d-01&end=2026-06-01&mvpd!=x%d", i+1, i))

@@ -57,7 +57,6 @@ type Adobe struct {
 
 	calls    atomic.Int64
 	failures atomic.Int64
-	latency  atomic.Int64 // of the last call that succeeded, in nanoseconds
 	slow     slowness
 }
 
@@ -198,7 +197,7 @@ const longestWait = time.Minute
 // wait is about how long those that wait for a turn take.
 func (a *Adobe) wait() time.Duration {
 	calls := time.Duration(a.queue.Waiting() / a.o.Parallel)
-	return min(max(calls*time.Duration(a.latency.Load()), time.Second), longestWait)
+	return min(max(calls*a.slow.last(), time.Second), longestWait)
 }
 
 // call makes one HTTP call, and draws what its outcome says of Adobe. It hands at most so many rows on; zero: all.
@@ -262,9 +261,7 @@ func (a *Adobe) read(ctx context.Context, token cmu.Secret, r cmu.Request, most 
 	if err != nil {
 		return out, err
 	}
-	took := a.o.Now().Sub(out.At)
-	a.latency.Store(int64(took))
-	a.slow.note(took)
+	a.slow.note(a.o.Now().Sub(out.At))
 	out.Truncated = a.limits.met(r.Limit, out)
 	if most > 0 && out.Rows > most {
 		out.Rows, out.Truncated = most, true
@@ -285,7 +282,7 @@ func told(ctx context.Context, err error) error {
 
 // CallTime is how long one more call should be expected to take, judged by the last one.
 func (a *Adobe) CallTime() time.Duration {
-	return min(max(2*time.Duration(a.latency.Load()), time.Second), maxCallTime)
+	return min(max(2*a.slow.last(), time.Second), maxCallTime)
 }
 
 // maxCallTime bounds the time held to be needed for a call, lest one slow call stop all others.

@@ -143,6 +143,13 @@ func (s *slowness) note(took time.Duration) {
 	s.calls++
 }
 
+// last is what the last call took that succeeded; zero: none has.
+func (s *slowness) last() time.Duration {
+	s.Lock()
+	defer s.Unlock()
+	return s.took[max(s.calls-1, 0)%len(s.took)]
+}
+
 // usual is what the middle one of the last calls took; zero: none has succeeded. s is locked.
 func (s *slowness) usual() time.Duration {
 	n := min(s.calls, len(s.took))
